@@ -1,0 +1,301 @@
+"""Frozen records that cross folders, each checked once, and the protocol of whatever runs trials."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+Value = bool | int | float | str
+TrialStatus = Literal["running", "paused", "completed", "stopped", "failed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """One point of a search space.
+
+    Args:
+        values: Value of each active hyperparameter, by name; an inactive (conditional) one is absent.
+    """
+
+    values: Mapping[str, Value]
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits that depend on the names and values alone, not on their order."""
+        # 1 and 1.0 are the same choice; True is not 1.
+        plain = {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in self.values.items()}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Configuration) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """What one slice of a trial brought and cost.
+
+    Args:
+        fidelity: Slices trained when this one had ended, from 1.
+        score: Validation score, higher is better.
+        cost_s: Wall-clock seconds of training and validating this slice.
+        cost_cpu_s: CPU seconds of the same, summed over threads.
+        cost_tokens: Tokens (without padding) that the model read in the same.
+        metrics: Raw validation metrics, by name.
+        test_score: Score on the test split, if it was measured; never shown to searchers.
+        test_metrics: Raw test metrics, by name.
+    """
+
+    fidelity: int
+    score: float
+    cost_s: float
+    cost_cpu_s: float
+    cost_tokens: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    test_score: float | None = None
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The slices of one trial, from the first on, without a gap."""
+
+    slices: tuple[SliceResult, ...] = ()
+
+    def __post_init__(self) -> None:
+        fidelities = [s.fidelity for s in self.slices]
+        if fidelities != list(range(1, len(fidelities) + 1)):
+            raise ValueError(
+                f"A learning curve needs the fidelities 1, 2, 3 ... without a gap, but got {fidelities}. "
+                "If a trial was resumed, keep the slices from before the pause."
+            )
+
+    @property
+    def fidelity(self) -> int:
+        """Slices trained so far."""
+        return len(self.slices)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Score after each slice, higher is better, shape ``(F,)``."""
+        return tuple(s.score for s in self.slices)
+
+    @property
+    def costs_s(self) -> tuple[float, ...]:
+        """Wall-clock seconds that each slice took, shape ``(F,)``."""
+        return tuple(s.cost_s for s in self.slices)
+
+
+@dataclass(frozen=True)
+class Overheads:
+    """Seconds that a trial spent outside its slices; they are no part of ``cost_s``.
+
+    Args:
+        start_s: Building model, data and trainer.
+        resume_s: Reading checkpoints after pauses, summed.
+        test_s: Evaluating the test split, summed.
+    """
+
+    start_s: float = 0.0
+    resume_s: float = 0.0
+    test_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """Where a trial ran: what its costs can be compared with.
+
+    Args:
+        name: Device as PyTorch or the operating system calls it.
+        count: Devices used at once.
+        threads: Threads of PyTorch.
+        load_average: Load of the machine over the last minute when the trial started.
+        reference_step_s: Seconds of one fixed forward and backward step of the base model on this device.
+    """
+
+    name: str
+    count: int
+    threads: int
+    load_average: float
+    reference_step_s: float
+
+
+@dataclass(frozen=True)
+class BaseModelInfo:
+    """Which frozen weights a task uses.
+
+    Args:
+        name: Short name that tables carry, such as ``smollm2-135m-q4_1-dequantized``.
+        n_parameters: Parameters in all.
+        weight_hash: Hexadecimal digest of the weights.
+        quantization: How the weights were rounded, or ``none``.
+    """
+
+    name: str
+    n_parameters: int
+    weight_hash: str
+    quantization: str = "none"
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """A task (dataset x base model): what is known of it before any trial.
+
+    Args:
+        name: Unique name of the dataset.
+        base_model: The frozen model that is finetuned.
+        metric: Name of the score.
+        max_fidelity: Longest learning curve, in slices.
+        records_per_slice: Training records of one slice, the same for every configuration.
+        zero_shot_score: Validation score of the base model without an adapter, in [0, 1].
+        meta_features: Descriptors by name; never from the test split.
+        meta_features_cost_s: Seconds it took to compute them.
+        facts: What a person wants to know of it (sizes, files); never an input of a surrogate.
+    """
+
+    name: str
+    base_model: BaseModelInfo
+    metric: str
+    max_fidelity: int
+    records_per_slice: int
+    zero_shot_score: float
+    meta_features: Mapping[str, float] = field(default_factory=dict)
+    meta_features_cost_s: float = 0.0
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> TaskInfo:
+        """Reads what ``to_dict`` wrote."""
+        return cls(**{**record, "base_model": BaseModelInfo(**record["base_model"])})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration on one task, as far as it has been trained: the trial record.
+
+    Args:
+        task: Name of the task.
+        base_model: Name of the base model.
+        metric: Name of the score.
+        configuration: What was trained.
+        seed: Seed of adapter, data order and dropout.
+        max_fidelity: Slices of a full training; sets the length of the learning-rate schedule.
+        curve: Scores and costs so far.
+        status: ``running``, ``paused``, ``completed``, ``stopped`` (by the searcher) or ``failed``.
+        failure: Why it failed: ``diverged``, ``out_of_memory`` or ``error: ...``; none otherwise.
+        overheads: Seconds outside the slices.
+        device: Where it ran last.
+        versions: Version of each package that can change a label.
+    """
+
+    task: str
+    base_model: str
+    metric: str
+    configuration: Configuration
+    seed: int
+    max_fidelity: int
+    curve: LearningCurve
+    status: TrialStatus
+    failure: str | None = None
+    overheads: Overheads = field(default_factory=Overheads)
+    device: DeviceInfo | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What makes a trial unique in a collection: task, configuration and seed."""
+        return f"{self.task}-{self.configuration.id}-{self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``config_id`` is written for readers and ignored by ``from_dict``."""
+        record = asdict(self)
+        record["configuration"] = dict(self.configuration.values)
+        record["config_id"] = self.configuration.id
+        record["curve"] = [asdict(s) for s in self.curve.slices]
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Trial:
+        """Reads what ``to_dict`` wrote."""
+        plain = {k: v for k, v in record.items() if k != "config_id"}
+        plain["configuration"] = Configuration(record["configuration"])
+        plain["curve"] = LearningCurve(tuple(SliceResult(**s) for s in record["curve"]))
+        plain["overheads"] = Overheads(**record["overheads"])
+        plain["device"] = DeviceInfo(**record["device"]) if record["device"] else None
+        return cls(**plain)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a searcher wants next: train ``configuration`` until it has ``fidelity`` slices."""
+
+    configuration: Configuration
+    fidelity: int
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What came of a suggestion.
+
+    Args:
+        configuration: What was trained.
+        curve: The whole learning curve so far; shorter than asked for if the trial failed.
+        failed: Whether the trial ended by a failure and can't be resumed.
+        cost_s: Seconds that this suggestion took, overheads included.
+    """
+
+    configuration: Configuration
+    curve: LearningCurve
+    failed: bool
+    cost_s: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a whole search may spend: seconds, slices, or whichever of both ends first.
+
+    Args:
+        seconds: Wall-clock seconds.
+        slices: Slices of training, over all trials.
+    """
+
+    seconds: float | None = None
+    slices: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and self.slices is None:
+            raise ValueError(
+                "The search has no budget: set `budget.seconds` (wall-clock time) or `budget.slices` (of training)."
+            )
+        for name, value in (("seconds", self.seconds), ("slices", self.slices)):
+            if value is not None and not value > 0:
+                raise ValueError(
+                    f"`budget.{name}` is {value}, but a search needs more than 0 to train anything. "
+                    f"Raise `budget.{name}`; the summary of any earlier search tells what one slice costs."
+                )
+
+
+class Executor(Protocol):
+    """Runs suggestions: live trials, or a replay of recorded ones."""
+
+    @property
+    def capacity(self) -> int:
+        """Suggestions that can run at the same time, at least 1."""
+        ...
+
+    def submit(self, suggestion: Suggestion) -> None:
+        """Starts or queues one suggestion; at most ``capacity`` at a time."""
+        ...
+
+    def wait(self) -> Observation:
+        """Blocks until any submitted suggestion has ended."""
+        ...
