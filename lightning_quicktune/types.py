@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Value = bool | int | float | str
 TrialStatus = Literal["running", "paused", "completed", "stopped", "failed"]
@@ -284,6 +284,7 @@ class Budget:
                 )
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Runs suggestions: live trials, or a replay of recorded ones."""
 

@@ -1,0 +1,151 @@
+"""The loop that spends a budget: ask, train, tell, and every observation on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from lightning_quicktune.search.journal import Journal, JournalEntry
+from lightning_quicktune.search.searcher import Searcher
+from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
+from lightning_quicktune.types import Budget, Executor, Observation, Suggestion
+
+
+def run_search(
+    searcher: Searcher,
+    executor: Executor,
+    budget: Budget,
+    journal: Journal | None,
+    on_observation: Callable[[Observation, SearchState], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> SearchResult:
+    """Searches until the budget is spent or the searcher has nothing more to suggest.
+
+    What the journal holds from earlier sessions is told to the searcher and counted as spent; then the search goes on.
+    No suggestion is started once the time is over; what runs then is waited for. Where fewer slices are left than a
+    suggestion wants, it is trained for those that are left.
+
+    Args:
+        searcher: Decides what to train next; new, or told exactly what the journal holds.
+        executor: Trains it.
+        budget: What the search may spend, earlier sessions included.
+        journal: Keeps the observations; none to keep nothing on disk, as in a replay.
+        on_observation: Called after each new observation.
+        clock: Gives the time in seconds; a replay has its own, which recorded costs move forward.
+
+    Raises:
+        RuntimeError: If the executor returns what it was not given, or neither trains nor fails.
+    """
+    search = _Search(searcher, executor, budget, journal, clock)
+    while True:
+        search.start_what_fits()
+        if not search.running:
+            return search.result()
+        observation = search.collect()
+        if on_observation is not None:
+            on_observation(observation, search.state)
+
+
+class _Search:
+    """The loop's bookkeeping."""
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        executor: Executor,
+        budget: Budget,
+        journal: Journal | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.searcher, self.executor, self.budget, self.journal, self.clock = searcher, executor, budget, journal, clock
+        self.running: dict[str, tuple[Suggestion, float]] = {}  # with the thinking it took
+        self.state = SearchState()
+        self.entries: list[JournalEntry] = []
+        self.reached: dict[str, int] = {}
+        self.thinking_s = 0.0  # not yet charged to a suggestion
+        for entry in journal.entries if journal is not None else ():
+            searcher.tell(entry.observation)
+            self._count(entry)
+        self.began = clock() - self.state.elapsed_s
+
+    def start_what_fits(self) -> None:
+        """Submits suggestions while executor and budget have room."""
+        while len(self.running) < self.executor.capacity and not self._is_spent():
+            began = self.clock()
+            suggestion = self.searcher.ask()
+            self.thinking_s += self.clock() - began
+            if suggestion is None or self._is_late():
+                return
+            left, reached = self._slices_left(), self.reached.get(suggestion.configuration.id, 0)
+            if left is not None:
+                suggestion = replace(suggestion, fidelity=min(suggestion.fidelity, reached + left))
+            self.running[suggestion.configuration.id] = (suggestion, self.thinking_s)
+            self.thinking_s = 0.0
+            self.executor.submit(suggestion)
+
+    def collect(self) -> Observation:
+        """Waits for one suggestion, writes down what came of it, then tells the searcher."""
+        observation = self.executor.wait()
+        config_id = observation.configuration.id
+        if config_id not in self.running:
+            raise RuntimeError(
+                f"The executor returned configuration {config_id}, but the search is waiting for "
+                f"{', '.join(self.running)}. An executor returns each submitted suggestion once: correct its `wait`."
+            )
+        suggestion, thinking_s = self.running.pop(config_id)
+        if not observation.failed and observation.curve.fidelity <= self.reached.get(config_id, 0):
+            raise RuntimeError(
+                f"The executor returned configuration {config_id} with {observation.curve.fidelity} slices, no more "
+                f"than before, though it was asked for {suggestion.fidelity}; the search would ask for it forever. "
+                "An executor that can't train a configuration further returns it with `failed=True`."
+            )
+        observation = replace(observation, cost_s=observation.cost_s + thinking_s)
+        entry = JournalEntry(suggestion, observation, thinking_s, self._elapsed_s())
+        if self.journal is not None:
+            self.journal.append(entry)
+        began = self.clock()
+        self.searcher.tell(observation)
+        self.thinking_s += self.clock() - began
+        self._count(entry)
+        return observation
+
+    def result(self) -> SearchResult:
+        """The outcome, once nothing runs any more."""
+        state = replace(self.state, elapsed_s=self._elapsed_s())
+        return SearchResult(state, tuple(self.entries), "budget" if self._is_spent() else "exhausted")
+
+    def _count(self, entry: JournalEntry) -> None:
+        observation, state = entry.observation, self.state
+        config_id, curve = observation.configuration.id, observation.curve
+        known = self.reached.get(config_id, 0)
+        self.reached[config_id] = max(known, curve.fidelity)
+        incumbent = state.incumbent
+        for fidelity, score in enumerate(curve.scores, start=1):
+            if incumbent is None or score > incumbent.score:
+                incumbent = Incumbent(observation.configuration, fidelity, score)
+        self.state = SearchState(
+            elapsed_s=entry.elapsed_s,
+            slices=state.slices + max(curve.fidelity - known, 0),
+            n_observations=state.n_observations + 1,
+            n_failed=state.n_failed + observation.failed,
+            incumbent=incumbent,
+        )
+        self.entries.append(entry)
+
+    def _elapsed_s(self) -> float:
+        return self.clock() - self.began
+
+    def _slices_left(self) -> int | None:
+        """Slices that are neither trained nor promised to what runs; none if they aren't limited."""
+        if self.budget.slices is None:
+            return None
+        promised = sum(s.fidelity - self.reached.get(config_id, 0) for config_id, (s, _) in self.running.items())
+        return self.budget.slices - self.state.slices - promised
+
+    def _is_late(self) -> bool:
+        return self.budget.seconds is not None and self._elapsed_s() >= self.budget.seconds
+
+    def _is_spent(self) -> bool:
+        left = self._slices_left()
+        return self._is_late() or (left is not None and left <= 0)

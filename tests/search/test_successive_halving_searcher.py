@@ -1,0 +1,88 @@
+import pytest
+
+from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher, rung_fidelities
+
+
+@pytest.mark.parametrize(
+    ("max_fidelity", "eta", "rungs"),
+    [(27, 3, (1, 3, 9, 27)), (9, 3, (1, 3, 9)), (10, 3, (2, 4, 10)), (1, 3, (1,)), (8, 2, (1, 2, 4, 8)), (2, 3, (2,))],
+)
+def test_rungs_are_powers_of_eta_below_the_top_rounded_up(max_fidelity, eta, rungs):
+    assert rung_fidelities(max_fidelity, eta) == rungs
+
+
+def test_eta_below_2_says_what_to_set():
+    with pytest.raises(ValueError, match=r"`eta` is 1, .*at least 2. Set `eta: 3`"):
+        rung_fidelities(9, 1)
+
+
+def searcher_of(five, **options):
+    return SuccessiveHalvingSearcher(list(five.values()), max_fidelity=9, **options)
+
+
+def ask(searcher, five):
+    suggestion = searcher.ask()
+    letter = next(letter for letter, c in five.items() if c == suggestion.configuration)
+    return letter, suggestion.fidelity
+
+
+def run(searcher, five, tell, final, n):
+    asked = []
+    for _ in range(n):
+        letter, fidelity = ask(searcher, five)
+        asked.append((letter, fidelity))
+        searcher.tell(tell(five[letter], [final[letter]] * fidelity))
+    return asked
+
+
+def test_promotions_follow_a_hand_worked_example(five, tell):
+    final = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4, "e": 0.5}
+    assert run(searcher_of(five), five, tell, final, 9) == [
+        *[("a", 1), ("b", 1), ("c", 1)],
+        ("c", 3),  # best of three
+        *[("d", 1), ("d", 3)],  # best of four, of which floor(4 / 3) = 1 may go on
+        *[("e", 1), ("e", 3)],
+        ("e", 9),  # best of the three at fidelity 3; the highest rung is looked at first
+    ]
+
+
+def test_once_all_have_started_the_best_go_on_until_all_are_trained(five, tell):
+    final = {"a": 0.2, "b": 0.6, "c": 0.4, "d": 0.9, "e": 0.1}
+    searcher = searcher_of(five)
+    assert run(searcher, five, tell, final, 15) == [
+        *[("a", 1), ("b", 1), ("c", 1), ("b", 3), ("d", 1), ("d", 3), ("e", 1)],
+        *[("d", 9), ("b", 9), ("c", 3), ("c", 9), ("a", 3), ("a", 9), ("e", 3), ("e", 9)],
+    ]
+    assert searcher.ask() is None
+
+
+def test_parallel_asks_differ_and_one_promotion_is_given_once(five, tell):
+    searcher = searcher_of(five)
+    for letter, score in {"a": 0.3, "b": 0.2, "c": 0.1}.items():
+        searcher.tell(tell(five[letter], [score]))  # never asked for, as after a restart
+    assert [ask(searcher, five) for _ in range(3)] == [("a", 3), ("d", 1), ("e", 1)]
+    assert searcher.pending == {five["a"], five["d"], five["e"]}
+
+
+def test_a_failed_configuration_counts_as_the_worst_of_its_rung_and_is_never_promoted(five, tell):
+    searcher = searcher_of(five)
+    searcher.tell(tell(five["a"], [], failed=True))
+    searcher.tell(tell(five["b"], [0.1]))
+    assert ask(searcher, five) == ("c", 1)
+    searcher.tell(tell(five["c"], [0.2]))
+    assert ask(searcher, five) == ("c", 3)
+    searcher.tell(tell(five["c"], [0.2, 0.2], failed=True))
+    assert run(searcher, five, tell, {"b": 0.1, "d": 0.05, "e": 0.3}, 4) == [("d", 1), ("e", 1), ("e", 3), ("e", 9)]
+
+
+def test_a_trial_stopped_between_two_rungs_goes_on_to_the_upper_one(five, tell):
+    searcher = searcher_of(five)
+    for letter, scores in {"a": [0.9, 0.9], "b": [0.2], "c": [0.1]}.items():
+        searcher.tell(tell(five[letter], scores))
+    assert ask(searcher, five) == ("a", 3)
+
+
+def test_the_given_order_is_kept_and_a_smaller_eta_promotes_sooner(five, tell):
+    searcher = searcher_of(dict(reversed(five.items())), eta=2)
+    assert searcher.rungs == (2, 3, 5, 9)
+    assert run(searcher, five, tell, {"e": 0.1, "d": 0.2}, 3) == [("e", 2), ("d", 2), ("d", 3)]

@@ -1,0 +1,154 @@
+import math
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.search.transfer_searcher import TransferSearcher
+
+
+class FakePerformance:
+    """Says what it is told to say by letter, and remembers what it was asked."""
+
+    def __init__(self, means, std=0.1):
+        self.means, self.std, self.asked = means, std, []
+
+    def predict(self, task, configurations, curves, fidelities):
+        letters = [c.values["letter"] for c in configurations]
+        self.asked.append(list(zip(letters, map(tuple, curves), fidelities, strict=True)))
+        return np.array([self.means[letter] for letter in letters]), np.full(len(letters), self.std)
+
+
+class FakeCost:
+    def __init__(self, costs):
+        self.costs, self.calls = costs, 0
+
+    def predict(self, task, configurations, reference_step_s):
+        self.calls += 1
+        return reference_step_s * np.array([self.costs[c.values["letter"]] for c in configurations])
+
+
+MEANS = {"a": 0.1, "b": 0.5, "c": 0.4, "d": 0.0, "e": 0.2}
+EQUAL = dict.fromkeys("abcde", 1.0)
+
+
+def searcher_of(five, task, means=MEANS, costs=EQUAL, std=0.1):
+    performance, cost = FakePerformance(means, std), FakeCost(costs)
+    return TransferSearcher(list(five.values()), task, performance, cost, reference_step_s=0.5), performance, cost
+
+
+def ask(searcher):
+    suggestion = searcher.ask()
+    return suggestion.configuration.values["letter"], suggestion.fidelity
+
+
+def latent(score):
+    return math.log(score / (1 - score)) - math.log(0.2 / 0.8)
+
+
+def test_the_highest_mean_goes_first_and_a_cheaper_one_before_it(five, task):
+    searcher, _, _ = searcher_of(five, task)
+    assert [ask(searcher) for _ in range(3)] == [("b", 1), ("c", 1), ("e", 1)]
+    searcher, _, _ = searcher_of(five, task, costs={**EQUAL, "c": 0.5})
+    assert ask(searcher) == ("c", 1)
+
+
+def test_candidates_are_told_apart_by_cost_even_where_no_improvement_is_likely(five, task):
+    hopeless = dict.fromkeys("abcde", -90.0)
+    searcher, _, _ = searcher_of(five, task, means=hopeless, costs={**EQUAL, "d": 0.9})
+    assert ask(searcher) == ("d", 1)
+
+
+def test_on_a_tie_the_first_of_the_pool_wins(five, task):
+    searcher, _, _ = searcher_of(five, task, means=dict.fromkeys("abcde", 0.3))
+    assert [ask(searcher)[0] for _ in range(5)] == list("abcde")
+    assert searcher.ask() is None
+    assert searcher.pending == set(five.values())
+
+
+def test_an_observation_changes_the_input_of_one_candidate_and_only_that_one_is_predicted_again(five, task, tell):
+    searcher, performance, cost = searcher_of(five, task)
+    assert ask(searcher) == ("b", 1)
+    assert performance.asked == [[(letter, (), 1) for letter in "abcde"]]
+    searcher.tell(tell(five["b"], [0.3]))
+    searcher.ask()
+    assert performance.asked[1:] == [[("b", (0.3,), 2)]]
+    assert cost.calls == 1
+
+
+def test_the_incumbent_is_that_of_the_same_fidelity_else_of_the_highest_below_else_zero_shot(five, task, tell):
+    searcher, _, _ = searcher_of(five, task)
+    np.testing.assert_array_equal(searcher._incumbents(), np.zeros(10))
+    searcher.tell(tell(five["a"], [0.3, 0.25]))
+    searcher.tell(tell(five["b"], [0.1]))
+    expected = [0.0, latent(0.3), latent(0.25), *[latent(0.25)] * 7]
+    np.testing.assert_allclose(searcher._incumbents(), expected, atol=1e-12)
+
+
+def test_a_first_score_below_zero_shot_becomes_the_incumbent_all_the_same(five, task, tell):
+    searcher, _, _ = searcher_of(five, task)
+    searcher.tell(tell(five["a"], [0.1]))
+    np.testing.assert_allclose(searcher._incumbents()[1], latent(0.1))
+
+
+def test_failed_and_fully_trained_configurations_are_not_suggested(five, task, tell):
+    searcher, _, _ = searcher_of(five, task)
+    searcher.tell(tell(five["b"], [0.3], failed=True))
+    searcher.tell(tell(five["c"], [0.3] * task.max_fidelity))
+    assert {ask(searcher)[0] for _ in range(3)} == {"a", "d", "e"}
+    assert searcher.ask() is None
+
+
+def test_an_observation_from_outside_the_pool_counts_for_the_incumbent(five, task, tell):
+    searcher, _, _ = searcher_of({k: v for k, v in five.items() if k != "e"}, task)
+    searcher.tell(tell(five["e"], [0.6]))
+    np.testing.assert_allclose(searcher._incumbents()[1], latent(0.6))
+
+
+def test_told_again_a_new_searcher_suggests_what_the_first_would(five, task, tell):
+    first, _, _ = searcher_of(five, task)
+    told = []
+    for step in range(6):
+        suggestion = first.ask()
+        told.append(tell(suggestion.configuration, [0.2 + 0.01 * step] * suggestion.fidelity))
+        first.tell(told[-1])
+    lost = first.ask()
+    second, _, _ = searcher_of(five, task)
+    for observation in told:
+        second.tell(observation)
+    assert second.ask() == lost
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"means": {**MEANS, "c": math.nan}}, r"predicts nan for configuration \w{12}, .*not a mean score.*Train the"),
+        ({"std": -1.0}, r"predicts -1.0 .*not a standard deviation"),
+        ({"costs": {**EQUAL, "b": 0.0}}, r"predicts 0.0 .*not a cost \(seconds, above 0\)"),
+    ],
+)
+def test_a_broken_surrogate_is_named(five, task, options, message):
+    searcher, _, _ = searcher_of(five, task, **options)
+    with pytest.raises(RuntimeError, match=message):
+        searcher.ask()
+
+
+def test_a_suggestion_over_512_candidates_takes_milliseconds_beside_the_surrogate(space, task, tell, surface):
+    class Instant:
+        def predict(self, task, configurations, *args):
+            n = len(configurations)
+            return (np.linspace(0, 1, n), np.full(n, 0.1)) if len(args) == 2 else np.ones(n)
+
+    searcher = TransferSearcher(candidate_pool(space, 511, seed=0), task, Instant(), Instant(), 1.0)
+    searcher.ask()
+    times, seen = [], Counter()
+    for _ in range(50):
+        began = time.perf_counter()
+        suggestion = searcher.ask()
+        times.append(time.perf_counter() - began)
+        seen[suggestion.configuration.id] += 1
+        scores = [surface.score(suggestion.configuration, f) for f in range(1, suggestion.fidelity + 1)]
+        searcher.tell(tell(suggestion.configuration, scores))
+    assert np.median(times) < 0.02  # about 1 ms with run-time type checks
