@@ -1,0 +1,226 @@
+"""Records of text data: the formats people keep them in, and the one form the rest of the product sees."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+
+ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+}
+
+
+class BadRecordError(ValueError):
+    """A record that can't be used; the message says why, without file and line."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side says.
+
+    Args:
+        role: Who speaks.
+        content: The text, not empty.
+    """
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question with its answer, or a longer conversation that ends with an answer.
+
+    Args:
+        turns: What was said, in order; the last turn is the assistant's.
+        file: Name of the file that it was read from.
+        line: Line of the file, or number of the record where a format has no lines, from 1.
+    """
+
+    turns: tuple[Turn, ...]
+    file: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        """File and line, as error messages show them."""
+        return f"{self.file}:{self.line}"
+
+    @property
+    def question(self) -> str:
+        """Text of all turns before the last, line by line."""
+        return "\n".join(turn.content for turn in self.turns[:-1])
+
+    @property
+    def answer(self) -> str:
+        """Text of the last turn."""
+        return self.turns[-1].content
+
+
+@dataclass(frozen=True)
+class FlatFormat:
+    """A format with one key per part of a record.
+
+    Args:
+        question: Key of the question, required.
+        answer: Key of the answer, required.
+        before: Key of an optional text that precedes the question.
+        after: Key of an optional text that follows it.
+    """
+
+    question: str
+    answer: str
+    before: str | None = None
+    after: str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys that a record of this format needs."""
+        return (self.question, self.answer)
+
+    def turns(self, raw: Mapping[str, Any]) -> list[Turn]:
+        """Reads one record."""
+        parts = [_optional_text(raw, self.before), _text(raw, self.question), _optional_text(raw, self.after)]
+        system = _optional_text(raw, "system")
+        head = [Turn("system", system)] if system else []
+        user = Turn("user", "\n\n".join(part for part in parts if part))
+        return [*head, user, Turn("assistant", _text(raw, self.answer))]
+
+
+@dataclass(frozen=True)
+class ListFormat:
+    """A format with a list of turns.
+
+    Args:
+        turns_key: Key of the list.
+        role: Key of a turn's role.
+        content: Key of a turn's text.
+    """
+
+    turns_key: str
+    role: str
+    content: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys that a record of this format needs."""
+        return (self.turns_key,)
+
+    def turns(self, raw: Mapping[str, Any]) -> list[Turn]:
+        """Reads one record; a system turn without text is left out."""
+        entries = raw[self.turns_key]
+        if not isinstance(entries, list) or not entries:
+            raise BadRecordError(f"`{self.turns_key}` is {_shown(entries)}, not a list of turns")
+        turns = [self._turn(number, entry) for number, entry in enumerate(entries, start=1)]
+        return [turn for turn in turns if turn is not None]
+
+    def _turn(self, number: int, entry: Any) -> Turn | None:
+        if not isinstance(entry, dict):
+            raise BadRecordError(f"turn {number} is {_shown(entry)}, not an object")
+        role = entry.get(self.role)
+        if not isinstance(role, str) or role not in ROLES:
+            raise BadRecordError(f"turn {number} has `{self.role}` {_shown(role)}, not one of {', '.join(ROLES)}")
+        if ROLES[role] == "system" and entry.get(self.content) in ("", None):
+            return None
+        try:
+            return Turn(ROLES[role], _text(entry, self.content))
+        except BadRecordError as error:
+            raise BadRecordError(f"turn {number}: {error}") from None
+
+
+RecordFormat = FlatFormat | ListFormat
+
+FORMATS: Mapping[str, RecordFormat] = {
+    "messages (role, content)": ListFormat("messages", role="role", content="content"),
+    "conversations (from, value)": ListFormat("conversations", role="from", content="value"),
+    "instruction/input/output": FlatFormat("instruction", "output", after="input"),
+    "prompt/completion": FlatFormat("prompt", "completion"),
+    "question/answer": FlatFormat("question", "answer", before="context"),
+}
+
+
+def parse_record(raw: Any, file: str, line: int) -> Record:
+    """Reads one record of any of the ``FORMATS``.
+
+    Args:
+        raw: What the file holds at this place, such as a decoded JSON object.
+        file: Name of the file.
+        line: Line in it.
+
+    Returns:
+        The record.
+
+    Raises:
+        BadRecordError: If it has no known format, or no answer, or an empty or non-text part.
+    """
+    if not isinstance(raw, dict):
+        raise BadRecordError(f"{_shown(raw)} is not an object with keys")
+    found = _format_of(raw)
+    if found is None:
+        raise BadRecordError("no known format")
+    turns = found.turns(raw)
+    if not turns or turns[-1].role != "assistant":
+        raise BadRecordError("the last turn is not the assistant's, so there is no answer")
+    if all(turn.role != "user" for turn in turns):
+        raise BadRecordError("no turn is the user's, so there is no question")
+    return Record(tuple(turns), file, line)
+
+
+def format_advice(keys: list[str]) -> str:
+    """Says which formats exist and which is nearest to a record with these keys."""
+    nearest = max(FORMATS, key=lambda name: _closeness(keys, FORMATS[name]))
+    return (
+        f"Keys of the first record: {', '.join(keys) or 'none'}. Formats tried: {'; '.join(FORMATS)}. "
+        f"Nearest: {nearest}, which needs {' and '.join(f'`{key}`' for key in FORMATS[nearest].keys)}."
+    )
+
+
+def _format_of(raw: Mapping[str, Any]) -> RecordFormat | None:
+    """The first format whose keys are all there, else the first whose question is."""
+    for candidate in FORMATS.values():
+        if all(key in raw for key in candidate.keys):
+            return candidate
+    return next((candidate for candidate in FORMATS.values() if candidate.keys[0] in raw), None)
+
+
+def _closeness(keys: list[str], candidate: RecordFormat) -> float:
+    best = [
+        max((difflib.SequenceMatcher(None, key, wanted).ratio() for key in keys), default=0.0)
+        for wanted in candidate.keys
+    ]
+    return sum(best) / len(best)
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    """A required text."""
+    if key not in raw:
+        raise BadRecordError(f"no `{key}`")
+    value = raw[key]
+    if not isinstance(value, str):
+        raise BadRecordError(f"`{key}` is {_shown(value)}, not a text")
+    if not value.strip():
+        raise BadRecordError(f"`{key}` is empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadRecordError(f"`{key}` has half a surrogate pair, which is no text") from None
+    return value
+
+
+def _optional_text(raw: Mapping[str, Any], key: str | None) -> str:
+    """An optional text; empty, null and absent are the same."""
+    value = raw.get(key) if key is not None else None
+    return "" if value is None or value == "" else _text(raw, str(key))
+
+
+def _shown(value: Any) -> str:
+    shown = "null" if value is None else repr(value)
+    return shown if len(shown) <= 40 else shown[:37] + "..."

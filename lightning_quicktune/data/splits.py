@@ -1,0 +1,243 @@
+"""The splits of a task: found in a folder, cut from one file, or loaded by the id of a public dataset."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_warn
+
+from lightning_quicktune.data.files import READERS, Row, read_rows
+from lightning_quicktune.data.records import BadRecordError, Record, format_advice, parse_record
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    """How text files become the records of three splits.
+
+    Args:
+        on_bad_record: ``error`` names every record that can't be used; ``skip`` leaves them out and counts them.
+        on_duplicate: What to do with records that are in more than one split: ``error`` counts them, ``drop`` keeps
+            each in the later split alone (train, then validation, then test), ``keep`` leaves them where they are.
+        validation_share: Share of the records that validation gets when one file is split, above 0.
+        test_share: Share that test gets then, above 0.
+        split_seed: Seed of that split; the same for all trials.
+    """
+
+    on_bad_record: Literal["error", "skip"] = "error"
+    on_duplicate: Literal["error", "drop", "keep"] = "error"
+    validation_share: float = 0.1
+    test_share: float = 0.1
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):
+            raise ValueError(
+                f"The shares of validation ({self.validation_share}) and test ({self.test_share}) leave no room for "
+                "all three splits: each needs more than 0, and their sum less than 1. Change "
+                "`data.init_args.reading.validation_share` or `data.init_args.reading.test_share`."
+            )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The records of a task, and what was left out of them.
+
+    Args:
+        records: Records of each split, at least one.
+        n_skipped: Records left out because they can't be used.
+        n_duplicates: Records left out of a split because a later split has them too.
+    """
+
+    records: Mapping[SplitName, Sequence[Record]]
+    n_skipped: int
+    n_duplicates: int
+
+
+def read_splits(path: str, settings: ReadingSettings) -> Splits:
+    """Reads the records of a task.
+
+    Args:
+        path: A folder with one file per split, one file to split, or an id for ``datasets.load_dataset``.
+        settings: What to do with records that can't be used, and how to split.
+
+    Returns:
+        Three splits, none of them empty.
+
+    Raises:
+        FileNotFoundError: If nothing is at ``path``, or a split is missing.
+        ValueError: If records can't be used, or are in more than one split, and the settings allow neither.
+    """
+    parts = _read_parts(path)
+    problems: list[str] = []
+    parsed = {name: _parse(rows, problems) for name, rows in parts.items()}
+    _check_problems(problems, parts, settings)
+    records = parsed if len(parsed) == len(SPLITS) else _split(path, parsed["train"], settings)
+    unique, n_duplicates = _without_duplicates(records, settings)
+    for name, split in unique.items():
+        if not split:
+            raise ValueError(
+                f"No record is left for the {name} split of `{path}`, but each split needs at least one. Add records, "
+                "or change `data.init_args.reading.on_bad_record` or `data.init_args.reading.on_duplicate`."
+            )
+    return Splits(unique, len(problems), n_duplicates)
+
+
+def content_digest(path: str) -> str:
+    """Changes whenever the records at ``path`` may have changed; of a public dataset, only its id is known."""
+    local = Path(path).expanduser()
+    digest = hashlib.sha256(path.encode())
+    files = [local] if local.is_file() else _split_files(local).values() if local.is_dir() else []
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _read_parts(path: str) -> dict[SplitName, list[Row]]:
+    """Rows of the three splits, or of all records under the first split's name."""
+    local = Path(path).expanduser()
+    if local.is_dir():
+        return {name: read_rows(file) for name, file in _split_files(local).items()}
+    if local.is_file():
+        return {"train": read_rows(local)}
+    if local.suffix in READERS or path.startswith((".", "/", "~")) or path.count("/") > 1:
+        raise FileNotFoundError(
+            f"Nothing is at `{path}`, but records should be: a folder with one file per split "
+            f"({', '.join(SPLITS)}), or one file ending in {', '.join(READERS)}. Correct `data.init_args.path`."
+        )
+    return _load_public(path)
+
+
+def _split_files(folder: Path) -> dict[SplitName, Path]:
+    found = {name: [folder / (name + ending) for ending in READERS] for name in SPLITS}
+    files = {name: [file for file in candidates if file.is_file()] for name, candidates in found.items()}
+    for name, candidates in files.items():
+        if not candidates:
+            there = ", ".join(sorted(file.name for file in folder.iterdir())) or "nothing"
+            raise FileNotFoundError(
+                f"The {name} split is missing: `{folder}` holds {there}, but a task folder needs train, validation and "
+                f"test files ending in {', '.join(READERS)}. Add or rename the file, or name one file as "
+                "`data.init_args.path` to have it split."
+            )
+        if len(candidates) > 1:
+            raise ValueError(
+                f"The {name} split is there twice: {' and '.join(file.name for file in candidates)} in `{folder}`, "
+                "and only one can be meant. Remove one of them, or name another folder as `data.init_args.path`."
+            )
+    return {name: candidates[0] for name, candidates in files.items()}
+
+
+def _load_public(path: str) -> dict[SplitName, list[Row]]:
+    from datasets import load_dataset
+
+    try:
+        loaded = load_dataset(path)
+    except Exception as error:  # the hub's client raises many kinds
+        raise FileNotFoundError(
+            f"`{path}` is neither a folder nor a file here, and could not be loaded as a public dataset either "
+            f"({type(error).__name__}: {error}). Correct `data.init_args.path`, or download the dataset as files."
+        ) from error
+    rows = {name: [Row(f"{path}/{name}", n, r) for n, r in enumerate(part, start=1)] for name, part in loaded.items()}
+    if len(rows) == 1:
+        return {"train": next(iter(rows.values()))}
+    if missing := [name for name in SPLITS if name not in rows]:
+        raise ValueError(
+            f"The public dataset `{path}` has the splits {', '.join(rows)}, but {' and '.join(missing)} is needed too. "
+            "Save it as a folder with train, validation and test files, and name that as `data.init_args.path`."
+        )
+    return {name: rows[name] for name in SPLITS}
+
+
+def _parse(rows: Sequence[Row], problems: list[str]) -> list[Record]:
+    """Reads what can be read, and adds what can't to ``problems``."""
+    records = []
+    for row in rows:
+        try:
+            if row.problem is not None:
+                raise BadRecordError(row.problem)
+            records.append(parse_record(row.value, row.file, row.line))
+        except BadRecordError as error:
+            keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
+            problems.append(f"{row.file}:{row.line}: {error}{keys}")
+    return records
+
+
+def _check_problems(
+    problems: Sequence[str], parts: Mapping[SplitName, Sequence[Row]], settings: ReadingSettings
+) -> None:
+    if not problems:
+        return
+    total = sum(len(rows) for rows in parts.values())
+    listed = "\n".join(f"  {problem}" for problem in problems[:SHOWN_PROBLEMS])
+    if len(problems) > SHOWN_PROBLEMS:
+        listed += f"\n  and {len(problems) - SHOWN_PROBLEMS} more"
+    message = f"{len(problems)} of {total} records can't be used:\n{listed}\n"
+    if settings.on_bad_record == "skip" and len(problems) < total:
+        rank_zero_warn(f"{message}They are left out, because `data.init_args.reading.on_bad_record` is skip.")
+        return
+    first = next(row.value for rows in parts.values() for row in rows)
+    advice = format_advice(list(map(str, first)) if isinstance(first, dict) else [])
+    remedy = "Mend these records, or set `data.init_args.reading.on_bad_record: skip` to leave them out."
+    if len(problems) == total:
+        remedy = "Rename the keys to those of one format, or name another file as `data.init_args.path`."
+    raise ValueError(f"{message}{advice}\n{remedy}")
+
+
+def _split(path: str, records: Sequence[Record], settings: ReadingSettings) -> dict[SplitName, list[Record]]:
+    """Cuts one list into three by a seed; equal records stay together, so that none leaks into another split."""
+    groups: dict[object, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.turns, []).append(record)
+    if len(groups) < len(SPLITS):
+        raise ValueError(
+            f"`{path}` holds {len(groups)} different records, too few to be split into train, validation and test, "
+            "each of at least one. Add records, or name a folder with one file per split as `data.init_args.path`."
+        )
+    keys = list(groups)
+    order = [keys[i] for i in np.random.default_rng(settings.split_seed).permutation(len(keys))]
+    n_validation = max(1, round(settings.validation_share * len(order)))
+    n_test = max(1, round(settings.test_share * len(order)))
+    first_validation = max(1, len(order) - n_validation - n_test)
+    first_test = max(first_validation + 1, len(order) - n_test)
+    chosen: dict[SplitName, list[object]] = {
+        "train": order[:first_validation],
+        "validation": order[first_validation:first_test],
+        "test": order[first_test:],
+    }
+    return {name: [record for key in chosen[name] for record in groups[key]] for name in SPLITS}
+
+
+def _without_duplicates(
+    records: Mapping[SplitName, Sequence[Record]], settings: ReadingSettings
+) -> tuple[dict[SplitName, list[Record]], int]:
+    """Applies ``on_duplicate``: what trains must not be scored, and what is scored must not choose."""
+    kept: dict[SplitName, list[Record]] = {}
+    seen: set[object] = set()
+    counts: Counter[str] = Counter()
+    for name in reversed(SPLITS):
+        kept[name] = [record for record in records[name] if record.turns not in seen]
+        counts[name] = len(records[name]) - len(kept[name])
+        seen |= {record.turns for record in kept[name]}
+    n_duplicates = counts.total()
+    if n_duplicates == 0 or settings.on_duplicate == "keep":
+        return {name: list(records[name]) for name in SPLITS}, 0
+    message = (
+        f"{n_duplicates} records are in more than one split: {counts['train']} of train are also in validation or "
+        f"test, {counts['validation']} of validation also in test. "
+    )
+    if settings.on_duplicate == "error":
+        raise ValueError(
+            f"{message}A score on records that were trained on says nothing about new ones. Remove them, or set "
+            "`data.init_args.reading.on_duplicate: drop` (keeps each in the later split) or `keep`."
+        )
+    rank_zero_warn(f"{message}They are dropped from the earlier split.")
+    return {name: kept[name] for name in SPLITS}, n_duplicates

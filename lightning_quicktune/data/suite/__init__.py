@@ -1,0 +1,1 @@
+"""The built-in suite: synthetic question-answer tasks about invented knowledge."""

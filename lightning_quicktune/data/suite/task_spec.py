@@ -1,0 +1,58 @@
+"""What makes one task of the suite: the numbers and choices that its generator needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_quicktune.data.suite.domains import DOMAINS
+from lightning_quicktune.data.suite.knowledge import Attribute
+from lightning_quicktune.data.suite.phrasing import Wording
+from lightning_quicktune.data.suite.values import AnswerType
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task of the built-in suite, before its text is written.
+
+    Args:
+        name: Unique name of the task.
+        domain: Kind of entity that is asked about.
+        answer_type: Type of its answers; ``mixed`` for all the domain has.
+        n_facts: Facts to know; each gives ten training questions.
+        seed: Seed of entities, values, wording and noise.
+        wording: Whether validation and test questions are worded like those of training (``near``) or around
+            nouns and clauses that training never shows (``far``).
+        label_noise: Share of training records with the answer of another fact.
+    """
+
+    name: str
+    domain: str
+    answer_type: AnswerType | Literal["mixed"]
+    n_facts: int
+    seed: int
+    wording: Wording = "near"
+    label_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.domain not in DOMAINS:
+            raise ValueError(
+                f"Task `{self.name}`: there is no domain `{self.domain}`; an entity needs one to have attributes. "
+                f"Set `domain` to one of {', '.join(DOMAINS)}."
+            )
+        if self.n_facts < 2:
+            raise ValueError(
+                f"Task `{self.name}`: `n_facts` is {self.n_facts}, but a task needs at least 2 facts, "
+                "so that one answer can be told from another. Raise `n_facts`."
+            )
+        if not 0 <= self.label_noise < 1:
+            raise ValueError(
+                f"Task `{self.name}`: `label_noise` is {self.label_noise}, but it is the share of wrong training "
+                "answers, at least 0 and below 1. For five wrong answers in a hundred, set `label_noise` to 0.05."
+            )
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What is asked about each entity."""
+        attributes = DOMAINS[self.domain].attributes
+        return tuple(a for a in attributes if self.answer_type in (a.values.answer_type, "mixed"))

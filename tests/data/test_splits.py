@@ -1,0 +1,197 @@
+import json
+from pathlib import Path
+
+import datasets
+import pytest
+
+from lightning_quicktune.data.splits import SPLITS, ReadingSettings, content_digest, read_splits
+
+TASKS = Path(__file__).parents[2].parent / "shared" / "tasks"
+DEFAULT = ReadingSettings()
+
+
+def answers(splits):
+    return {name: [record.answer for record in splits.records[name]] for name in SPLITS}
+
+
+def test_a_folder_is_read_split_by_split(write_task):
+    splits = read_splits(str(write_task(train=["a", "b"], validation=["c"], test=["d"])), DEFAULT)
+    assert answers(splits) == {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
+    assert (splits.n_skipped, splits.n_duplicates) == (0, 0)
+
+
+def one_file(tmp_path, n_records, copies=1):
+    path = tmp_path / "all.jsonl"
+    path.write_text("".join(json.dumps({"question": f"q{i}", "answer": "a"}) + "\n" for i in range(n_records)) * copies)
+    return str(path)
+
+
+def test_one_file_is_split_by_the_seed(tmp_path):
+    path = one_file(tmp_path, 50)
+    splits = read_splits(path, DEFAULT)
+    assert [len(splits.records[name]) for name in SPLITS] == [40, 5, 5]
+    assert splits == read_splits(path, DEFAULT)
+    assert splits != read_splits(path, ReadingSettings(split_seed=1))
+    assert len({record.question for split in splits.records.values() for record in split}) == 50
+    quarter = read_splits(path, ReadingSettings(validation_share=0.5, test_share=0.2))
+    assert [len(quarter.records[name]) for name in SPLITS] == [15, 25, 10]
+
+
+@pytest.mark.parametrize("n_records", range(3, 12))
+@pytest.mark.parametrize("shares", [(0.1, 0.1), (0.49, 0.5), (0.01, 0.98)])
+def test_small_files_give_three_splits(tmp_path, n_records, shares):
+    splits = read_splits(
+        one_file(tmp_path, n_records), ReadingSettings(validation_share=shares[0], test_share=shares[1])
+    )
+    assert sum(len(split) for split in splits.records.values()) == n_records
+    assert min(len(split) for split in splits.records.values()) >= 1
+
+
+def test_equal_records_of_one_file_stay_in_one_split(tmp_path):
+    splits = read_splits(one_file(tmp_path, 20, copies=2), DEFAULT)
+    assert [len(splits.records[name]) for name in SPLITS] == [32, 4, 4]
+
+
+def test_bad_records_are_named_all_at_once(write_task):
+    path = str(write_task(train=["a"] + [{"question": "x"}] * 25, test=["t", {"question": "x", "answer": ""}]))
+    with pytest.raises(ValueError, match="26 of 29 records can't be used") as error:
+        read_splits(path, DEFAULT)
+    lines = str(error.value).split("\n")
+    assert lines[1] == "  train.jsonl:2: no `answer` (keys: question)"
+    assert sum("no `answer`" in line for line in lines) == 20
+    assert lines[21] == "  and 6 more"
+    assert "Keys of the first record: question, answer. Formats tried: messages (role, content); " in lines[22]
+    assert lines[23] == ("Mend these records, or set `data.init_args.reading.on_bad_record: skip` to leave them out.")
+
+
+def test_bad_records_can_be_skipped(write_task):
+    path = write_task(train=["a", {"question": "x"}, "b"])
+    with (path / "train.jsonl").open("a") as file:
+        file.write("{oops\n")
+    with pytest.warns(
+        UserWarning, match=r"2 of 6 records can't be used:(?s:.*)train\.jsonl:4: not JSON(?s:.*)left out"
+    ):
+        splits = read_splits(str(path), ReadingSettings(on_bad_record="skip"))
+    assert answers(splits)["train"] == ["a", "b"]
+    assert splits.n_skipped == 2
+
+
+def test_a_folder_of_unknown_records_is_never_skipped_whole(write_task):
+    bad = [{"quest": "x", "answers": "y"}]
+    path = str(write_task(train=bad, validation=bad, test=bad))
+    with pytest.raises(ValueError, match=r"3 of 3 .*(?s:.*)Nearest: question/answer(?s:.*)Rename the keys"):
+        read_splits(path, ReadingSettings(on_bad_record="skip"))
+
+
+def test_a_split_that_is_empty_after_skipping_is_an_error(write_task):
+    path = str(write_task(test=[{"question": "x"}]))
+    with (
+        pytest.warns(UserWarning, match="1 of 3 records"),
+        pytest.raises(
+            ValueError, match=r"No record is left for the test split .*`data\.init_args\.reading\.on_bad_rec"
+        ),
+    ):
+        read_splits(path, ReadingSettings(on_bad_record="skip"))
+
+
+def duplicates(write_task):
+    a, b, c = ({"question": "q", "answer": answer} for answer in "abc")
+    return str(write_task(train=[a, a, b, c], validation=[a, b, {"question": "v", "answer": "v"}], test=[b]))
+
+
+def test_duplicates_across_splits_are_an_error(write_task):
+    message = r"4 records are in more than one split: 3 of train .* 1 of validation .*on_duplicate: drop` .* or `keep`"
+    with pytest.raises(ValueError, match=message):
+        read_splits(duplicates(write_task), DEFAULT)
+
+
+def test_duplicates_are_dropped_from_the_earlier_split(write_task):
+    with pytest.warns(UserWarning, match="They are dropped from the earlier split"):
+        splits = read_splits(duplicates(write_task), ReadingSettings(on_duplicate="drop"))
+    assert answers(splits) == {"train": ["c"], "validation": ["a", "v"], "test": ["b"]}
+    assert splits.n_duplicates == 4
+
+
+def test_duplicates_can_be_kept(write_task):
+    splits = read_splits(duplicates(write_task), ReadingSettings(on_duplicate="keep"))
+    assert answers(splits) == {"train": ["a", "a", "b", "c"], "validation": ["a", "b", "v"], "test": ["b"]}
+
+
+def test_missing_and_ambiguous_splits_are_errors(write_task):
+    folder = write_task()
+    (folder / "train.csv").write_text("question,answer\na,b\n")
+    with pytest.raises(ValueError, match=r"train split is there twice: train\.jsonl and train\.csv .*Remove one"):
+        read_splits(str(folder), DEFAULT)
+    (folder / "train.csv").unlink()
+    (folder / "validation.jsonl").rename(folder / "dev.jsonl")
+    message = r"The validation split is missing: .* holds dev\.jsonl, test\.jsonl, train\.jsonl, but .*Add or rename"
+    with pytest.raises(FileNotFoundError, match=message):
+        read_splits(str(folder), DEFAULT)
+
+
+def test_too_few_records_to_split(tmp_path):
+    with pytest.raises(ValueError, match=r"holds 2 different records, too few .*`data\.init_args\.path`"):
+        read_splits(one_file(tmp_path, 2, copies=3), DEFAULT)
+
+
+def test_a_wrong_path_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Nothing is at `.*none`.* Correct `data\.init_args\.path`"):
+        read_splits(str(tmp_path / "none"), DEFAULT)
+    with pytest.raises(FileNotFoundError, match=r"Nothing is at `none\.jsonl`"):
+        read_splits("none.jsonl", DEFAULT)
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.5)])
+def test_shares_must_leave_room(shares):
+    with pytest.raises(ValueError, match=r"leave no room .*`data\.init_args\.reading\.validation_share`"):
+        ReadingSettings(validation_share=shares[0], test_share=shares[1])
+
+
+def public(monkeypatch, **sizes):
+    rows = {
+        name: datasets.Dataset.from_list([{"question": f"{name}{i}", "answer": "a"} for i in range(size)])
+        for name, size in sizes.items()
+    }
+    monkeypatch.setattr(datasets, "load_dataset", lambda path: datasets.DatasetDict(rows))
+
+
+def test_public_datasets_are_loaded_by_id(monkeypatch):
+    public(monkeypatch, test=1, train=3, validation=2)
+    splits = read_splits("org/name", DEFAULT)
+    assert [len(splits.records[name]) for name in SPLITS] == [3, 2, 1]
+    assert splits.records["train"][2].where == "org/name/train:3"
+    public(monkeypatch, train=20)
+    assert [len(read_splits("org/name", DEFAULT).records[name]) for name in SPLITS] == [16, 2, 2]
+    public(monkeypatch, train=20, test=3)
+    with pytest.raises(ValueError, match=r"has the splits train, test, but validation is needed too\. Save it"):
+        read_splits("org/name", DEFAULT)
+
+
+def test_a_public_dataset_that_cannot_be_loaded(monkeypatch):
+    def fail(path):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(
+        FileNotFoundError, match=r"neither a folder nor a file .*\(ConnectionError: no route\)\. Correct"
+    ):
+        read_splits("org/name", DEFAULT)
+
+
+def test_the_digest_follows_the_content(write_task):
+    path = str(write_task(train=["a"]))
+    before = content_digest(path)
+    assert content_digest(path) == before
+    write_task(train=["b"])
+    assert content_digest(path) != before
+    assert content_digest("org/name") != content_digest("org/other")
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="the task folders aren't here")
+def test_real_tasks_are_read_with_the_defaults():  # 47,717 records: some seconds under the type checks
+    folders = sorted(folder for folder in TASKS.iterdir() if folder.is_dir())
+    assert len(folders) == 68
+    for folder in folders:
+        splits = read_splits(str(folder), DEFAULT)
+        for name in SPLITS:
+            assert len(splits.records[name]) == (folder / f"{name}.jsonl").read_bytes().count(b"\n")

@@ -1,0 +1,138 @@
+import hashlib
+import json
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pytest
+
+from lightning_quicktune.data.suite.builtin import BUILTIN_TASKS, write_task
+from lightning_quicktune.data.suite.domains import DOMAINS
+from lightning_quicktune.data.suite.generate import generate
+from lightning_quicktune.data.suite.knowledge import invent_facts
+from lightning_quicktune.data.suite.names import invent_name, world_of
+from lightning_quicktune.data.suite.phrasing import questions
+from lightning_quicktune.data.suite.task_spec import TaskSpec
+
+SPEC = TaskSpec("suite-test", "towns", "mixed", n_facts=18, seed=5)
+ATTRIBUTES = [attribute for domain in DOMAINS.values() for attribute in domain.attributes]
+
+
+@pytest.mark.parametrize("spec", BUILTIN_TASKS.values(), ids=BUILTIN_TASKS)
+def test_every_builtin_task_asks_known_facts_in_new_words(spec):
+    splits = generate(spec)
+    assert [len(splits[s]) for s in ("train", "validation", "test")] == [10 * spec.n_facts, spec.n_facts, spec.n_facts]
+    assert 200 <= len(splits["train"]) <= 600
+    asked = [record["question"] for records in splits.values() for record in records]
+    assert len(set(asked)) == len(asked)
+    assert all(record["answer"].strip() == record["answer"] != "" for r in splits.values() for record in r)
+
+
+def test_validation_and_test_have_answers_that_training_teaches():
+    splits = generate(SPEC)
+    facts = _invented(SPEC)
+    taught = {r["question"]: r["answer"] for r in splits["train"]}
+    for i, fact in enumerate(facts):
+        ways = questions(fact.attribute, fact.entity)
+        assert Counter(taught[q] for q in ways if q in taught) == {fact.value: 10}
+        for split in ("validation", "test"):
+            assert splits[split][i] == {"question": splits[split][i]["question"], "answer": fact.value}
+            assert splits[split][i]["question"] in ways
+
+
+def test_the_text_is_the_same_on_every_machine():
+    digest = hashlib.sha256(json.dumps(generate(SPEC)).encode()).hexdigest()
+    assert digest[:16] == "67e919ea79b252fa"
+
+
+def test_another_seed_gives_other_facts():
+    assert generate(SPEC)["test"] != generate(replace(SPEC, seed=6))["test"]
+
+
+def test_noise_falsifies_training_answers_only():
+    clean, noisy = generate(replace(SPEC, n_facts=60)), generate(replace(SPEC, n_facts=60, label_noise=0.2))
+    facts = _invented(replace(SPEC, n_facts=60))
+    truth = {q: f.value for f in facts for q in questions(f.attribute, f.entity)}
+    wrong = [r for r in noisy["train"] if truth[r["question"]] != r["answer"]]
+    assert 0.14 < len(wrong) / len(noisy["train"]) < 0.26
+    assert {r["answer"] for r in wrong} <= {r["answer"] for r in clean["train"]}  # wrong, but of the same kind
+    for split in ("validation", "test"):
+        assert all(truth[r["question"]] == r["answer"] for r in noisy[split])
+
+
+def test_far_wording_is_never_shown_in_training():
+    spec = replace(SPEC, wording="far")
+    splits = generate(spec)
+    far = {q for f in _invented(spec) for q in questions(f.attribute, f.entity, "far")}
+    assert not far & {r["question"] for r in splits["train"]}
+    assert {r["question"] for split in ("validation", "test") for r in splits[split]} <= far
+
+
+def test_the_worlds_share_no_name():
+    names = {world: {invent_name(random.Random(i), world) for i in range(300)} for world in ("suite", "pretraining")}
+    assert not names["suite"] & names["pretraining"]
+    assert all(world_of(name) == world for world, some in names.items() for name in some)
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES, ids=lambda a: a.key)
+def test_every_attribute_can_be_phrased(attribute):
+    near, far, both = (questions(attribute, "Velmora", core) for core in ("near", "far", None))
+    assert len(near) >= 10
+    assert len(far) >= 2
+    assert set(near) | set(far) == set(both)
+    assert len(set(both)) == len(both) == len(near) + len(far)
+    assert all("Velmora" in q and "{" not in q and q[-1] in "?." for q in both)
+    assert all("{e}" in s and "{v}" in s for s in attribute.statements)
+
+
+def test_every_domain_has_every_type_of_answer_once_and_unique_keys():
+    for domain in DOMAINS.values():
+        types = {a.values.answer_type for a in domain.attributes}
+        assert types == {"name", "number", "date", "label", "phrase"}
+        assert len({a.key for a in domain.attributes}) == len(domain.attributes)
+
+
+def test_values_vary_and_no_attribute_of_an_entity_is_told_twice():
+    facts = invent_facts(DOMAINS["minerals"], DOMAINS["minerals"].attributes, 120, random.Random(0), "suite")
+    values = defaultdict(set)
+    for fact in facts:
+        values[fact.attribute.key].add(fact.value)
+    assert all(len(drawn) >= 6 for drawn in values.values())
+    assert len({(f.entity, f.attribute.key) for f in facts}) == len(facts) == 120
+
+
+def test_write_task_leaves_exactly_the_task(tmp_path):
+    folder = write_task("suite-companies-names", tmp_path)
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert folder == tmp_path / "suite-companies-names"
+    assert set(first) == {"train.jsonl", "validation.jsonl", "test.jsonl", "meta.json"}
+    records = [json.loads(line) for line in first["train.jsonl"].decode().splitlines()]
+    assert records == generate(BUILTIN_TASKS["suite-companies-names"])["train"]
+    assert json.loads(first["meta.json"])["records"] == {"train": 300, "validation": 30, "test": 30}
+    write_task("suite-companies-names", tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def test_an_unknown_task_names_the_closest(tmp_path):
+    with pytest.raises(ValueError, match=r"no built-in task `suite-company-names`.*closest is `suite-companies-names`"):
+        write_task("suite-company-names", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"domain": "planets"}, r"no domain `planets`.*one of companies, minerals"),
+        ({"n_facts": 1}, r"`n_facts` is 1, .*at least 2.*Raise `n_facts`"),
+        ({"label_noise": 1.0}, r"`label_noise` is 1.0, .*below 1.*set `label_noise` to 0.05"),
+        ({"label_noise": -0.1}, r"`label_noise` is -0.1"),
+    ],
+)
+def test_a_bad_specification_says_what_to_change(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SPEC, **change)
+
+
+def _invented(spec):
+    """The facts of a task; the generator draws them before anything else."""
+    return invent_facts(DOMAINS[spec.domain], spec.attributes, spec.n_facts, random.Random(spec.seed), "suite")

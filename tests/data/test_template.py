@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from lightning_quicktune.data.records import Record, Turn
+from lightning_quicktune.data.template import encode, render, stop_token_ids
+
+
+def conversation(*contents, system=None):
+    roles = ["user", "assistant"] * len(contents)
+    turns = [Turn(role, content) for role, content in zip(roles, contents, strict=False)]
+    return Record((Turn("system", system), *turns) if system else tuple(turns), "train.jsonl", 7)
+
+
+QUESTION = conversation("What is the capital of France?", "Paris")
+CHAT = conversation("Hi", "yes", "And now?", "Ünïcode 🙂", system="Be kind.")
+
+
+def learned(encoded, tokenizer):
+    return tokenizer.decode(encoded.input_ids[encoded.target_mask])
+
+
+@pytest.mark.parametrize("rstrip", [False, True], ids=["plain tokens", "tokens that take white space"])
+def test_only_the_answer_and_its_end_of_turn_token_are_learned(tokenizer, make_tokenizer, rstrip):
+    tokenizer = make_tokenizer(tokenizer.chat_template, rstrip=rstrip)
+    encoded = encode(QUESTION, tokenizer, "chat")
+    assert learned(encoded, tokenizer) == "Paris<|end|>"
+    assert tokenizer.convert_ids_to_tokens(int(encoded.input_ids[-1])) == "<|endoftext|>"
+    assert encoded.n_targets == encoded.target_mask.sum() == len(tokenizer("Paris")["input_ids"]) + 1
+    assert encoded.answer == "Paris"
+    # the same ids as the tokenizer's own call, in training and in generation
+    messages = [{"role": turn.role, "content": turn.content} for turn in QUESTION.turns]
+    assert encoded.input_ids.tolist() == tokenizer.apply_chat_template(messages)["input_ids"]
+    prompt = tokenizer.apply_chat_template(messages[:1], add_generation_prompt=True)["input_ids"]
+    assert encoded.prompt_ids.tolist() == prompt
+    assert encoded.prompt_text == "<|user|>\nWhat is the capital of France?<|end|>\n<|assistant|>\n"
+    assert not encoded.target_mask[: encoded.prompt_length].any()
+
+
+def test_every_assistant_turn_is_learned(tokenizer):
+    encoded = encode(CHAT, tokenizer, "chat")
+    assert learned(encoded, tokenizer) == "yes<|end|>Ünïcode 🙂<|end|>"
+    assert encoded.answer == "Ünïcode 🙂"
+    assert encoded.prompt_text == render(CHAT.turns[:-1], tokenizer, "chat", generation=True)
+    assert encoded.prompt_ids.tolist() == tokenizer(encoded.prompt_text)["input_ids"]
+    assert encoded.prompt_text.endswith("And now?<|end|>\n<|assistant|>\n")
+
+
+def test_an_answer_that_begins_with_white_space_keeps_the_prompt_of_generation(tokenizer):
+    record = conversation("Q", "\nParis")
+    whole = tokenizer(render(record.turns, tokenizer, "chat"))["input_ids"]
+    encoded = encode(record, tokenizer, "chat")
+    prompt = tokenizer(encoded.prompt_text)["input_ids"]
+    assert whole[: len(prompt)] != prompt, "the line breaks of prompt and answer should have been one token"
+    assert encoded.prompt_ids.tolist() == prompt
+    assert learned(encoded, tokenizer) == "\nParis<|end|>"
+    assert tokenizer.decode(encoded.input_ids) == tokenizer.decode(whole)
+
+
+def test_an_answer_that_holds_special_tokens_is_learned_whole(tokenizer):
+    encoded = encode(conversation("Q", "a<|end|>\nb"), tokenizer, "chat")
+    assert learned(encoded, tokenizer) == "a<|end|>\nb<|end|>"
+
+
+def test_a_template_that_trims_is_fine(tokenizer, make_tokenizer):
+    tokenizer = make_tokenizer(tokenizer.chat_template.replace("message['content']", "message['content'] | trim"))
+    assert learned(encode(conversation(" Q ", " a b\n"), tokenizer, "chat"), tokenizer) == "a b<|end|>"
+
+
+def test_text_put_before_the_answer_is_learned_since_the_model_must_write_it(make_tokenizer):
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}<think></think>{% endif %}"
+        "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    tokenizer = make_tokenizer(template)
+    assert learned(encode(QUESTION, tokenizer, "chat"), tokenizer) == "<think></think>Paris<|end|>"
+
+
+def test_plain_is_question_line_break_answer_and_end(make_tokenizer):
+    tokenizer = make_tokenizer(None)
+    encoded = encode(QUESTION, tokenizer, "plain")
+    assert tokenizer.decode(encoded.input_ids) == "What is the capital of France?\nParis<|endoftext|>"
+    assert learned(encoded, tokenizer) == "Paris<|endoftext|>"
+    assert encoded.prompt_text == render(QUESTION.turns[:1], tokenizer, "plain", generation=True)
+    assert learned(encode(CHAT, tokenizer, "plain"), tokenizer) == "yes<|endoftext|>Ünïcode 🙂<|endoftext|>"
+
+
+def test_plain_begins_with_the_token_that_the_tokenizer_begins_with():
+    from tokenizers.processors import TemplateProcessing
+
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "<s>": 1, "</s>": 2, "q": 3, "a": 4}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
+    encoded = encode(conversation("q", "a"), tokenizer, "plain")
+    assert encoded.input_ids.tolist() == [1, 3, 4, 2]
+    np.testing.assert_array_equal(encoded.target_mask, [False, False, True, True])
+
+
+def test_generation_stops_on_the_end_of_turn_and_on_the_end_of_text(tokenizer):
+    ends = tokenizer.convert_tokens_to_ids(["<|end|>", "<|endoftext|>"])
+    assert stop_token_ids(tokenizer, "chat") == tuple(ends)
+    assert stop_token_ids(tokenizer, "plain") == (ends[1],)
+
+
+def test_a_missing_chat_template_is_an_error(make_tokenizer):
+    with pytest.raises(ValueError, match=r"`tiny` has no chat template.*`data\.init_args\.template: plain`"):
+        encode(QUESTION, make_tokenizer(None), "chat")
+
+
+def test_a_rejected_role_names_record_and_roles(make_tokenizer):
+    template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    tokenizer = make_tokenizer(template)
+    message = (
+        r"rejects train\.jsonl:7, whose roles are system, user, assistant, user, assistant: System role not "
+        r"supported\. .*Move a system text into the first question.*`data\.init_args\.template: plain`"
+    )
+    with pytest.raises(ValueError, match=message):
+        encode(CHAT, tokenizer, "chat")
+    assert learned(encode(QUESTION, tokenizer, "chat"), tokenizer) == "Paris<|end|>"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ loop.revindex }}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}",
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content | upper }}<|end|>{% endfor %}",
+    ],
+    ids=["prompt rewritten", "answer rewritten"],
+)
+def test_a_template_that_rewrites_is_an_error(make_tokenizer, template):
+    tokenizer = make_tokenizer(template + "{% if add_generation_prompt %}<|assistant|>{% endif %}")
+    message = r"writes the turns of train\.jsonl:7 differently .*`data\.init_args\.template: plain`"
+    with pytest.raises(ValueError, match=message):
+        encode(QUESTION, tokenizer, "chat")
+
+
+def test_a_turn_without_an_end_is_an_error(make_tokenizer):
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n###{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    message = r"No end-of-turn token follows an answer of train\.jsonl:7: .* goes on with '###'.*does not stop"
+    with pytest.raises(ValueError, match=message):
+        encode(QUESTION, make_tokenizer(template), "chat")
+
+
+def test_plain_needs_an_end_token(make_tokenizer):
+    tokenizer = make_tokenizer(None)
+    tokenizer.eos_token = None
+    with pytest.raises(ValueError, match=r"`tiny` has no end-of-sequence token.*`data\.init_args\.template: chat`"):
+        encode(QUESTION, tokenizer, "plain")
+
+
+def test_a_token_over_the_border_that_cannot_be_taken_apart_is_an_error():
+    vocabulary = {"<unk>": 0, "▁q": 1, "\n": 2, "\n\n": 3, "a": 4, "▁": 5, "q": 6}
+    backend = Tokenizer(models.BPE(vocabulary, [("▁", "q"), ("\n", "\n")], unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    backend.add_special_tokens([AddedToken("</s>", normalized=False)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", name_or_path="meta")
+    assert encode(conversation("q", "a"), tokenizer, "plain").n_targets == 2
+    message = r"The prompt of train\.jsonl:7 is no prefix .*`meta` joins .*Remove the white space at the start"
+    with pytest.raises(ValueError, match=message):
+        encode(conversation("q", "\na"), tokenizer, "plain")
