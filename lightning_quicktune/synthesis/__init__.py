@@ -1,0 +1,1 @@
+"""Documents become a question-answer task: chunks, facts, twelve pairs a fact, checks."""

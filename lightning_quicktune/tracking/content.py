@@ -1,0 +1,185 @@
+"""What MLflow shall say of a trial or a task: pure functions from a record to parameters, metrics and tags."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lightning_quicktune.types import SliceResult, TaskInfo, Trial
+
+Kind = Literal["trial", "task"]
+RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED"]
+
+RECORD_FILES: Mapping[Kind, str] = {"trial": "trial.json", "task": "task.json"}
+_RUN_STATUS: Mapping[str, RunStatus] = {
+    "running": "RUNNING",
+    "paused": "SCHEDULED",
+    "completed": "FINISHED",
+    "stopped": "FINISHED",
+    "failed": "FAILED",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric.
+
+    Args:
+        name: Name of the metric.
+        value: Its value.
+        step: Fidelity, in slices.
+        after_s: Seconds of training since the run's start, which places the point on the time axis.
+    """
+
+    name: str
+    value: float
+    step: int
+    after_s: float
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """Everything one MLflow run shall hold.
+
+    Args:
+        kind: What the run stands for.
+        name: Name of the run, unique together with ``base_model`` within an experiment.
+        base_model: Name of the base model.
+        digest: Digest of the record, which tells whether anything is new.
+        params: Values that never change.
+        tags: Values that may change.
+        points: Values of metrics, ordered by step.
+        status: Status of the run.
+    """
+
+    kind: Kind
+    name: str
+    base_model: str
+    digest: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    points: tuple[Point, ...]
+    status: RunStatus
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Tags that find the run again."""
+        return {"quicktune.kind": self.kind, "quicktune.key": self.name, "base_model": self.base_model}
+
+
+def read_content(folder: Path, kind: Kind) -> RunContent:
+    """Reads the record in a folder and says it in MLflow's terms.
+
+    Args:
+        folder: Folder of one trial or task.
+        kind: Which of the two.
+
+    Raises:
+        FileNotFoundError: If the folder holds no record.
+    """
+    path = folder / RECORD_FILES[kind]
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no {path.name}, so there is no {kind} to send to MLflow. "
+            f"Pass the folder that was made for one {kind}; its {path.name} is written before anything is sent."
+        )
+    text = path.read_text(encoding="utf-8")
+    record = json.loads(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return (
+        trial_content(Trial.from_dict(record), digest)
+        if kind == "trial"
+        else task_content(TaskInfo.from_dict(record), digest)
+    )
+
+
+def trial_content(trial: Trial, digest: str) -> RunContent:
+    """Run of one trial: its configuration as parameters, its curve as metrics, the rest as tags."""
+    tags = {
+        "task": trial.task,
+        "metric": trial.metric,
+        "config_id": trial.configuration.id,
+        "seed": str(trial.seed),
+        "status": trial.status,
+        "failure": trial.failure or "",
+        "fidelity": str(trial.curve.fidelity),
+        "max_fidelity": str(trial.max_fidelity),
+        "overheads.start_s": f"{trial.overheads.start_s:g}",
+        "overheads.resume_s": f"{trial.overheads.resume_s:g}",
+        "overheads.test_s": f"{trial.overheads.test_s:g}",
+    }
+    if trial.device is not None:
+        tags |= {
+            "device": trial.device.name,
+            "device.count": str(trial.device.count),
+            "device.threads": str(trial.device.threads),
+            "device.load_average": f"{trial.device.load_average:g}",
+            "device.reference_step_s": f"{trial.device.reference_step_s:g}",
+        }
+    tags |= {f"version.{package}": version for package, version in trial.versions.items()}
+    return RunContent(
+        kind="trial",
+        name=trial.key,
+        base_model=trial.base_model,
+        digest=digest,
+        params={_legal(name): str(value) for name, value in trial.configuration.values.items()},
+        tags={_legal(name): value for name, value in tags.items()},
+        points=tuple(_curve_points(trial.curve.slices)),
+        status=_RUN_STATUS[trial.status],
+    )
+
+
+def task_content(task: TaskInfo, digest: str) -> RunContent:
+    """Run of one task: its meta-features as metrics."""
+    values = {
+        "zero_shot_score": task.zero_shot_score,
+        "meta_features_cost_s": task.meta_features_cost_s,
+        **{f"meta/{name}": value for name, value in task.meta_features.items()},
+    }
+    tags = {
+        "task": task.name,
+        "metric": task.metric,
+        "max_fidelity": str(task.max_fidelity),
+        "records_per_slice": str(task.records_per_slice),
+        "base_model.n_parameters": str(task.base_model.n_parameters),
+        "base_model.weight_hash": task.base_model.weight_hash,
+        "base_model.quantization": task.base_model.quantization,
+    }
+    return RunContent(
+        kind="task",
+        name=task.name,
+        base_model=task.base_model.name,
+        digest=digest,
+        params={},
+        tags=tags,
+        points=tuple(Point(_legal(name), float(value), 0, 0.0) for name, value in values.items()),
+        status="FINISHED",
+    )
+
+
+def _curve_points(slices: tuple[SliceResult, ...]) -> Iterator[Point]:
+    after_s = 0.0
+    for result in slices:
+        after_s += result.cost_s
+        values: dict[str, float] = {
+            "score": result.score,
+            "cost_s": result.cost_s,
+            "cost_cpu_s": result.cost_cpu_s,
+            "cost_tokens": result.cost_tokens,
+            **{f"validation/{name}": value for name, value in result.metrics.items()},
+            **{f"test/{name}": value for name, value in result.test_metrics.items()},
+        }
+        if result.test_score is not None:
+            values["test_score"] = result.test_score
+        for name, value in values.items():
+            yield Point(_legal(name), float(value), result.fidelity, after_s)
+
+
+def _legal(name: str) -> str:
+    """A name that MLflow takes for a parameter, metric or tag."""
+    return re.sub(r"[^\w\-./: ]", "_", name, flags=re.ASCII)

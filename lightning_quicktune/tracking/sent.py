@@ -1,0 +1,61 @@
+"""What a folder remembers of the MLflow run that stands for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lightning_quicktune.tracking.content import RunContent
+
+_FILE = "sent.json"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What MLflow already has of a record.
+
+    Args:
+        uri: Tracking URI it was sent to.
+        experiment: Name of the experiment.
+        run_id: The run that stands for the record.
+        started_ms: Start of that run, in milliseconds since 1970.
+        digest: Digest of the record as it was sent; empty if only the run was created.
+        status: Status of the run.
+        fidelity: Largest step that was sent.
+        n_points: Number of metric values that were sent.
+    """
+
+    uri: str
+    experiment: str
+    run_id: str
+    started_ms: int
+    digest: str
+    status: str
+    fidelity: int
+    n_points: int
+
+    def new_steps(self, content: RunContent) -> int:
+        """First step whose metrics MLflow does not have in full.
+
+        Sending a point twice does no harm, for its time stamp is the same; so if a value was added to a slice that
+        had been sent (a test score), all are sent again.
+        """
+        known = sum(point.step <= self.fidelity for point in content.points)
+        return self.fidelity + 1 if known == self.n_points else 0
+
+    def write(self, folder: Path) -> None:
+        """Writes it into the folder, all or nothing."""
+        temporary = folder / f".{_FILE}.{os.getpid()}"
+        temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        os.replace(temporary, folder / _FILE)
+
+
+def read_sent(folder: Path, uri: str, experiment: str) -> Sent | None:
+    """What was sent from a folder to this experiment; none if nothing was, or if the note is unreadable."""
+    try:
+        sent = Sent(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):  # the run is found again by its tags
+        return None
+    return sent if (sent.uri, sent.experiment) == (uri, experiment) else None
