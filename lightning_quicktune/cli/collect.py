@@ -1,0 +1,21 @@
+"""``collect``: runs trials over many tasks and builds the meta-dataset."""
+
+from __future__ import annotations
+
+import sys
+
+from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.trials.settings import CollectSettings
+
+
+def run(args: list[str]) -> None:
+    """Runs the subcommand."""
+    settings = parse_settings("collect", CollectSettings, args)
+    from lightning_quicktune.trials.collect import collect
+
+    collected = collect(settings)
+    trials = collected.table.trials.groupby(["task", "config_id", "seed"]).ngroups
+    sys.stdout.write(
+        f"{trials} trials of {len(collected.table.tasks)} tasks are in {collected.folder}, and in MLflow as "
+        f"runs:/{collected.run_id}/meta_dataset\n"
+    )

@@ -1,0 +1,36 @@
+"""``inspect``: shows a dataset as the model will see it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from jsonargparse.typing import Path_fr
+
+from lightning_quicktune.cli.parsing import parse_settings
+
+
+@dataclass(frozen=True)
+class InspectSettings:
+    """Shows lengths, meta-features, and decoded tokens with the loss mask.
+
+    Args:
+        recipe: Fit YAML whose base model and data settings are used.
+        task: Folder, file or hub id of the dataset; the recipe's own if left out.
+    """
+
+    recipe: Path_fr
+    task: str | None = None
+
+
+def run(args: list[str]) -> None:
+    """Runs the subcommand."""
+    settings = parse_settings("inspect", InspectSettings, args)
+    from lightning_quicktune.compose import read_yaml, with_overrides
+    from lightning_quicktune.data.inspect import inspection
+    from lightning_quicktune.trials.task_setup import task_objects
+
+    fit = with_overrides(
+        read_yaml(str(settings.recipe)), {"data.init_args.path": settings.task} if settings.task else {}
+    )
+    sys.stdout.write(inspection(task_objects(fit)[1]) + "\n")

@@ -1,0 +1,67 @@
+"""``fit``, ``validate``, ``test`` and ``predict``: LightningCLI, with trainer, model and data composed from YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
+
+from lightning_quicktune.compose import quiet_upstream
+from lightning_quicktune.finetune.module import CausalLMFinetuner
+from lightning_quicktune.tracking.lightning_logger import log_text
+
+
+class LogConfig(SaveConfigCallback):
+    """Keeps the resolved ``config.yaml``: an artifact of the MLflow run, or a file of the log folder."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Logs the YAML once, on rank 0."""
+        text = self.parser.dump(self.config, skip_none=False)
+        for logger in trainer.loggers:
+            log_text(logger, "config.yaml", text)
+
+
+class QuickTuneCLI(LightningCLI):
+    """Composes trainer, model and data from YAML; see ``lightning-quicktune fit --help``."""
+
+    def after_instantiate_classes(self) -> None:
+        """Logs the hyperparameters that a person sorts runs by."""
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[str(self.subcommand)]
+        for logger in self.trainer.loggers:
+            logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
+
+
+def run(args: list[str] | None) -> None:
+    """Runs one of the four subcommands.
+
+    Args:
+        args: Words from the subcommand on; none for those of the shell, which DDP's launcher gives to other ranks.
+    """
+    quiet_upstream()
+    cli = QuickTuneCLI(
+        LightningModule,
+        LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        save_config_callback=LogConfig,
+        save_config_kwargs={"overwrite": True},
+        args=args,
+    )
+    if isinstance(cli.model, CausalLMFinetuner):
+        cli.model.release()
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        short = "" if key in ("init_args",) else str(key)
+        flat |= _flat(value, ".".join(p for p in (prefix, short) if p))
+    return flat

@@ -1,0 +1,20 @@
+"""``tune``: a dataset, a base model and a budget; out comes the best adapter, with the report that shows why."""
+
+from __future__ import annotations
+
+import sys
+
+from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.tuning.settings import TuneSettings
+
+
+def run(args: list[str]) -> None:
+    """Runs the subcommand."""
+    settings = parse_settings("tune", TuneSettings, args)
+    from lightning_quicktune.tuning.tune import tune
+
+    tuned = tune(settings)
+    sys.stdout.write(
+        f"\n{tuned.headline}\n\nreport   {tuned.report}\nadapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n"
+        f"MLflow   run {tuned.run_id}; `mlflow ui --backend-store-uri {tuned.tracking_uri}` shows it\n"
+    )

@@ -1,0 +1,202 @@
+"""Runs configurations of a search space over many tasks and records them: the meta-dataset."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import multiprocessing
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lightning_quicktune.compose import FitConfig, check_space, read_yaml
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.folder import save
+from lightning_quicktune.metadataset.table import MetaDataset
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.progress import Progress
+from lightning_quicktune.trials.runner import TrialPlan, run_trial
+from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.trials.storage import read_json, read_trial, write_json
+from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a collection left.
+
+    Args:
+        table: The meta-dataset.
+        folder: Where it was written.
+        run_id: MLflow run that holds it as the artifact ``meta_dataset``.
+    """
+
+    table: MetaDataset
+    folder: Path
+    run_id: str
+
+
+def collect(settings: CollectSettings) -> Collected:
+    """Runs every trial that isn't recorded yet, then builds the meta-dataset from MLflow.
+
+    Args:
+        settings: Tasks, recipe, search space and sizes.
+
+    Raises:
+        ValueError: If tasks, recipe and space don't fit each other, or the folder holds another collection.
+    """
+    output = Path(settings.output)
+    space, recipe = SearchSpace.from_yaml(str(settings.space)), read_yaml(str(settings.recipe))
+    _check_names(settings.tasks)
+    check_space(recipe, space)
+    _check_same_collection(output, space, recipe, settings)
+    for source in settings.tasks:
+        _task(settings, recipe, source)
+    _run_workers(settings)
+    return _gather(settings, Tracker(settings.tracking.uri, settings.tracking.experiment), space)
+
+
+def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> list[TrialPlan]:
+    """The trials of one task: shared configurations first (the default is the first), then those of this task alone."""
+    shared = [space.default, *space.sample(settings.n_shared - 1, settings.seed)]
+    own_seed = zlib.crc32(f"{settings.seed}:{setup.info.name}".encode())
+    known = {c.id for c in shared}
+    fresh = [c for c in space.sample(settings.n_fresh, own_seed) if c.id not in known] if settings.n_fresh else []
+    return [
+        TrialPlan(
+            task=setup.info,
+            fit=setup.fit,
+            space=space,
+            configuration=configuration,
+            seed=settings.seed,
+            folder=Path(settings.output) / "trials" / setup.info.name / f"{configuration.id}-{settings.seed}",
+            test_each_slice=True,
+        )
+        for configuration in [*shared, *fresh]
+    ]
+
+
+def _run_workers(settings: CollectSettings) -> None:
+    if settings.workers == 1:
+        _work(settings, 0)
+        return
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_work, args=(settings, number)) for number in range(settings.workers)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        codes = [worker.exitcode for worker in workers]
+        log.warning("Some workers ended early (exit codes %s); what they left is done here.", codes)
+        _work(settings, 0)
+
+
+def _work(settings: CollectSettings, number: int) -> None:
+    """Goes through all trials and runs each that no other worker has: every trial is locked while it runs."""
+    if settings.workers > 1:
+        torch.set_num_threads(1)
+    space, recipe = SearchSpace.from_yaml(str(settings.space)), read_yaml(str(settings.recipe))
+    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    waiting = [p for source in settings.tasks for p in plans(settings, space, _task(settings, recipe, source))]
+    progress = Progress(waiting, number)
+    for plan in waiting:
+        with _lock(plan.folder) as free:
+            if free and not _is_done(plan):
+                start = time.perf_counter()
+                trial = run_trial(plan, plan.task.max_fidelity)
+                progress.finished(trial, time.perf_counter() - start)
+            if free:
+                tracker.sync_trial(plan.folder)
+
+
+def _is_done(plan: TrialPlan) -> bool:
+    trial = read_trial(plan.folder)
+    return trial is not None and trial.status in ("completed", "failed")
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Whether this process alone may run the trial in ``folder``; the lock ends with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _task(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSetup:
+    return set_up_task(source, recipe, settings.max_fidelity, _task_folder(settings, source))
+
+
+def _task_folder(settings: CollectSettings, source: str) -> Path:
+    return Path(settings.output) / "tasks" / task_name(source)
+
+
+def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace) -> Collected:
+    _send_all(settings, tracker)
+    names = {task_name(source) for source in settings.tasks}
+    tasks = [t for t in tracker.read_tasks() if t.name in names]
+    trials = [t for t in tracker.read_trials() if t.task in names and t.status in ("completed", "failed")]
+    table = build(trials, tasks, space, origin=settings.origin, licence=settings.licence)
+    folder = Path(settings.output) / "meta_dataset"
+    save(table, folder)
+    failed = sum(t.status == "failed" for t in trials)
+    run_id = tracker.log_folder(
+        folder,
+        "meta_dataset",
+        run_name="meta-dataset",
+        kind="meta_dataset",
+        tags={"tasks": str(len(tasks))},
+        metrics={"trials": float(len(trials)), "failed_trials": float(failed)},
+    )
+    return Collected(table, folder, run_id)
+
+
+def _send_all(settings: CollectSettings, tracker: Tracker) -> None:
+    """Sends what could not be sent while trials ran, since the table is built from MLflow."""
+    tasks = [_task_folder(settings, source) for source in settings.tasks]
+    trials = [p.parent for f in tasks for p in (Path(settings.output) / "trials" / f.name).glob("*/trial.json")]
+    unsent = sum(not sent for sent in [*map(tracker.sync_task, tasks), *map(tracker.sync_trial, trials)])
+    if unsent:
+        raise RuntimeError(
+            f"MLflow at {tracker.uri} did not take {unsent} of {len(tasks) + len(trials)} records, and the table is built "
+            f"from it. Nothing is lost: all are in {settings.output}. Start the same command again when it is back."
+        )
+
+
+def _check_names(sources: list[str]) -> None:
+    names = [task_name(s) for s in sources]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ValueError(
+            f"`tasks` has {', '.join(twice)} more than once, and trials are kept by that name. Rename a folder, or "
+            "list each task once."
+        )
+
+
+def _check_same_collection(output: Path, space: SearchSpace, recipe: FitConfig, settings: CollectSettings) -> None:
+    """A folder holds trials that can be compared: of one space, recipe, length and seed. Tasks and numbers may grow."""
+    identity = {"max_fidelity": settings.max_fidelity, "seed": settings.seed, "recipe": recipe}
+    known = read_json(output / "collection.json")
+    if known is None:
+        write_json(output / "collection.json", {**identity, "space": space.to_dict()})
+        return
+    differing = [name for name, value in identity.items() if known[name] != value]
+    differing += SearchSpace.from_dict(known["space"]).differences(space)
+    if differing:
+        raise ValueError(
+            f"{output} holds trials of another collection; these differ: {'; '.join(differing)}. Set `output` to "
+            "another folder, or go on with the settings of before."
+        )

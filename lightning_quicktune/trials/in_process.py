@@ -1,0 +1,65 @@
+"""Runs suggestions in this process: base model and tokenized data are loaded once."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.trials.runner import TrialPlan, run_trial
+from lightning_quicktune.trials.task_setup import TaskSetup
+from lightning_quicktune.types import Configuration, Observation, Suggestion, Trial
+
+
+class InProcessExecutor:
+    """Trains one suggestion after the other on one task.
+
+    Args:
+        setup: The task.
+        space: The search space of the suggestions.
+        folder: Each trial gets a folder in it.
+        seed: Seed of every trial.
+        on_trial: Called with a trial's folder and record after each suggestion.
+    """
+
+    def __init__(
+        self,
+        setup: TaskSetup,
+        space: SearchSpace,
+        folder: Path,
+        seed: int = 0,
+        on_trial: Callable[[Path, Trial], None] | None = None,
+    ) -> None:
+        self.setup = setup
+        self.space = space
+        self.folder = folder
+        self.seed = seed
+        self.on_trial = on_trial
+        self._queue: deque[Suggestion] = deque()
+
+    @property
+    def capacity(self) -> int:
+        """One at a time."""
+        return 1
+
+    def submit(self, suggestion: Suggestion) -> None:
+        """Queues a suggestion; it is trained by ``wait``."""
+        self._queue.append(suggestion)
+
+    def wait(self) -> Observation:
+        """Trains the suggestion that has waited longest."""
+        suggestion = self._queue.popleft()
+        start = time.perf_counter()
+        plan = self.plan(suggestion.configuration)
+        trial = run_trial(plan, suggestion.fidelity)
+        if self.on_trial is not None:
+            self.on_trial(plan.folder, trial)
+        seconds = time.perf_counter() - start
+        return Observation(suggestion.configuration, trial.curve, trial.status == "failed", seconds)
+
+    def plan(self, configuration: Configuration) -> TrialPlan:
+        """What it takes to train a configuration on this task."""
+        folder = self.folder / f"{configuration.id}-{self.seed}"
+        return TrialPlan(self.setup.info, self.setup.fit, self.space, configuration, self.seed, folder)

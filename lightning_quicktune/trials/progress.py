@@ -1,0 +1,47 @@
+"""Says how far a collection is: rate and time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from lightning_quicktune.trials.runner import TrialPlan
+from lightning_quicktune.trials.storage import read_trial
+from lightning_quicktune.types import Trial
+
+
+class Progress:
+    """One line per finished trial, with what all workers have done.
+
+    Args:
+        plans: All trials of the collection.
+        worker: Number of this worker.
+    """
+
+    def __init__(self, plans: Sequence[TrialPlan], worker: int) -> None:
+        self.plans = plans
+        self.worker = worker
+        self.start = time.monotonic()
+        self.done_at_start = self._done()
+        if worker == 0:
+            self._say(f"{self.done_at_start} of {len(plans)} trials are recorded already")
+
+    def finished(self, trial: Trial, seconds: float) -> None:
+        """Says how one trial ended, and when the rest will have."""
+        done = self._done()
+        rate = max(done - self.done_at_start, 1) / (time.monotonic() - self.start)
+        minutes_left = (len(self.plans) - done) / rate / 60
+        outcome = trial.failure or f"{trial.metric} {max(trial.curve.scores):.3f}"
+        self._say(
+            f"[{done}/{len(self.plans)}] {trial.task} {trial.configuration.id}: {outcome}, {seconds:.1f} s; "
+            f"{rate * 3600:.0f} trials/h, {minutes_left:.0f} min left"
+        )
+
+    def _done(self) -> int:
+        records = (read_trial(plan.folder) for plan in self.plans)
+        return sum(r is not None and r.status in ("completed", "failed") for r in records)
+
+    def _say(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,42 @@
+"""What ``collect`` takes; light to import, so that the command line answers quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jsonargparse.typing import NonNegativeInt, Path_fr, PositiveInt
+
+from lightning_quicktune.tracking.settings import TrackingSettings
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """Runs trials of a search space over many tasks, and builds the meta-dataset of them.
+
+    Args:
+        tasks: Folders, files or hub ids of datasets, or ``suite:NAME`` for built-in tasks.
+        recipe: Fit YAML that every trial starts from.
+        space: YAML of the search space.
+        output: Folder of the collection; the same command goes on where it stopped.
+        max_fidelity: Slices of a full training.
+        n_shared: Configurations that all tasks share; the default is one of them.
+        n_fresh: Further configurations for each task alone.
+        workers: Processes that run trials side by side; with more than one, each uses one thread.
+        seed: Seed of the trials and of the configurations.
+        tracking: Where MLflow keeps the trials.
+        origin: How the meta-dataset came to be, in words.
+        licence: Licence of the meta-dataset.
+    """
+
+    tasks: list[str]
+    recipe: Path_fr
+    space: Path_fr
+    output: str
+    max_fidelity: PositiveInt
+    n_shared: PositiveInt = 8
+    n_fresh: NonNegativeInt = 0
+    workers: PositiveInt = 1
+    seed: int = 0
+    tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("meta-dataset"))
+    origin: str = "collected by lightning-quicktune"
+    licence: str = "unspecified"

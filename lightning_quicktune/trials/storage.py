@@ -1,0 +1,70 @@
+"""What a trial's folder holds, and writing it so that a kill or a full disk leaves it valid."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning_quicktune.types import Trial
+
+RECORD = "trial.json"
+FIT_YAML = "fit.yaml"
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file or nothing.
+
+    Raises:
+        OSError: If the disk is full; what was there before is still valid.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise disk_full(path, error) if error.errno == errno.ENOSPC else error from error
+
+
+def disk_full(path: Path, error: OSError) -> OSError:
+    """The error to show for a full disk."""
+    return OSError(
+        error.errno,
+        f"The disk is full, so `{path}` could not be written; what was written before is still valid. Free some space "
+        "(checkpoints of stopped trials are `*.ckpt`), then run the same command again",
+    )
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes a JSON document whole or not at all."""
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Reads a JSON document; none if it isn't there or is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def read_trial(folder: Path) -> Trial | None:
+    """The trial record of a folder, if there is a readable one."""
+    record = read_json(folder / RECORD)
+    return Trial.from_dict(record) if record else None
+
+
+def write_trial(folder: Path, trial: Trial) -> None:
+    """Writes the trial record."""
+    write_json(folder / RECORD, trial.to_dict())

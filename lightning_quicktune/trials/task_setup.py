@@ -1,0 +1,129 @@
+"""Gets a task ready for trials: its fit YAML, and what is known of it before any trial."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import seed_everything
+
+from lightning_quicktune.compose import FitConfig, build, with_overrides
+from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.data.meta_features import text_meta_features
+from lightning_quicktune.data.suite.builtin import write_task
+from lightning_quicktune.finetune.landmarks import landmarks
+from lightning_quicktune.finetune.module import CausalLMFinetuner
+from lightning_quicktune.finetune.scoring import split_metrics
+from lightning_quicktune.trials.storage import read_json, write_json
+from lightning_quicktune.types import TaskInfo
+
+TASK_RECORD = "task.json"
+IDENTITY = "identity.json"
+SUITE_PREFIX = "suite:"
+
+
+@dataclass(frozen=True)
+class TaskSetup:
+    """A task and the fit YAML that trials on it start from."""
+
+    info: TaskInfo
+    fit: FitConfig
+
+
+def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path) -> TaskSetup:
+    """Describes a task by its text and by the untrained base model, once; later calls read what was kept.
+
+    Args:
+        source: ``suite:NAME`` for a built-in task, or what ``data.init_args.path`` takes.
+        recipe: The fit YAML to start from.
+        max_fidelity: Slices of a full training.
+        folder: Where the task's record is kept.
+
+    Raises:
+        FileNotFoundError: If data or base model aren't there.
+        ValueError: If the recipe doesn't compose these models, the data can't be used, or it changed since it was
+            described.
+    """
+    path = _local_path(source, folder)
+    fit = with_overrides(recipe, {"data.init_args.path": path, "trainer.max_epochs": max_fidelity})
+    seed_everything(int(fit.get("seed_everything", 0)), verbose=False)
+    module, data = task_objects(fit)
+    identity, known = _identity(fit, data), read_json(folder / TASK_RECORD)
+    if known is None:
+        info = _describe(task_name(source), module, data, max_fidelity)
+        write_json(folder / IDENTITY, {"identity": identity})
+        write_json(folder / TASK_RECORD, info.to_dict())
+        return TaskSetup(info, fit)
+    if read_json(folder / IDENTITY) != {"identity": identity}:
+        raise ValueError(
+            f"The task `{task_name(source)}` in {folder} was described with other data or another recipe. Trials of "
+            "both can't be compared: set `output` to another folder, or put data and `recipe` back."
+        )
+    return TaskSetup(TaskInfo.from_dict(known), fit)
+
+
+def task_objects(fit: FitConfig) -> tuple[CausalLMFinetuner, TaskData]:
+    """Model and data of a fit YAML; the data is read and tokenized, weights are not loaded.
+
+    Raises:
+        ValueError: If the YAML composes something else, or the data can't be used.
+    """
+    composed = build(fit)
+    module, data = composed.model, composed.data
+    if not isinstance(module, CausalLMFinetuner) or not isinstance(data, TaskData):
+        raise ValueError(
+            f"`recipe` composes {type(module).__name__} with {type(data).__name__}, but trials need a "
+            "CausalLMFinetuner with TaskData. Set `model.class_path` and `data.class_path` as in `configs/recipe`."
+        )
+    data.attach_tokenizer(module.tokenizer)
+    data.setup("fit")
+    return module, data
+
+
+def task_name(source: str) -> str:
+    """The name that tables carry: of the folder, of the file without its ending, or of the built-in task."""
+    name = source.removeprefix(SUITE_PREFIX) if source.startswith(SUITE_PREFIX) else Path(source).stem
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "task"
+
+
+def _local_path(source: str, folder: Path) -> str:
+    if not source.startswith(SUITE_PREFIX):
+        return source
+    name = source.removeprefix(SUITE_PREFIX)
+    target = folder / "data" / name
+    return str(target if (target / "meta.json").is_file() else write_task(name, folder / "data"))
+
+
+def _describe(name: str, module: CausalLMFinetuner, data: TaskData, max_fidelity: int) -> TaskInfo:
+    base = module.loaded
+    start = time.perf_counter()
+    texts = text_meta_features(data.records("train"), data.tokens("train"))
+    score = module.score
+    zero_shot = split_metrics(base.model, module.tokenizer, data, "validation", score, generate=score.generates)
+    features = texts | landmarks(base, data.evaluation_dataloader("train"), zero_shot["loss"])
+    return TaskInfo(
+        name=name,
+        base_model=base.info,
+        metric=score.name,
+        max_fidelity=max_fidelity,
+        records_per_slice=data.records_per_slice or len(data.tokens("train")),
+        zero_shot_score=zero_shot[score.name],
+        meta_features=features,
+        meta_features_cost_s=time.perf_counter() - start,
+        facts=data.describe(),
+    )
+
+
+def _identity(fit: FitConfig, data: TaskData) -> str:
+    """Changes with anything that changes a label: model, data settings and the records themselves."""
+    settings: dict[str, Any] = {"model": fit["model"], "data": {**fit["data"]["init_args"], "path": ""}}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for split in ("train", "validation", "test"):
+        for record in data.records(split):
+            digest.update(repr([(t.role, t.content) for t in record.turns]).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,118 @@
+"""Writes what a search did and found, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightning_quicktune.search.journal import JournalEntry
+from lightning_quicktune.search.state import SearchResult
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.tuning.comparison import Compared
+from lightning_quicktune.types import Configuration, TaskInfo
+
+METRICS = ("answer_likelihood", "exact_match", "token_f1", "rouge_l", "loss")
+
+
+def headline(task: TaskInfo, rows: Sequence[Compared], result: SearchResult) -> str:
+    """What was found, in one line."""
+    scores = {row.name: row.test_metrics[task.metric] for row in rows}
+    beside = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if name != "incumbent")
+    tried = len({e.suggestion.configuration.id for e in result.entries})
+    return (
+        f"{task.name}: {task.metric} {scores['incumbent']:.3f} on test ({beside}), after {result.state.slices} slices "
+        f"of {tried} configurations in {result.state.elapsed_s / 60:.1f} minutes."
+    )
+
+
+def report(
+    task: TaskInfo,
+    searcher: str,
+    result: SearchResult,
+    rows: Sequence[Compared],
+    space: SearchSpace,
+    figure: str,
+) -> str:
+    """The whole report.
+
+    Args:
+        task: The task.
+        searcher: Who chose.
+        result: What was trained.
+        rows: The comparison on the test split.
+        space: The search space.
+        figure: Path of the figure, relative to the report.
+    """
+    incumbent = result.incumbent
+    if incumbent is None:
+        raise ValueError("There is nothing to report: no trial got through its first slice.")
+    parts = [
+        f"# Tuning {task.name}",
+        headline(task, rows, result),
+        "\n".join(
+            [
+                f"- Base model: {task.base_model.name} ({task.base_model.n_parameters / 1e6:.1f} M parameters)",
+                f"- Searcher: {searcher}; stopped because the budget was spent."
+                if result.stopped_by == "budget"
+                else f"- Searcher: {searcher}; stopped because nothing was left to suggest.",
+                f"- A slice is {task.records_per_slice} training records, a full training {task.max_fidelity} slices.",
+                f"- Describing the task took {task.meta_features_cost_s:.1f} s; choosing took "
+                f"{sum(e.thinking_s for e in result.entries):.1f} s in all.",
+            ]
+        ),
+        "## On the test split",
+        _comparison_table(rows),
+        f"![Learning curves and incumbent]({figure})",
+        "## The chosen configuration",
+        _configuration_table(incumbent.configuration, space),
+        "## What was trained, in order",
+        _history_table(result.entries),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _comparison_table(rows: Sequence[Compared]) -> str:
+    metrics = [m for m in METRICS if all(m in row.test_metrics for row in rows)]
+    lines = [
+        f"| | configuration | slices | validation score | {' | '.join(metrics)} |",
+        "|---|---|---|---|" + "---|" * len(metrics),
+    ]
+    for row in rows:
+        values = " | ".join(f"{row.test_metrics[m]:.3f}" for m in metrics)
+        lines.append(
+            f"| {row.name} | {row.config_id or '-'} | {row.fidelity} | {row.validation_score:.3f} | {values} |"
+        )
+    return "\n".join(lines)
+
+
+def _configuration_table(configuration: Configuration, space: SearchSpace) -> str:
+    default = space.default.values
+    lines = ["| hyperparameter | chosen | default |", "|---|---|---|"]
+    for name in space.names:
+        chosen, usual = configuration.values.get(name), default.get(name)
+        lines.append(f"| {name} | {_shown(chosen)} | {_shown(usual)} |")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(inactive)"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _history_table(entries: Sequence[JournalEntry]) -> str:
+    lines = [
+        "| minutes | configuration | what | score | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    reached: dict[str, int] = {}
+    for entry in entries:
+        config_id, curve = entry.suggestion.configuration.id, entry.observation.curve
+        before = reached.get(config_id, 0)
+        reached[config_id] = curve.fidelity
+        what = f"resumed at slice {before}, " if before else "started, "
+        what += "failed" if entry.observation.failed else f"trained to slice {curve.fidelity}"
+        score = f"{curve.scores[-1]:.4f}" if curve.scores else "-"
+        lines.append(
+            f"| {entry.elapsed_s / 60:.1f} | {config_id} | {what} | {score} | {entry.observation.cost_s:.1f} |"
+        )
+    return "\n".join(lines)

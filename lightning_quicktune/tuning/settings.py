@@ -1,0 +1,49 @@
+"""What ``tune`` takes; light to import, so that the command line answers quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jsonargparse.typing import Path_fr, PositiveInt
+
+from lightning_quicktune.tracking.settings import TrackingSettings
+from lightning_quicktune.types import Budget
+
+SearcherName = Literal["transfer", "default", "random", "successive_halving"]
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """Finds the best adapter for a dataset within a budget, by transfer from earlier tasks.
+
+    Args:
+        task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
+        recipe: Fit YAML that every trial starts from; names the base model.
+        budget: What the search may spend; the comparison at the end comes on top.
+        output: Folder of this search; the same command goes on where it stopped.
+        surrogates: What earlier tasks taught: ``nano`` (shipped), a folder with ``performance`` and ``cost``, or
+            ``runs:/ID/path`` of such a folder in MLflow.
+        searcher: Who chooses what to train next; only ``transfer`` uses surrogates.
+        space: YAML of the search space; that of the surrogates if left out.
+        max_fidelity: Slices of a full training; that of the surrogates if left out.
+        pool_size: Candidate configurations; the default is one of them.
+        seed: Seed of the candidates and of the trials.
+        allow_other_base_model: Whether surrogates may be used that were trained on another base model.
+        compare_default: Whether the default configuration is trained in full after the search, if it wasn't in it.
+        tracking: Where MLflow keeps the search and its trials.
+    """
+
+    task: str
+    recipe: Path_fr
+    budget: Budget
+    output: str
+    surrogates: str | None = None
+    searcher: SearcherName = "transfer"
+    space: Path_fr | None = None
+    max_fidelity: PositiveInt | None = None
+    pool_size: PositiveInt = 128
+    seed: int = 0
+    allow_other_base_model: bool = False
+    compare_default: bool = True
+    tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))

@@ -1,0 +1,248 @@
+"""The main job: a dataset, a base model and a budget; out comes the best adapter."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lightning_quicktune.compose import FitConfig, check_space, quiet_upstream, read_yaml, to_yaml
+from lightning_quicktune.finetune.export import export_adapter, load_adapter
+from lightning_quicktune.finetune.source import short_name
+from lightning_quicktune.search.journal import Journal
+from lightning_quicktune.search.loop import run_search
+from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials.runner import run_trial, time_reference_step
+from lightning_quicktune.trials.storage import BEST, read_json, write_json, write_text
+from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
+from lightning_quicktune.tuning.comparison import Compared, compare
+from lightning_quicktune.tuning.experience import load_experience
+from lightning_quicktune.tuning.figure import draw_search
+from lightning_quicktune.tuning.report import headline, report
+from lightning_quicktune.tuning.searchers import build_searcher
+from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.types import Budget, Observation, Trial
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Where a search left its results.
+
+    Args:
+        headline: What was found, in one line.
+        report: The report, Markdown.
+        adapter: Folder of the adapter, for peft.
+        fit_yaml: Fit YAML of the chosen configuration.
+        run_id: MLflow run of the search; none if the server was away.
+        tracking_uri: Where that run is.
+    """
+
+    headline: str
+    report: Path
+    adapter: Path
+    fit_yaml: Path
+    run_id: str | None
+    tracking_uri: str
+
+
+def tune(settings: TuneSettings) -> Tuned:
+    """Searches within the budget, tests what was found, and reports; goes on with what ``output`` holds.
+
+    Args:
+        settings: What to tune, and how long.
+
+    Raises:
+        FileNotFoundError: If data, base model, recipe or surrogates aren't there.
+        ValueError: If they don't fit each other, or ``output`` holds another search.
+        RuntimeError: If no trial got through its first slice.
+    """
+    quiet_upstream()
+    job = _Job(settings)
+    result = job.search()
+    return job.conclude(result)
+
+
+class _Job:
+    """One search from its settings to its report."""
+
+    def __init__(self, settings: TuneSettings) -> None:
+        self.settings = settings
+        self.output = Path(settings.output)
+        recipe = read_yaml(str(settings.recipe))
+        self.experience = load_experience(settings.surrogates) if settings.surrogates else None
+        self.space = self._space()
+        if self.experience is not None:
+            self.experience.check_use(self.space, _base_model_name(recipe), settings.allow_other_base_model)
+        check_space(recipe, self.space)
+        _say(f"Describing {settings.task} and the base model ...")
+        self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
+        self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+        self.tracker.sync_task(self.output / "task")
+        self.executor = InProcessExecutor(
+            self.setup, self.space, self.output / "trials", settings.seed, on_trial=self._on_trial
+        )
+
+    def search(self) -> SearchResult:
+        """Spends the budget; what describing the task took is part of it."""
+        settings, task = self.settings, self.setup.info
+        pool = candidate_pool(self.space, settings.pool_size - 1, settings.seed)
+        reference = time_reference_step(self.setup.fit)
+        searcher = build_searcher(settings, pool, task, self.experience, reference)
+        identity = {
+            "task": task.name,
+            "base_model": task.base_model.weight_hash,
+            "space": self.space.id,
+            "pool_size": settings.pool_size,
+            "max_fidelity": task.max_fidelity,
+            "searcher": settings.searcher,
+            "surrogates": settings.surrogates,
+            "seed": settings.seed,
+        }
+        journal = Journal(self.output, identity)
+        _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
+        result = run_search(searcher, self.executor, self._budget(), journal, self._on_observation)
+        if result.incumbent is None:
+            raise RuntimeError(
+                f"None of {len(result.entries)} trials got through its first slice, so there is nothing to choose. "
+                f"The reason of each is in {self.output / 'trials'}/*/trial.json under `failure`."
+            )
+        return result
+
+    def conclude(self, result: SearchResult) -> Tuned:
+        """Tests, exports and reports; everything that is done already is kept."""
+        incumbent = result.incumbent
+        assert incumbent is not None  # search() has made sure
+        task, tested = self.setup.info, self.output / "test"
+        plan = self.executor.plan(incumbent.configuration)
+        _say("Testing the chosen configuration, zero-shot and the default ...")
+        best = compare("incumbent", plan, incumbent.configuration, incumbent.fidelity, incumbent.score, tested)
+        adapter = self._export(incumbent)
+        rows = [compare("zero-shot", plan, None, 0, task.zero_shot_score, tested)]
+        default = self._default(incumbent)
+        if default is not None:
+            rows.append(default)
+        rows.append(best)
+        folder = self.output / "report"
+        default_scores = self._default_scores(result)
+        draw_search(
+            result.entries,
+            incumbent.configuration.id,
+            self.space.default.id,
+            default_scores,
+            task.zero_shot_score,
+            task.metric,
+            folder / "search.png",
+        )
+        write_text(folder / "report.md", report(task, self.settings.searcher, result, rows, self.space, "search.png"))
+        write_text(folder / "fit.yaml", to_yaml(plan.resolved))
+        return Tuned(
+            headline=headline(task, rows, result),
+            report=folder / "report.md",
+            adapter=adapter,
+            fit_yaml=folder / "fit.yaml",
+            run_id=self._log(folder, rows),
+            tracking_uri=self.tracker.uri,
+        )
+
+    def _space(self) -> SearchSpace:
+        if self.settings.space is not None:
+            return SearchSpace.from_yaml(str(self.settings.space))
+        if self.experience is None:
+            raise ValueError(
+                "There is no search space: set `space` to a YAML such as configs/space/lora.yaml, or `surrogates`, "
+                "which bring their own."
+            )
+        return self.experience.performance.card.space
+
+    def _max_fidelity(self, recipe: FitConfig) -> int:
+        known = self.experience.performance.card.layout.max_fidelity if self.experience else None
+        return int(self.settings.max_fidelity or known or recipe["trainer"]["max_epochs"])
+
+    def _budget(self) -> Budget:
+        budget, spent = self.settings.budget, self.setup.info.meta_features_cost_s
+        if budget.seconds is None:
+            return budget
+        if budget.seconds <= spent:
+            raise ValueError(
+                f"`budget.seconds` is {budget.seconds:g}, but describing the task and the base model took "
+                f"{spent:.0f} s of it already. Raise `budget.seconds`, or set `budget.slices`."
+            )
+        return replace(budget, seconds=budget.seconds - spent)
+
+    def _on_trial(self, folder: Path, trial: Trial) -> None:
+        self.tracker.sync_trial(folder)
+
+    def _on_observation(self, observation: Observation, state: SearchState) -> None:
+        incumbent = state.incumbent
+        curve = observation.curve
+        what = f"slice {curve.fidelity}: {curve.scores[-1]:.4f}" if curve.scores else "no slice"
+        what += " (failed)" if observation.failed else ""
+        best = f"best {incumbent.score:.4f} by {incumbent.configuration.id}" if incumbent else "nothing yet"
+        _say(f"[{state.elapsed_s:6.0f} s, {state.slices:3d} slices] {observation.configuration.id} {what}; {best}")
+
+    def _export(self, incumbent: Incumbent) -> Path:
+        """The adapter as it was when it had its best score, before the same trial is trained any further."""
+        folder, plan = self.output / "adapter", self.executor.plan(incumbent.configuration)
+        note = {"config_id": incumbent.configuration.id, "fidelity": incumbent.fidelity}
+        if read_json(folder / "incumbent.json") != note:
+            module, _ = task_objects(plan.resolved)
+            load_adapter(module, plan.folder / BEST)
+            export_adapter(module, folder)
+            module.release()
+            shutil.copyfile(plan.folder / BEST, folder / BEST)
+            write_json(folder / "incumbent.json", note)
+        return folder
+
+    def _default(self, incumbent: Incumbent) -> Compared | None:
+        """The default configuration, trained in full after the search if it wasn't in it."""
+        if not self.settings.compare_default:
+            return None
+        plan = self.executor.plan(self.space.default)
+        _say("Training the default configuration in full, for comparison ...")
+        trial = run_trial(plan, plan.task.max_fidelity)
+        self.tracker.sync_trial(plan.folder)
+        if not trial.curve.scores:
+            log.warning("The default configuration failed (%s), so it is not compared.", trial.failure)
+            return None
+        fidelity, score = max(enumerate(trial.curve.scores, start=1), key=lambda pair: pair[1])
+        return compare("default", plan, self.space.default, fidelity, score, self.output / "test")
+
+    def _default_scores(self, result: SearchResult) -> tuple[float, ...]:
+        record = read_json(self.executor.plan(self.space.default).folder / "trial.json")
+        return Trial.from_dict(record).curve.scores if record else ()
+
+    def _log(self, folder: Path, rows: list[Compared]) -> str | None:
+        """One MLflow run of the whole search; a second call finds the first one's."""
+        known = read_json(self.output / "mlflow.json")
+        if known is not None:
+            return str(known["run_id"])
+        metrics = {f"{row.name}/test_{name}": value for row in rows for name, value in row.test_metrics.items()}
+        tags = {"task": self.setup.info.name, "base_model": self.setup.info.base_model.name}
+        write_text(folder / "settings.json", json.dumps(vars(self.settings), default=str, indent=1) + "\n")
+        try:
+            run_id = self.tracker.log_folder(
+                folder, "report", f"tune {self.setup.info.name}", kind="tune", tags=tags, metrics=metrics
+            )
+        except Exception as error:  # a server that is away in any way must not cost the result
+            log.warning("MLflow at %s did not take the report (%s); it is in %s.", self.tracker.uri, error, folder)
+            return None
+        write_json(self.output / "mlflow.json", {"run_id": run_id})
+        return run_id
+
+
+def _base_model_name(recipe: FitConfig) -> str:
+    return short_name(str(recipe["model"]["init_args"]["base_model"]["name"]))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,95 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.tracking.settings import TrackingSettings
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.collect import collect
+from lightning_quicktune.trials.settings import CollectSettings
+
+
+@pytest.fixture
+def settings(tmp_path, fit_config, small_space, write_colours):
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(small_space.to_dict()))
+
+    def make(**changes):
+        plain = {
+            "tasks": [str(write_colours(tmp_path / name, n)) for name, n in (("small", 16), ("large", 40))],
+            "recipe": str(tmp_path / "recipe.yaml"),
+            "space": str(tmp_path / "space.yaml"),
+            "output": str(tmp_path / "collection"),
+            "max_fidelity": 2,
+            "n_shared": 2,
+            "n_fresh": 1,
+            "tracking": TrackingSettings("collected", f"sqlite:///{tmp_path}/mlflow.db"),
+        }
+        return CollectSettings(**{**plain, **changes})
+
+    return make
+
+
+def test_the_table_holds_every_trial_and_mlflow_holds_the_table(settings):
+    collected = collect(settings())
+    table = load(collected.folder, with_test=True)
+    trials = table.trials
+    assert trials.groupby(["task", "config_id"]).ngroups == 6
+    assert set(trials["fidelity"]) == {1, 2}
+    assert trials["test/score"].notna().all()
+    assert (trials["cost_s"] > 0).all()
+    shared = trials.groupby("config_id")["task"].nunique()
+    assert sorted(shared) == [1, 1, 2, 2]
+    uri = settings().tracking.uri
+    assert len(Tracker(uri, "collected").read_trials()) == 6
+
+
+def test_a_second_run_trains_nothing_and_more_configurations_go_on(settings, tmp_path):
+    collect(settings(tasks=settings().tasks[:1]))
+    records = {p: p.stat().st_mtime_ns for p in tmp_path.glob("collection/trials/*/*/last.ckpt")}
+    collected = collect(settings(n_shared=3))
+    assert all(p.stat().st_mtime_ns == before for p, before in records.items())
+    assert collected.table.trials.groupby(["task", "config_id"]).ngroups == 8
+
+
+def test_a_collection_of_another_recipe_is_refused(settings, tmp_path, fit_config):
+    collect(settings(tasks=settings().tasks[:1], n_shared=1, n_fresh=0, max_fidelity=1))
+    with pytest.raises(ValueError, match=r"holds trials of another collection; these differ: max_fidelity"):
+        collect(settings(max_fidelity=2))
+
+
+def test_two_tasks_of_one_name_are_refused(settings, tmp_path, write_colours):
+    other = write_colours(tmp_path / "elsewhere" / "small")
+    with pytest.raises(ValueError, match=r"has small more than once"):
+        collect(settings(tasks=[*settings().tasks, str(other)]))
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_without_doing_anything_twice(settings, tmp_path):
+    """Two starts of the command line."""
+    s = settings(max_fidelity=4)
+    config = {k: v for k, v in vars(s).items() if k != "tracking"}
+    config["tracking"] = vars(s.tracking)
+    (tmp_path / "collect.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(config, default=str))))
+    command = [sys.executable, "-m", "lightning_quicktune", "collect", "--config", f"{tmp_path}/collect.yaml"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    while not list(tmp_path.glob("collection/trials/*/*/last.ckpt")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {p: json.loads(p.read_text()) for p in tmp_path.glob("collection/trials/*/*/trial.json")}
+    assert before
+    subprocess.run(command, cwd=tmp_path, check=True)
+    table = load(tmp_path / "collection" / "meta_dataset")
+    assert table.trials.groupby(["task", "config_id"]).ngroups == 6
+    assert set(table.trials["status"]) == {"completed"}
+    assert len(Tracker(s.tracking.uri, "collected").read_trials()) == 6
+    for path, record in before.items():
+        curve = json.loads(path.read_text())["curve"]
+        assert curve[: len(record["curve"])] == record["curve"]

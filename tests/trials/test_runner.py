@@ -1,0 +1,112 @@
+import dataclasses
+
+import pytest
+import torch
+
+from lightning_quicktune.trials.runner import TrialPlan, run_trial
+from lightning_quicktune.trials.storage import LAST, read_trial, write_trial
+from lightning_quicktune.trials.task_setup import set_up_task
+
+
+def adapter(plan):
+    return torch.load(plan.folder / LAST, weights_only=True)["state_dict"]
+
+
+def assert_bit_equal(plan, other):
+    ours, theirs = adapter(plan), adapter(other)
+    assert ours.keys() == theirs.keys()
+    assert ours
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert read_trial(plan.folder).curve.scores == read_trial(other.folder).curve.scores
+
+
+def test_paused_and_resumed_after_every_slice_is_bit_equal_to_uninterrupted(make_plan):
+    whole, paused = make_plan("whole"), make_plan("paused")
+    run_trial(whole, 4)
+    for fidelity in (1, 2, 4):
+        trial = run_trial(paused, fidelity)
+        assert trial.curve.fidelity == fidelity
+    assert trial.status == "completed"
+    assert_bit_equal(whole, paused)
+
+
+def test_trial_b_after_trial_a_in_the_same_worker_is_bit_equal_to_b_alone(make_plan):
+    alone, after = make_plan("alone"), make_plan("after")
+    run_trial(alone, 2)
+    run_trial(make_plan("a", lr=0.1, lora_rank=2, schedule="constant"), 3)
+    run_trial(after, 2)
+    assert_bit_equal(alone, after)
+
+
+def test_testing_after_each_slice_changes_no_weight_and_no_cost(make_plan):
+    plain, tested = make_plan("plain"), make_plan("tested", test_each_slice=True)
+    run_trial(plain, 2)
+    trial = run_trial(tested, 2)
+    assert_bit_equal(plain, tested)
+    assert all(s.test_score is not None for s in trial.curve.slices)
+    assert trial.overheads.test_s > 0
+    assert trial.curve.slices[0].cost_tokens == read_trial(plain.folder).curve.slices[0].cost_tokens
+
+
+def test_training_learns_and_slices_have_costs(fit_config, colour_task, small_space, tmp_path):
+    fit_config["model"]["init_args"]["base_model"]["name"] = "nano"
+    setup = set_up_task(str(colour_task), fit_config, 4, tmp_path / "nano")
+    plan = TrialPlan(setup.info, setup.fit, small_space, small_space.default, 0, tmp_path / "learns")
+    trial = run_trial(plan, 4)
+    assert trial.curve.scores[-1] > 3 * setup.info.zero_shot_score
+    assert all(s.cost_s > 0 and s.cost_cpu_s > 0 and s.cost_tokens > 100 for s in trial.curve.slices)
+    assert trial.device.reference_step_s > 0
+    assert trial.overheads.start_s > 0
+
+
+def test_the_curve_survives_a_record_that_is_behind_its_checkpoint(make_plan):
+    plan = make_plan("behind")
+    after_one = run_trial(plan, 1)
+    run_trial(plan, 2)
+    write_trial(plan.folder, after_one)  # killed between checkpoint and record
+    trial = run_trial(plan, 3)
+    whole = make_plan("whole")
+    assert run_trial(whole, 3).curve.scores == trial.curve.scores
+
+
+def test_a_damaged_checkpoint_is_detected_and_the_trial_still_ends_bit_equal(make_plan, caplog):
+    damaged, whole = make_plan("damaged"), make_plan("whole")
+    run_trial(damaged, 2)
+    path = damaged.folder / LAST
+    path.write_bytes(path.read_bytes()[:1000])
+    run_trial(damaged, 3)
+    run_trial(whole, 3)
+    assert "is damaged" in caplog.text
+    assert_bit_equal(whole, damaged)
+
+
+def test_a_diverged_trial_is_recorded_and_not_run_again(make_plan):
+    plan = make_plan("diverged", lr=0.1)
+    fit = {**plan.fit}
+    fit["model"] = {**fit["model"], "init_args": {**fit["model"]["init_args"]}}
+    fit["model"]["init_args"]["lora"] = {"rank": 4, "alpha_over_rank": 1e39}
+    plan = dataclasses.replace(plan, fit=fit)
+    trial = run_trial(plan, 4)
+    assert (trial.status, trial.failure) == ("failed", "diverged")
+    assert run_trial(plan, 4) == trial
+
+
+def test_wrong_lora_targets_fail_the_trial_with_the_modules_there_are(make_plan):
+    plan = make_plan("targets")
+    fit = {**plan.fit, "model": {**plan.fit["model"]}}
+    fit["model"]["init_args"] = {**fit["model"]["init_args"], "lora": {"targets": ["q_proj"]}}
+    trial = run_trial(dataclasses.replace(plan, fit=fit), 1)
+    assert trial.status == "failed"
+    assert "down_proj, gate_up_proj, o_proj, qkv_proj" in trial.failure
+
+
+def test_a_fidelity_beyond_the_schedule_says_how_to_go_further(make_plan):
+    with pytest.raises(ValueError, match=r"can't reach fidelity 5: its schedule has 4 slices. Raise `max_fidelity`"):
+        run_trial(make_plan("far"), 5)
+
+
+def test_several_devices_are_refused_with_the_key_to_set(make_plan):
+    plan = make_plan("devices")
+    plan = dataclasses.replace(plan, fit={**plan.fit, "trainer": {**plan.fit["trainer"], "devices": 2}})
+    with pytest.raises(ValueError, match=r"`trainer.devices` is 2. Set `trainer.devices: 1`"):
+        run_trial(plan, 1)
