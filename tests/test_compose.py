@@ -75,7 +75,7 @@ def test_yaml_round_trip(fit_config, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a: [1", r"is not valid YAML: .*Mend it"), ("- 1\n", r"holds list, but a fit YAML has the keys trainer")],
+    [("a: [1", r"(?s)is not valid YAML: .*Mend it"), ("- 1\n", r"holds list, but a fit YAML has the keys trainer")],
 )
 def test_files_that_are_no_fit_yaml(tmp_path, text, message):
     (tmp_path / "fit.yaml").write_text(text)

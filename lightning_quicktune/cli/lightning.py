@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,7 +11,9 @@ from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 
 from lightning_quicktune.compose import quiet_upstream
 from lightning_quicktune.finetune.module import CausalLMFinetuner
-from lightning_quicktune.tracking.lightning_logger import log_text
+from lightning_quicktune.surrogate.cost import CostSurrogate
+from lightning_quicktune.surrogate.performance import PerformanceSurrogate
+from lightning_quicktune.tracking.lightning_logger import log_folder, log_text
 
 
 class LogConfig(SaveConfigCallback):
@@ -34,6 +37,13 @@ class QuickTuneCLI(LightningCLI):
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[str(self.subcommand)]
         for logger in self.trainer.loggers:
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
+
+
+    def after_fit(self) -> None:
+        """Keeps a finished surrogate with its MLflow run, as ``runs:/ID/surrogate``."""
+        if isinstance(self.model, (PerformanceSurrogate, CostSurrogate)) and self.trainer.is_global_zero:
+            for logger in self.trainer.loggers:
+                log_folder(logger, Path(self.model.output), "surrogate")
 
 
 def run(args: list[str] | None) -> None:

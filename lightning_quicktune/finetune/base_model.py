@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -43,17 +43,18 @@ class BaseModel:
     def __init__(self, model: nn.Module, name: str) -> None:
         self.model = model.requires_grad_(False).eval()
         self.name = name
+        self.info = _identify(self.model, name)  # now, because an adapter changes the names of the weights
 
-    @cached_property
-    def info(self) -> BaseModelInfo:
-        """Name, size and hash of the weights; reads all of them once."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        quantization = "q4_1, dequantized" if "q4_1" in self.name else "none"
-        n_parameters = sum(p.numel() for p in self.model.parameters())
-        return BaseModelInfo(self.name, n_parameters, digest.hexdigest()[:16], quantization)
+
+def _identify(model: nn.Module, name: str) -> BaseModelInfo:
+    """Name, size and hash of the weights; reads all of them."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    quantization = "q4_1, dequantized" if "q4_1" in name else "none"
+    n_parameters = sum(p.numel() for p in model.parameters())
+    return BaseModelInfo(name, n_parameters, digest.hexdigest()[:16], quantization)
 
 
 @lru_cache(maxsize=4)

@@ -171,8 +171,9 @@ def _send_all(settings: CollectSettings, tracker: Tracker) -> None:
     unsent = sum(not sent for sent in [*map(tracker.sync_task, tasks), *map(tracker.sync_trial, trials)])
     if unsent:
         raise RuntimeError(
-            f"MLflow at {tracker.uri} did not take {unsent} of {len(tasks) + len(trials)} records, and the table is built "
-            f"from it. Nothing is lost: all are in {settings.output}. Start the same command again when it is back."
+            f"MLflow at {tracker.uri} did not take {unsent} of {len(tasks) + len(trials)} records, and the table is "
+            f"built from it. Nothing is lost: all are in {settings.output}. Start the same command again when "
+            "it is back."
         )
 
 

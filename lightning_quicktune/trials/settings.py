@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jsonargparse.typing import NonNegativeInt, Path_fr, PositiveInt
+from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.tracking.settings import TrackingSettings
 
@@ -32,11 +32,20 @@ class CollectSettings:
     recipe: Path_fr
     space: Path_fr
     output: str
-    max_fidelity: PositiveInt
-    n_shared: PositiveInt = 8
-    n_fresh: NonNegativeInt = 0
-    workers: PositiveInt = 1
+    max_fidelity: int
+    n_shared: int = 8
+    n_fresh: int = 0
+    workers: int = 1
     seed: int = 0
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("meta-dataset"))
     origin: str = "collected by lightning-quicktune"
     licence: str = "unspecified"
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_fidelity", 1), ("n_shared", 1), ("n_fresh", 0), ("workers", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."
+                )
+        if not self.tasks:
+            raise ValueError("`tasks` is empty, so there is nothing to run trials on. List some folders.")

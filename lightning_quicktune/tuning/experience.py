@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import read_cost, read_performance
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
+from lightning_quicktune.tuning.settings import SurrogateSources
 
 SHIPPED = ("nano",)
 
 
 @dataclass(frozen=True)
 class Experience:
-    """Surrogates that were trained on the same trials."""
+    """A surrogate of the score and one of the cost, of the same search space."""
 
     performance: PerformanceModel
     cost: CostModel
@@ -31,29 +33,28 @@ class Experience:
             model.card.check_use(space, base_model, allow_other_base_model)
 
 
-def load_experience(source: str) -> Experience:
+def load_experience(sources: SurrogateSources) -> Experience:
     """Reads both surrogates.
 
-    Args:
-        source: Name of shipped ones, a folder with ``performance`` and ``cost``, or ``runs:/ID/path`` of one.
-
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: If one of them isn't there.
+        ValueError: If one is damaged or of the other kind.
     """
-    folder = _folder(source)
-    if not (folder / "performance").is_dir() or not (folder / "cost").is_dir():
-        raise FileNotFoundError(
-            f"`surrogates` is {source!r}, but {folder} has no folders `performance` and `cost`. Give the folder of two "
-            f"surrogates that `fit` wrote, `runs:/ID/path` of one, or the name of shipped ones: {', '.join(SHIPPED)}."
-        )
-    return Experience(read_performance(folder / "performance"), read_cost(folder / "cost"))
+    return Experience(
+        read_performance(_folder(sources.performance, "performance")), read_cost(_folder(sources.cost, "cost"))
+    )
 
 
-def _folder(source: str) -> Path:
+def _folder(source: str, kind: Literal["performance", "cost"]) -> Path:
     if source in SHIPPED:
-        return Path(str(files("lightning_quicktune") / "assets" / "surrogates" / source))
+        return Path(str(files("lightning_quicktune") / "assets" / "surrogates" / source / kind))
     if source.startswith(("runs:/", "models:/")):
         from lightning_quicktune.tracking.artifacts import download
 
         return download(source)
+    if not Path(source).is_dir():
+        raise FileNotFoundError(
+            f"`surrogates.{kind}` is {source!r}, and there is no such folder. Give the folder that `fit` wrote to "
+            f"`model.init_args.output`, `runs:/ID/surrogate` of its MLflow run, or a shipped one: {', '.join(SHIPPED)}."
+        )
     return Path(source)

@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jsonargparse.typing import Path_fr, PositiveInt
+from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.types import Budget
 
 SearcherName = Literal["transfer", "default", "random", "successive_halving"]
+
+
+@dataclass(frozen=True)
+class SurrogateSources:
+    """Where the two surrogates are: each a shipped one by name, a folder, ``runs:/ID/surrogate`` or ``models:/name/1``.
+
+    Args:
+        performance: Predicts scores.
+        cost: Predicts seconds.
+    """
+
+    performance: str = "nano"
+    cost: str = "nano"
 
 
 @dataclass(frozen=True)
@@ -22,9 +35,8 @@ class TuneSettings:
         recipe: Fit YAML that every trial starts from; names the base model.
         budget: What the search may spend; the comparison at the end comes on top.
         output: Folder of this search; the same command goes on where it stopped.
-        surrogates: What earlier tasks taught: ``nano`` (shipped), a folder with ``performance`` and ``cost``, or
-            ``runs:/ID/path`` of such a folder in MLflow.
-        searcher: Who chooses what to train next; only ``transfer`` uses surrogates.
+        surrogates: What earlier tasks taught; only ``transfer`` needs it.
+        searcher: Who chooses what to train next.
         space: YAML of the search space; that of the surrogates if left out.
         max_fidelity: Slices of a full training; that of the surrogates if left out.
         pool_size: Candidate configurations; the default is one of them.
@@ -38,12 +50,18 @@ class TuneSettings:
     recipe: Path_fr
     budget: Budget
     output: str
-    surrogates: str | None = None
+    surrogates: SurrogateSources | None = None
     searcher: SearcherName = "transfer"
     space: Path_fr | None = None
-    max_fidelity: PositiveInt | None = None
-    pool_size: PositiveInt = 128
+    max_fidelity: int | None = None
+    pool_size: int = 128
     seed: int = 0
     allow_other_base_model: bool = False
     compare_default: bool = True
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
+
+    def __post_init__(self) -> None:
+        for name in ("max_fidelity", "pool_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` is {value}, but it counts things and must be at least 1. Raise `{name}`.")

@@ -104,7 +104,7 @@ class _Job:
             "pool_size": settings.pool_size,
             "max_fidelity": task.max_fidelity,
             "searcher": settings.searcher,
-            "surrogates": settings.surrogates,
+            "surrogates": vars(settings.surrogates) if settings.surrogates else None,
             "seed": settings.seed,
         }
         journal = Journal(self.output, identity)

@@ -2,24 +2,18 @@
 
 import heapq
 import math
-from typing import runtime_checkable
 
 import pytest
 
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor
 from lightning_quicktune.types import (
     BaseModelInfo,
     Configuration,
-    Executor,
     LearningCurve,
     Observation,
     SliceResult,
     TaskInfo,
 )
-
-for protocol in (Executor, PerformancePredictor, CostPredictor):
-    runtime_checkable(protocol)
 
 MAX_FIDELITY = 9
 

@@ -7,9 +7,9 @@ import time
 import pytest
 import yaml
 
+from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.metadataset.folder import load
-from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.collect import collect
 from lightning_quicktune.trials.settings import CollectSettings
@@ -29,9 +29,10 @@ def settings(tmp_path, fit_config, small_space, write_colours):
             "max_fidelity": 2,
             "n_shared": 2,
             "n_fresh": 1,
-            "tracking": TrackingSettings("collected", f"sqlite:///{tmp_path}/mlflow.db"),
+            "tracking": {"experiment": "collected", "uri": f"sqlite:///{tmp_path}/mlflow.db"},
         }
-        return CollectSettings(**{**plain, **changes})
+        (tmp_path / "collect.yaml").write_text(yaml.safe_dump({**plain, **changes}))
+        return parse_settings("collect", CollectSettings, ["--config", str(tmp_path / "collect.yaml")])
 
     return make
 
@@ -73,10 +74,7 @@ def test_two_tasks_of_one_name_are_refused(settings, tmp_path, write_colours):
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_without_doing_anything_twice(settings, tmp_path):
     """Two starts of the command line."""
-    s = settings(max_fidelity=4)
-    config = {k: v for k, v in vars(s).items() if k != "tracking"}
-    config["tracking"] = vars(s.tracking)
-    (tmp_path / "collect.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(config, default=str))))
+    uri = settings(max_fidelity=4).tracking.uri
     command = [sys.executable, "-m", "lightning_quicktune", "collect", "--config", f"{tmp_path}/collect.yaml"]
     process = subprocess.Popen(command, cwd=tmp_path)
     while not list(tmp_path.glob("collection/trials/*/*/last.ckpt")):
@@ -89,7 +87,7 @@ def test_killed_in_the_middle_it_goes_on_without_doing_anything_twice(settings, 
     table = load(tmp_path / "collection" / "meta_dataset")
     assert table.trials.groupby(["task", "config_id"]).ngroups == 6
     assert set(table.trials["status"]) == {"completed"}
-    assert len(Tracker(s.tracking.uri, "collected").read_trials()) == 6
+    assert len(Tracker(uri, "collected").read_trials()) == 6
     for path, record in before.items():
         curve = json.loads(path.read_text())["curve"]
         assert curve[: len(record["curve"])] == record["curve"]

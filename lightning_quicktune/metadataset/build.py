@@ -1,0 +1,179 @@
+"""Trial records and task records -> a meta-dataset."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightning_quicktune.metadataset.table import (
+    FACT,
+    META,
+    METRIC,
+    SCHEMA_VERSION,
+    TASK_COLUMNS,
+    TEST,
+    TRIAL_COLUMNS,
+    TRIAL_KEYS,
+    MetaDataset,
+    counts,
+)
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.types import SliceResult, TaskInfo, Trial, Value
+
+
+def build(
+    trials: Iterable[Trial], tasks: Iterable[TaskInfo], space: SearchSpace, origin: str, licence: str
+) -> MetaDataset:
+    """Makes a meta-dataset of trial records.
+
+    Of several records of one trial (same task, configuration and seed) the furthest is kept, of equally far ones the
+    last. Trials that are still running or paused count as far as they went.
+
+    Args:
+        trials: Trial records.
+        tasks: Task records; a task without a trial is kept too.
+        space: Where the trials' configurations come from.
+        origin: Where the trials come from, for readers.
+        licence: Under which licence they may be used.
+
+    Raises:
+        ValueError: If a trial's task is unknown, its base model or metric is not that of its task, its configuration
+            is not of the space, or a hyperparameter has the name of another column.
+    """
+    infos = _by_name(tasks)
+    check_names(space)
+    kept = _furthest(trials)
+    for configuration in {trial.configuration for trial in kept}:
+        space.check(configuration)
+    for trial in kept:
+        _check_trial(trial, infos)
+    trial_table = _typed([row for trial in kept for row in _trial_rows(trial, space)], (*TRIAL_COLUMNS, *space.names))
+    task_table = _typed([_task_row(info) for info in infos.values()], TASK_COLUMNS)
+    trial_table = trial_table.sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
+    meta = {"schema_version": SCHEMA_VERSION, "origin": origin, "licence": licence, **counts(trial_table, task_table)}
+    return MetaDataset(trial_table, task_table, space, meta)
+
+
+def check_names(space: SearchSpace) -> None:
+    """Refuses a search space whose hyperparameters would hide other columns of the table.
+
+    Args:
+        space: The search space of the meta-dataset.
+
+    Raises:
+        ValueError: If a hyperparameter has the name of a reserved column.
+    """
+    clashes = [n for n in space.names if n in TRIAL_COLUMNS or n.startswith((METRIC, TEST))]
+    if clashes:
+        raise ValueError(
+            f"The hyperparameter names {', '.join(clashes)} are columns of every meta-dataset, "
+            "so their values would be lost in it. Rename them in the search space's YAML."
+        )
+
+
+def _by_name(tasks: Iterable[TaskInfo]) -> dict[str, TaskInfo]:
+    infos: dict[str, TaskInfo] = {}
+    for info in tasks:
+        if infos.setdefault(info.name, info) != info:
+            raise ValueError(
+                f"Two different task records are both named {info.name!r}, but trials refer to tasks by name alone. "
+                "Rename one of them, or build one meta-dataset per base model."
+            )
+    return infos
+
+
+def _check_trial(trial: Trial, infos: Mapping[str, TaskInfo]) -> None:
+    info = infos.get(trial.task)
+    if info is None:
+        raise ValueError(
+            f"Trial {trial.key} belongs to task {trial.task!r}, of which there is no task record; known are "
+            f"{', '.join(sorted(infos)) or 'none'}. Give the task record, or leave the trial out."
+        )
+    if (trial.base_model, trial.metric) != (info.base_model.name, info.metric):
+        raise ValueError(
+            f"Trial {trial.key} was scored by {trial.metric!r} on base model {trial.base_model!r}, but its task "
+            f"record says {info.metric!r} on {info.base_model.name!r}, and scores of both can't be compared. "
+            "Give the two a task name each, or leave the trial out."
+        )
+
+
+def _furthest(trials: Iterable[Trial]) -> list[Trial]:
+    kept: dict[str, Trial] = {}
+    for trial in trials:
+        other = kept.get(trial.key)
+        if other is None or trial.curve.fidelity >= other.curve.fidelity:
+            kept[trial.key] = trial
+    return list(kept.values())
+
+
+def _trial_rows(trial: Trial, space: SearchSpace) -> list[dict[str, Any]]:
+    shared = {
+        "task": trial.task,
+        "config_id": trial.configuration.id,
+        "seed": trial.seed,
+        "status": trial.status,
+        "failure": trial.failure,
+        "reference_step_s": trial.device.reference_step_s if trial.device else math.nan,
+        "max_fidelity": trial.max_fidelity,
+        **{name: trial.configuration.values.get(name) for name in space.names},
+    }
+    empty = {"fidelity": 0, "score": math.nan, "cost_s": 0.0, "cost_cpu_s": 0.0, "cost_tokens": 0}
+    return [{**shared, **_slice_cells(s)} for s in trial.curve.slices] or [{**shared, **empty}]
+
+
+def _slice_cells(result: SliceResult) -> dict[str, Any]:
+    cells: dict[str, Any] = {
+        "fidelity": result.fidelity,
+        "score": result.score,
+        "cost_s": result.cost_s,
+        "cost_cpu_s": result.cost_cpu_s,
+        "cost_tokens": result.cost_tokens,
+        **{METRIC + name: value for name, value in result.metrics.items()},
+        **{TEST + name: value for name, value in result.test_metrics.items()},
+    }
+    if result.test_score is not None:
+        cells[TEST + "score"] = result.test_score
+    return cells
+
+
+def _task_row(info: TaskInfo) -> dict[str, Any]:
+    return {
+        "task": info.name,
+        "base_model": info.base_model.name,
+        "base_model_parameters": info.base_model.n_parameters,
+        "base_model_hash": info.base_model.weight_hash,
+        "base_model_quantization": info.base_model.quantization,
+        "metric": info.metric,
+        "zero_shot_score": info.zero_shot_score,
+        "max_fidelity": info.max_fidelity,
+        "records_per_slice": info.records_per_slice,
+        "meta_features_cost_s": info.meta_features_cost_s,
+        **{META + name: float(value) for name, value in info.meta_features.items()},
+        **{FACT + name: value for name, value in info.facts.items()},
+    }
+
+
+def _typed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    names = [*columns, *dict.fromkeys(name for row in rows for name in row if name not in columns)]
+    return pd.DataFrame({name: _column(name, [row.get(name) for row in rows]) for name in names})
+
+
+def _column(name: str, cells: list[Value | None]) -> "pd.Series[Any]":
+    values = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    kinds = {type(value) for value in values if value is not None}
+    complete = None not in values
+    if kinds == {bool}:
+        return pd.Series(values, dtype="bool" if complete else "boolean")
+    if kinds == {int}:
+        return pd.Series(values, dtype="int64" if complete else "Int64")
+    if kinds and kinds <= {int, float}:
+        return pd.Series([math.nan if v is None else float(v) for v in values], dtype="float64")
+    if kinds <= {str}:
+        return pd.Series(values, dtype="string")
+    raise ValueError(
+        f"The values of {name!r} mix the types {', '.join(sorted(k.__name__ for k in kinds))}, but a column of a "
+        "meta-dataset holds one type, so that readers get back what was written. "
+        "Declare its choices in one type, for example all as quoted text."
+    )

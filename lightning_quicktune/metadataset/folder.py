@@ -1,0 +1,153 @@
+"""A meta-dataset as a folder: ``trials.parquet``, ``tasks.parquet``, ``space.json``, ``meta.json``."""
+
+import json
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lightning_quicktune.metadataset.build import check_names
+from lightning_quicktune.metadataset.table import (
+    FACT,
+    META,
+    METRIC,
+    SCHEMA_VERSION,
+    TASK_COLUMNS,
+    TEST,
+    TRIAL_COLUMNS,
+    MetaDataset,
+    counts,
+)
+from lightning_quicktune.space.search_space import SearchSpace
+
+TRIALS, TASKS, SPACE, INDEX = "trials.parquet", "tasks.parquet", "space.json", "meta.json"
+PARTS = "trials"
+
+
+def save(table: MetaDataset, folder: str | Path) -> Path:
+    """Writes a meta-dataset; a reader never sees a mixture of an old and a new one.
+
+    All files are written beside their places first. ``meta.json`` goes before and comes back after the others, and a
+    folder without it is none.
+
+    Args:
+        table: What to write.
+        folder: Where; other files in it are left alone.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = {name: folder / f".{name}.{os.getpid()}.tmp" for name in (TRIALS, TASKS, SPACE, INDEX)}
+    try:
+        table.trials.to_parquet(temporary[TRIALS], index=False)
+        table.tasks.to_parquet(temporary[TASKS], index=False)
+        temporary[SPACE].write_text(json.dumps(table.space.to_dict(), indent=1))
+        temporary[INDEX].write_text(json.dumps(table.meta, indent=1))
+        (folder / INDEX).unlink(missing_ok=True)
+        for name, path in temporary.items():
+            os.replace(path, folder / name)
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+    return folder
+
+
+def load(source: str | Path, with_test: bool = False) -> MetaDataset:
+    """Reads a meta-dataset.
+
+    Its trials may also lie in parts, ``trials/part-*.parquet``, each with whole trials. Of a trial that was recorded
+    more than once the furthest record is kept, of equally far ones the last.
+
+    Args:
+        source: A folder, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
+        with_test: Whether to keep what was measured on test splits; only an evaluation may look at it.
+
+    Raises:
+        FileNotFoundError: If the source is not a meta-dataset.
+        ValueError: If it has another schema version, or columns that do not fit its search space.
+    """
+    folder = _local(str(source))
+    paths = _trial_files(folder)
+    meta = json.loads((folder / INDEX).read_text())
+    _check_version(meta, folder)
+    space = SearchSpace.from_dict(json.loads((folder / SPACE).read_text()))
+    check_names(space)
+    tasks = pd.read_parquet(folder / TASKS)
+    _check_columns(tasks, TASK_COLUMNS, (META, FACT), folder / TASKS)
+    frames = [pd.read_parquet(path) for path in paths]
+    for frame, path in zip(frames, paths, strict=True):
+        _check_columns(frame, (*TRIAL_COLUMNS, *space.names), (METRIC, TEST), path)
+    trials = _furthest(frames)
+    if not with_test:
+        trials = trials.drop(columns=[c for c in trials.columns if c.startswith(TEST)])
+    return MetaDataset(trials, tasks, space, {**meta, **counts(trials, tasks)})
+
+
+def _local(source: str) -> Path:
+    if source.startswith(("runs:/", "models:/", "mlflow-artifacts:/")):
+        from lightning_quicktune.tracking.artifacts import download  # brings in mlflow, which takes seconds
+
+        return download(source)
+    return Path(source)
+
+
+def _trial_files(folder: Path) -> list[Path]:
+    paths = [path for path in [folder / TRIALS] if path.is_file()]
+    paths += sorted((folder / PARTS).glob("part-*.parquet"))
+    missing = [name for name in (INDEX, SPACE, TASKS) if not (folder / name).is_file()]
+    if not paths:
+        missing.append(f"{TRIALS} (or {PARTS}/part-*.parquet)")
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} is not a meta-dataset: it lacks {', '.join(missing)}. "
+            "Give the folder that `lightning-quicktune collect` wrote, or `runs:/ID/meta_dataset`."
+        )
+    return paths
+
+
+def _check_version(meta: dict[str, Any], folder: Path) -> None:
+    version = meta.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"{folder / INDEX} has schema version {version!r}, but this package reads version {SCHEMA_VERSION}, and "
+            "columns may mean something else there. Build the table again from its MLflow runs, "
+            "or install the package version that wrote it."
+        )
+
+
+def _check_columns(frame: pd.DataFrame, needed: tuple[str, ...], prefixes: tuple[str, ...], path: Path) -> None:
+    free = [column for column in frame.columns if column not in needed and not column.startswith(prefixes)]
+    for name in (name for name in needed if name not in frame.columns):
+        raise ValueError(
+            f"{path} has no column {name!r}{_closest(name, free)}. The table needs {', '.join(needed)}: "
+            f"rename the column, or correct {SPACE} beside it."
+        )
+    if free:
+        raise ValueError(
+            f"{path} has a column {free[0]!r} that is neither a hyperparameter of {SPACE} nor known otherwise"
+            f"{_closest(free[0], needed)}. Rename it, put one of {', '.join(prefixes)} before its name, or drop it."
+        )
+
+
+def _closest(name: str, names: list[str] | tuple[str, ...]) -> str:
+    matches = get_close_matches(name, list(names), n=1)
+    return f" (the closest name is {matches[0]!r})" if matches else ""
+
+
+def _furthest(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    key = ["task", "config_id", "seed"]
+    parts = [frame.assign(_part=i).sort_values(key, kind="stable") for i, frame in enumerate(frames)]
+    rows = pd.concat(parts, ignore_index=True)
+    trial = rows.groupby([*key, "_part"]).ngroup().to_numpy()
+    fidelity = rows["fidelity"].to_numpy()
+    # A record is a run of rows of one trial with rising fidelity; the last of the longest ones stays.
+    rises = (trial[1:] == trial[:-1]) & (fidelity[1:] > fidelity[:-1])
+    rows["_record"] = np.cumsum(np.concatenate([np.zeros(min(1, len(rows)), dtype=np.int64), ~rises]))
+    ends = rows.drop_duplicates("_record", keep="last").sort_values(["fidelity", "_record"])
+    best = ends.drop_duplicates(key, keep="last")["_record"]
+    return rows[rows["_record"].isin(best)].drop(columns=["_part", "_record"]).reset_index(drop=True)

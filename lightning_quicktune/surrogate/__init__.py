@@ -1,0 +1,1 @@
+"""Predictors of scores and costs, learned from the trials of earlier tasks."""

@@ -1,0 +1,152 @@
+"""A finished surrogate as a folder: ``weights.safetensors`` and ``surrogate.json``."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.card import SurrogateCard
+from lightning_quicktune.surrogate.cost_model import CostModel
+from lightning_quicktune.surrogate.performance_model import PerformanceModel
+
+WEIGHTS, CARD = "weights.safetensors", "surrogate.json"
+SCHEMA_VERSION = 0  # 0: may still change without a migration
+
+Model = PerformanceModel | CostModel
+
+
+def save_surrogate(model: Model, folder: str | Path) -> Path:
+    """Writes a surrogate. Each file is replaced at once, and the JSON holds the digest of the weights it belongs to.
+
+    Args:
+        model: The trained surrogate.
+        folder: Where; other files in it are left alone.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = save_tensors({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        **model.card.to_dict(),
+    }
+    _replace(folder / WEIGHTS, weights)
+    _replace(folder / CARD, json.dumps(record, indent=1).encode())
+    return folder
+
+
+def load_surrogate(
+    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False
+) -> Model:
+    """Reads a surrogate for a search.
+
+    Args:
+        source: Folder of the artifact.
+        space: Search space of the search; must mean the same configurations as the surrogate's.
+        base_model: Name of the base model that will be finetuned.
+        allow_other_base_model: Whether to use a surrogate that was made for other base models.
+
+    Returns:
+        The surrogate, ready to predict.
+
+    Raises:
+        FileNotFoundError: If the folder is not a surrogate.
+        ValueError: If space or base model differ, or the artifact is damaged or of another schema version.
+    """
+    model = read_surrogate(source)
+    model.card.check_use(space, base_model, allow_other_base_model)
+    return model
+
+
+def load_performance(
+    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False
+) -> PerformanceModel:
+    """Reads a performance surrogate for a search; see ``load_surrogate``."""
+    model = read_performance(source)
+    model.card.check_use(space, base_model, allow_other_base_model)
+    return model
+
+
+def load_cost(
+    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False
+) -> CostModel:
+    """Reads a cost surrogate for a search; see ``load_surrogate``."""
+    model = read_cost(source)
+    model.card.check_use(space, base_model, allow_other_base_model)
+    return model
+
+
+def read_performance(source: str | Path) -> PerformanceModel:
+    """Reads a performance surrogate whatever it was made for; see ``read_surrogate``."""
+    model = read_surrogate(source)
+    if not isinstance(model, PerformanceModel):
+        raise ValueError(_other_kind(source, model, "performance"))
+    return model
+
+
+def read_cost(source: str | Path) -> CostModel:
+    """Reads a cost surrogate whatever it was made for; see ``read_surrogate``."""
+    model = read_surrogate(source)
+    if not isinstance(model, CostModel):
+        raise ValueError(_other_kind(source, model, "cost"))
+    return model
+
+
+def read_surrogate(source: str | Path) -> Model:
+    """Reads a surrogate whatever it was made for.
+
+    Args:
+        source: Folder of the artifact.
+
+    Raises:
+        FileNotFoundError: If the folder is not a surrogate.
+        ValueError: If the artifact is damaged or of another schema version.
+    """
+    folder = Path(source)
+    missing = [name for name in (CARD, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} is not a surrogate: it lacks {', '.join(missing)}. Give the folder that "
+            "`lightning-quicktune fit` wrote to `model.init_args.output`."
+        )
+    record = json.loads((folder / CARD).read_text())
+    if record.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"{folder / CARD} has schema version {record.get('schema_version')!r}, but this package reads version "
+            f"{SCHEMA_VERSION}. Train the surrogate again, or install the package version that wrote it."
+        )
+    weights = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(weights).hexdigest() != record["weights_sha256"]:
+        raise ValueError(
+            f"{folder / WEIGHTS} is not the file that {CARD} describes: the artifact was damaged, or its writing "
+            "interrupted. Copy it again, or train the surrogate again."
+        )
+    return _build(SurrogateCard.from_dict(record), weights)
+
+
+def _build(card: SurrogateCard, weights: bytes) -> Model:
+    tensors = load_tensors(weights)
+    n_support = len(tensors.get("support_latent", ()))
+    model: Model = CostModel(card) if card.kind == "cost" else PerformanceModel(card, n_support)
+    model.load_state_dict(tensors)
+    return model
+
+
+def _other_kind(source: str | Path, model: Model, wanted: str) -> str:
+    return (
+        f"{source} holds a {model.card.kind} surrogate, but a {wanted} surrogate is needed here. "
+        "The two folders may have been swapped: give the other one."
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

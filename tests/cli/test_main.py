@@ -1,0 +1,59 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lightning_quicktune.cli.main import SUBCOMMANDS, main
+
+HEAVY = ("torch", "lightning", "transformers", "mlflow", "pandas", "jsonargparse")
+
+
+def test_help_lists_every_subcommand(capsys):
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in SUBCOMMANDS)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from lightning_quicktune.cli.main import main; main(['--help']);"
+        f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_help_answers_in_under_a_second():
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "lightning_quicktune", "--help"], check=True, capture_output=True)
+    assert time.perf_counter() - start < 1
+
+
+def test_an_unknown_subcommand_names_the_closest(capsys):
+    assert main(["tun"]) == 2
+    assert "there is no subcommand `tun`. Did you mean `tune`?" in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_user_is_one_line_without_a_traceback(capsys, tmp_path):
+    arguments = ["--fit", __file__, "--checkpoint", "gone.ckpt", "--output", str(tmp_path)]
+    assert main(["export", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("lightning-quicktune export: ")
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("name", ["tune", "collect", "export", "inspect", "synthesize"])
+def test_every_subcommand_of_ours_has_help(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: lightning-quicktune {name}" in capsys.readouterr().out
+
+
+def test_an_unknown_key_is_refused(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["tune", "--budgte.seconds", "3"])
+    assert stopped.value.code == 2
+    assert "budgte" in capsys.readouterr().err

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.datamodule import MetaDatasetModule, draw_evenly
+from lightning_quicktune.metadataset.folder import save
+
+
+@pytest.fixture
+def source(trials, tasks, space, tmp_path):
+    return str(save(build(trials, tasks, space, "tests", ""), tmp_path / "table"))
+
+
+def ready(source, **arguments):
+    data = MetaDatasetModule(source, query_size=8, support_size=16, steps_per_epoch=3, **arguments)
+    data.setup("fit")
+    return data
+
+
+def tasks_of(inputs, data):
+    column = data.layout.n_configuration + data.layout.meta_features.index("shift")
+    return {round(float(shift), 3) for shift in inputs[:, column]}
+
+
+def test_queries_are_of_one_training_task_and_support_is_of_the_others(source):
+    data = ready(source)
+    assert len(data.training) == 3
+    known = tasks_of(
+        np.stack(
+            [
+                data.layout.inputs(c.task, c.encoded[:1], c.latents[:1], np.zeros(1, int), np.ones(1, int))[0]
+                for c in data.training
+            ]
+        ),
+        data,
+    )
+    torch.manual_seed(0)
+    batches = list(data.train_dataloader())
+    assert len(batches) == 3
+    for batch in batches:
+        query, support = tasks_of(batch["query_inputs"], data), tasks_of(batch["support_inputs"], data)
+        assert len(query) == 1
+        assert support == known - query
+        assert (len(batch["query_latent"]), len(batch["support_latent"])) == (8, 16)
+
+
+def test_validation_asks_the_same_of_held_out_tasks_each_time(source):
+    data = ready(source)
+    (held,) = data.validation
+    (first,), (second,) = list(data.val_dataloader()), list(data.val_dataloader())
+    assert tasks_of(first["query_inputs"], data) == {round(held.task.meta_features["shift"], 3)}
+    assert tasks_of(first["query_inputs"], data).isdisjoint(tasks_of(first["support_inputs"], data))
+    assert len(first["first_latent"]) == 6
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name])
+
+
+def test_one_training_task_supports_itself(trials, tasks, space, tmp_path):
+    table = build(trials, tasks, space, "tests", "").select(["t0", "t1"])
+    data = ready(str(save(table, tmp_path / "two")))
+    batch = data.train_dataloader().dataset[0]
+    assert tasks_of(batch["query_inputs"], data) == tasks_of(batch["support_inputs"], data)
+
+
+def test_the_finished_support_is_of_all_tasks(source):
+    data = ready(source)
+    support = data.draw_support(100, seed=0)
+    assert support.inputs.shape == (100, data.layout.width)
+    assert len(tasks_of(support.inputs, data)) == 4
+
+
+def test_more_tasks_than_points_is_fine(source):
+    data = ready(source)
+    assert len(draw_evenly(data.training, 2, data.layout, np.random.default_rng(0)).latent) == 2
+
+
+def test_meta_features_can_be_chosen(source):
+    assert ready(source).layout.meta_features == ("shift", "size")
+    assert ready(source, meta_features=["size"]).layout.meta_features == ("size",)
+    assert ready(source, meta_features=[]).layout.n_task == 2
+
+
+def test_unknown_meta_features_are_refused(source):
+    with pytest.raises(ValueError, match=r"`data.init_args.meta_features` names shft, but .* has shift, size.*Correct"):
+        ready(source, meta_features=["shft"])
+
+
+def test_a_task_that_lacks_a_meta_feature_is_refused_before_training(trials, tasks, space, tmp_path):
+    lacking = [replace(tasks[0], meta_features={"shift": 0.0}), *tasks[1:]]
+    folder = save(build(trials, lacking, space, "tests", ""), tmp_path / "table")
+    with pytest.raises(ValueError, match=r"Task 't0' lacks the meta-features size"):
+        ready(str(folder))
+
+
+def test_two_metrics_are_refused(tasks, space, tmp_path, make_trial):
+    mixed = [tasks[0], replace(tasks[1], metric="rouge_l")]
+    table = build([make_trial(task, space.default) for task in mixed], mixed, space, "tests", "")
+    with pytest.raises(
+        ValueError, match=r"scored by answer_likelihood, rouge_l, and one surrogate can't.*of one metric"
+    ):
+        ready(str(save(table, tmp_path / "table")))

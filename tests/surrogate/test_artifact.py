@@ -1,0 +1,72 @@
+import copy
+import json
+
+import pytest
+
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.artifact import load_cost, load_performance, load_surrogate, read_surrogate
+from lightning_quicktune.surrogate.cost import CostSurrogate
+from lightning_quicktune.surrogate.performance import PerformanceSurrogate
+
+
+@pytest.fixture(scope="module")
+def fitted(make_source, fit, tmp_path_factory):
+    source, folders = make_source(2, 6), {}
+    for kind, surrogate in (("performance", PerformanceSurrogate), ("cost", CostSurrogate)):
+        folders[kind] = tmp_path_factory.mktemp(kind)
+        fit(surrogate(str(folders[kind])), source, epochs=1, steps_per_epoch=1)
+    return folders
+
+
+def test_both_kinds_load_for_their_use(fitted, space):
+    assert load_performance(fitted["performance"], space, "tiny").card.kind == "performance"
+    assert load_cost(fitted["cost"], space, "tiny").card.kind == "cost"
+    assert load_surrogate(fitted["cost"], space, "tiny").card.kind == "cost"
+
+
+def test_another_base_model_is_refused_unless_allowed(fitted, space):
+    with pytest.raises(ValueError, match=r"made for the base model tiny, but phi3 .*`allow_other_base_model: true`"):
+        load_performance(fitted["performance"], space, "phi3")
+    assert load_performance(fitted["performance"], space, "phi3", allow_other_base_model=True)
+
+
+def test_another_search_space_is_refused_with_what_differs(fitted, space):
+    declaration = copy.deepcopy(space.to_dict())
+    declaration["variant"]["domain"]["choices"] = ["a", "b"]
+    with pytest.raises(ValueError, match=r"made for another search space.*`variant` is .*train a surrogate on trials"):
+        load_cost(fitted["cost"], SearchSpace.from_dict(declaration), "tiny")
+
+
+@pytest.mark.parametrize(("load", "kind"), [(load_performance, "cost"), (load_cost, "performance")])
+def test_swapped_folders_are_noticed(fitted, space, load, kind):
+    with pytest.raises(ValueError, match=rf"holds a {kind} surrogate, but .* may have been swapped"):
+        load(fitted[kind], space, "tiny")
+
+
+def test_a_folder_without_a_surrogate_is_refused(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"not a surrogate: it lacks surrogate.json, weights.safetensors.*`model.in"
+    ):
+        read_surrogate(tmp_path)
+
+
+def test_weights_of_another_surrogate_are_refused(fitted, tmp_path):
+    for name in ("surrogate.json", "weights.safetensors"):
+        (tmp_path / name).write_bytes((fitted["cost"] / name).read_bytes())
+    (tmp_path / "weights.safetensors").write_bytes((fitted["performance"] / "weights.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=r"weights.safetensors is not the file that surrogate.json describes.*Copy it"):
+        read_surrogate(tmp_path)
+
+
+def test_another_schema_version_is_refused(fitted, tmp_path):
+    record = json.loads((fitted["cost"] / "surrogate.json").read_text())
+    (tmp_path / "surrogate.json").write_text(json.dumps({**record, "schema_version": 7}))
+    (tmp_path / "weights.safetensors").write_bytes((fitted["cost"] / "weights.safetensors").read_bytes())
+    with pytest.raises(
+        ValueError, match=r"schema version 7, but this package reads version 0.*Train the surrogate again"
+    ):
+        read_surrogate(tmp_path)
+
+
+def test_nothing_is_pickled(fitted):
+    assert sorted(path.name for path in fitted["cost"].iterdir()) == ["surrogate.json", "weights.safetensors"]

@@ -1,0 +1,150 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.tune import tune
+
+
+@pytest.fixture
+def settings(tmp_path, fit_config, colour_task, small_space):
+    """A random search of the tiny model; changes are keys of the YAML."""
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(small_space.to_dict()))
+
+    def make(**changes) -> TuneSettings:
+        plain = {
+            "task": str(colour_task),
+            "recipe": "recipe.yaml",
+            "space": "space.yaml",
+            "searcher": "successive_halving",
+            "budget": {"slices": 5},
+            "max_fidelity": 3,
+            "pool_size": 4,
+            "output": str(tmp_path / "search"),
+            "tracking": {"experiment": "tuned", "uri": f"sqlite:///{tmp_path}/mlflow.db"},
+        }
+        (tmp_path / "tune.yaml").write_text(yaml.safe_dump({k: v for k, v in {**plain, **changes}.items() if v}))
+        return parse_settings("tune", TuneSettings, ["--config", str(tmp_path / "tune.yaml")])
+
+    return make
+
+
+def entries(tmp_path):
+    lines = (tmp_path / "search" / "observations.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines[1:]]
+
+
+def test_a_search_leaves_adapter_report_figure_and_runs(settings, tmp_path):
+    tuned = tune(settings())
+    assert sum(len(e["curve"]) == 1 for e in entries(tmp_path)) == 4
+    report = tuned.report.read_text()
+    for row in ("zero-shot", "default", "incumbent"):
+        assert re.search(rf"^\| {row} \|", report, re.MULTILINE)
+    assert "exact_match" in report
+    assert (tuned.report.parent / "search.png").stat().st_size > 10_000
+    assert (tuned.adapter / "adapter_model.safetensors").is_file()
+    assert yaml.safe_load(tuned.fit_yaml.read_text())["trainer"]["max_epochs"] == 3
+    trials = Tracker(tuned.tracking_uri, "tuned").read_trials()
+    assert {t.configuration.id for t in trials} >= {e["config_id"] for e in entries(tmp_path)}
+    assert tuned.run_id is not None
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(settings, tmp_path):
+    first = tune(settings())
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("search/trials/*/*.ckpt")}
+    again = tune(settings())
+    assert again.headline == first.headline
+    assert again.run_id == first.run_id
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("search/trials/*/*.ckpt")} == before
+
+
+def test_a_larger_budget_goes_on(settings, tmp_path):
+    tune(settings(budget={"slices": 2}, compare_default=False))
+    earlier = entries(tmp_path)
+    tune(settings(budget={"slices": 4}, compare_default=False))
+    assert entries(tmp_path)[: len(earlier)] == earlier
+    assert len(entries(tmp_path)) > len(earlier)
+
+
+def test_transfer_with_surrogates_of_another_base_model_needs_a_word(settings):
+    shipped = {"performance": "nano", "cost": "nano"}
+    with pytest.raises(ValueError, match=r"nano-phi3, but tiny-phi3 .* `allow_other_base_model: true`"):
+        tune(settings(searcher="transfer", surrogates=shipped, space=None))
+
+
+def test_transfer_with_surrogates_of_another_space_names_what_differs(settings):
+    shipped = {"performance": "nano", "cost": "nano"}
+    with pytest.raises(ValueError, match=r"another search space .*lr"):
+        tune(settings(searcher="transfer", surrogates=shipped))
+
+
+def test_transfer_searches_with_the_shipped_surrogates(settings, tmp_path):
+    shipped = {"performance": "nano", "cost": "nano"}
+    changes = {"searcher": "transfer", "surrogates": shipped, "space": None, "max_fidelity": None}
+    tune(settings(**changes, allow_other_base_model=True, budget={"slices": 3}, compare_default=False))
+    assert sum(e["fidelity"] - 1 for e in entries(tmp_path)) <= 3
+    assert all(e["thinking_s"] < 10 for e in entries(tmp_path))
+
+
+def test_transfer_without_surrogates_says_what_else_there_is(settings):
+    with pytest.raises(ValueError, match=r"`surrogates` is not set.*`searcher: successive_halving`"):
+        tune(settings(searcher="transfer"))
+
+
+def test_surrogates_that_are_not_there(settings, tmp_path):
+    gone = {"performance": str(tmp_path / "gone"), "cost": "nano"}
+    with pytest.raises(FileNotFoundError, match=r"`surrogates.performance` is .*gone.*shipped one: nano"):
+        tune(settings(searcher="transfer", surrogates=gone))
+
+
+def test_a_budget_of_zero_is_refused_when_parsing(settings, capsys):
+    with pytest.raises(SystemExit):
+        settings(budget={"seconds": 0})
+    assert "`budget.seconds` is 0" in capsys.readouterr().err
+
+
+def test_a_budget_that_the_description_has_used_up(settings):
+    with pytest.raises(ValueError, match=r"`budget.seconds` is 0.001, but describing the task .* Raise"):
+        tune(settings(budget={"seconds": 0.001}))
+
+
+def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings, fit_config, tmp_path):
+    make = settings
+    make()
+    fit_config["model"]["init_args"]["lora"] = {"targets": ["q_proj"]}
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(RuntimeError, match=r"None of \d+ trials got through its first slice.*trial.json"):
+        tune(make())
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_the_same_command_goes_on(settings, tmp_path):
+    """Two starts of the command line."""
+    settings(budget={"slices": 8}, compare_default=False)
+    command = [sys.executable, "-m", "lightning_quicktune", "tune", "--config", str(tmp_path / "tune.yaml")]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    journal = tmp_path / "search" / "observations.jsonl"
+    while not journal.is_file() or len(journal.read_text().splitlines()) < 3:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = entries(tmp_path)
+    subprocess.run(command, cwd=tmp_path, check=True)
+    after = entries(tmp_path)
+    assert after[: len(before)] == before
+    new = {}
+    for entry in after:
+        new[entry["config_id"]] = max(new.get(entry["config_id"], 0), len(entry["curve"]))
+    assert sum(new.values()) == 8
+    trials = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "tuned").read_trials()
+    assert len({t.key for t in trials}) == len(trials)
