@@ -38,7 +38,6 @@ class QuickTuneCLI(LightningCLI):
         for logger in self.trainer.loggers:
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
 
-
     def after_fit(self) -> None:
         """Keeps a finished surrogate with its MLflow run, as ``runs:/ID/surrogate``."""
         if isinstance(self.model, (PerformanceSurrogate, CostSurrogate)) and self.trainer.is_global_zero:

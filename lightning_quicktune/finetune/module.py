@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch.optim import AdamW, Optimizer
 
 from lightning_quicktune.data.seeding import global_seed, seed_slice
 from lightning_quicktune.finetune.base_model import BaseModel, BaseModelSettings, load_base_model, load_tokenizer
-from lightning_quicktune.finetune.generation import Answer, answer_metrics, answers, generate_answers
+from lightning_quicktune.finetune.generation import answer_metrics, answers, generate_answers
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.schedule import ScheduleSettings
@@ -168,9 +169,9 @@ class CausalLMFinetuner(LightningModule):
         summed = self.trainer.strategy.reduce(pair, reduce_op="sum")
         return float(summed[0]), int(summed[1])
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[Answer]:
-        """Generates an answer to each prompt of the batch."""
-        return generate_answers(self.model, self.tokenizer, batch, self.score.max_new_tokens)
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[dict[str, str]]:
+        """Generates an answer to each prompt of the batch: its prompt, reference and generated text."""
+        return [asdict(a) for a in generate_answers(self.model, self.tokenizer, batch, self.score.max_new_tokens)]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimizes the adapter's weights; the schedule spans the full training."""
@@ -180,9 +181,8 @@ class CausalLMFinetuner(LightningModule):
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Leaves out frozen weights: the base model is named in the config, not copied per trial."""
-        frozen = {name for name, p in self.named_parameters() if not p.requires_grad}
-        buffers = {name for name, _ in self.named_buffers()}
-        return {k: v for k, v in super().state_dict(*args, **kwargs).items() if k not in frozen | buffers}
+        trained = {name for name, p in self.named_parameters(remove_duplicate=False) if p.requires_grad}
+        return {k: v for k, v in super().state_dict(*args, **kwargs).items() if k in trained}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Notes which base model the adapter belongs to."""

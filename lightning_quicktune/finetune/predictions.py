@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
-
-from lightning_quicktune.finetune.generation import Answer
 
 
 class AnswerWriter(BasePredictionWriter):
@@ -34,19 +31,15 @@ class AnswerWriter(BasePredictionWriter):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        prediction: Sequence[Answer],
+        prediction: Sequence[dict[str, str]],
         batch_indices: Sequence[int] | None,
         batch: Any,
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
         """Appends the answers of one batch."""
-        if not isinstance(pl_module_answers := prediction, list) or not all(
-            isinstance(a, Answer) for a in pl_module_answers
-        ):
-            return
         with self._file(trainer).open("a") as file:
-            file.writelines(json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in prediction)
+            file.writelines(json.dumps(answer, ensure_ascii=False) + "\n" for answer in prediction)
 
     def _file(self, trainer: Trainer) -> Path:
         if trainer.world_size == 1:

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from lightning_quicktune.compose import to_yaml
 @pytest.fixture
 def arguments(fit_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lightning-quicktune"])  # Lightning warns if pytest's words are there
     fit_config["trainer"] |= {
         "max_epochs": 2,
         "logger": False,

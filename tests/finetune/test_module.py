@@ -4,6 +4,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
+from lightning_quicktune.finetune.base_model import BaseModelSettings
 from lightning_quicktune.finetune.lora import LoraSettings
 
 
@@ -48,8 +49,10 @@ def test_one_batch_of_8_and_two_micro_batches_of_4_give_the_same_gradient_within
     assert any(g.abs().max() > 1e-4 for g in whole)
 
 
-def test_checkpoints_hold_the_adapter_alone(make_module):
+@pytest.mark.parametrize("name", ["tiny", "nano"])
+def test_checkpoints_hold_the_adapter_alone_also_with_tied_embeddings(make_module, name):
     module = make_module(lora=LoraSettings(rank=4))
+    module.base_model = module.base_model if name == "tiny" else BaseModelSettings("nano")
     module.configure_model()
     state = module.state_dict()
     assert state

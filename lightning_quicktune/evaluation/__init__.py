@@ -1,0 +1,1 @@
+"""Replays search methods on the recorded trials of a meta-dataset: regret, ranks, figures."""

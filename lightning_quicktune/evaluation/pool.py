@@ -1,0 +1,141 @@
+"""What was recorded on one task: the pool that searches are replayed on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_quicktune.evaluation.settings import CostName
+from lightning_quicktune.metadataset.table import CurveRow, MetaDataset
+from lightning_quicktune.types import Configuration, TaskInfo
+
+NOISE = 3.0  # seed standard deviations that search must be able to gain
+
+
+@dataclass(frozen=True, eq=False)
+class TaskPool:
+    """The recorded trials of one task that can be replayed, and what regret is measured by.
+
+    Args:
+        task: Record of the task.
+        trials: Trials of each configuration, by its id; the default configuration is the first where it was recorded.
+        cost: Recorded cost that is paid.
+        best: Best score at any fidelity.
+        median_final: Median score after a full training, of the trials that reached it; not a number if none did.
+        seed_std: Standard deviation of a final score between seeds of a configuration; 0 if each has one seed.
+        full_training_s: Median cost of a full training.
+        start_score: Score before any slice: of the untrained base model, or the lowest recorded one if unknown.
+    """
+
+    task: TaskInfo
+    trials: Mapping[str, tuple[CurveRow, ...]]
+    cost: CostName
+    best: float
+    median_final: float
+    seed_std: float
+    full_training_s: float
+    start_score: float
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether search can gain more here than the noise between seeds; not so where all scores are equal."""
+        return self.best - self.median_final > NOISE * self.seed_std
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """All configurations of the pool."""
+        return tuple(rows[0].configuration for rows in self.trials.values())
+
+    def draw(self, seed: int) -> dict[str, CurveRow]:
+        """One recorded trial of each configuration, by its id.
+
+        Args:
+            seed: Decides which, where there are several.
+        """
+        generator = np.random.default_rng(seed)
+        return {config_id: rows[int(generator.integers(len(rows)))] for config_id, rows in self.trials.items()}
+
+    def reference_step_s(self) -> float:
+        """Median seconds of the reference step where the trials ran; not a number if unknown."""
+        known = [row.reference_step_s for rows in self.trials.values() for row in rows]
+        return _median([s for s in known if math.isfinite(s)])
+
+
+def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
+    """Gathers what can be replayed of one task: trials that were completed, or that failed on their way.
+
+    Args:
+        table: The meta-dataset.
+        name: Name of the task.
+        cost: Recorded cost that is paid.
+
+    Raises:
+        ValueError: If a full training has no recorded cost.
+    """
+    task = table.task_info(name)
+    rows = [row for row in table.curves([name]) if _can_be_replayed(row, task.max_fidelity)]
+    final = {(r.configuration.id, r.seed): r.scores[task.max_fidelity - 1] for r in rows if is_full(r, task)}
+    scores = [score for row in rows for score in row.scores]
+    return TaskPool(
+        task=task,
+        trials=_by_configuration(rows, table.space.default.id),
+        cost=cost,
+        best=max(scores, default=math.nan),
+        median_final=_median(list(final.values())),
+        seed_std=_seed_std(final),
+        full_training_s=_full_training_s(rows, task, cost),
+        start_score=task.zero_shot_score if math.isfinite(task.zero_shot_score) else min(scores, default=math.nan),
+    )
+
+
+def costs_of(row: CurveRow, cost: CostName) -> tuple[float, ...]:
+    """Recorded cost of each slice of a trial.
+
+    Args:
+        row: The trial.
+        cost: Which of its costs.
+    """
+    return row.costs_s if cost == "cost_s" else row.costs_cpu_s
+
+
+def is_full(row: CurveRow, task: TaskInfo) -> bool:
+    """Whether a trial has all slices of a full training."""
+    return row.fidelity >= task.max_fidelity
+
+
+def _can_be_replayed(row: CurveRow, max_fidelity: int) -> bool:
+    return row.fidelity >= max_fidelity or row.status in ("completed", "failed")
+
+
+def _by_configuration(rows: Sequence[CurveRow], default_id: str) -> dict[str, tuple[CurveRow, ...]]:
+    found: dict[str, tuple[CurveRow, ...]] = {default_id: ()}
+    for row in rows:
+        found[row.configuration.id] = (*found.get(row.configuration.id, ()), row)
+    return {config_id: trials for config_id, trials in found.items() if trials}
+
+
+def _seed_std(final: Mapping[tuple[str, int], float]) -> float:
+    by_configuration: dict[str, list[float]] = {}
+    for (config_id, _), score in final.items():
+        by_configuration.setdefault(config_id, []).append(score)
+    variances = [np.var(scores, ddof=1) for scores in by_configuration.values() if len(scores) > 1]
+    return math.sqrt(float(np.mean(variances))) if variances else 0.0
+
+
+def _full_training_s(rows: Sequence[CurveRow], task: TaskInfo, cost: CostName) -> float:
+    costs = [sum(costs_of(row, cost)[: task.max_fidelity]) for row in rows if is_full(row, task)]
+    middle = _median(costs)
+    if costs and not (middle > 0 and math.isfinite(middle)):
+        raise ValueError(
+            f"A full training of task {task.name!r} costs {middle} by `{cost}`, but budgets are counted in full "
+            "trainings, so their cost must be recorded. Set `cost` to the other one of cost_s and cost_cpu_s, or "
+            "leave the task out of the meta-dataset."
+        )
+    return middle
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if len(values) else math.nan
