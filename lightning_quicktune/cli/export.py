@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from jsonargparse.typing import Path_fr
 
@@ -34,7 +35,7 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.finetune.export import export_adapter, export_merged, load_adapter
     from lightning_quicktune.finetune.module import CausalLMFinetuner
 
-    module = build(read_yaml(str(settings.fit))).model
+    module = build(read_yaml(Path(settings.fit))).model
     if not isinstance(module, CausalLMFinetuner):
         raise ValueError(
             f"`fit` composes a {type(module).__name__}, but only a CausalLMFinetuner has an adapter to export."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from jsonargparse.typing import Path_fr
 
@@ -31,6 +32,6 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.trials.task_setup import task_objects
 
     fit = with_overrides(
-        read_yaml(str(settings.recipe)), {"data.init_args.path": settings.task} if settings.task else {}
+        read_yaml(Path(settings.recipe)), {"data.init_args.path": settings.task} if settings.task else {}
     )
     sys.stdout.write(inspection(task_objects(fit)[1]) + "\n")

@@ -8,11 +8,13 @@ from importlib import import_module
 
 SUBCOMMANDS = {
     "tune": "dataset + base model + budget -> the best adapter, by transfer from earlier tasks",
+    "recommend": "the configurations to try first, with predicted curve and cost, without training any",
     "fit": "train the finetuning model on a dataset, or a surrogate on a meta-dataset",
     "validate": "measure one on its validation split",
     "test": "measure one on its test split",
     "predict": "write generated answers, or a surrogate's predictions",
     "collect": "run trials of a search space over many tasks and record them: the meta-dataset",
+    "evaluate": "replay search methods on a meta-dataset: regret, ranks, figure",
     "export": "checkpoint -> adapter folder for peft and transformers, or merged model",
     "inspect": "a dataset: lengths, meta-features, and decoded tokens with the loss mask",
     "synthesize": "documents -> a question-answer dataset, through a language model",

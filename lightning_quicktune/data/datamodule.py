@@ -136,8 +136,9 @@ class TaskData(LightningDataModule):
         return self.evaluation_dataloader("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """Prompts of the whole test split."""
-        return self._prompts("test", None)
+        """Prompts of the whole test split, in the order of the file."""
+        own = self._dealt(self._chosen("test", None))
+        return _loader(own, PromptCollator(self._pad_id), batch_size=self.evaluation.batch_size)
 
     def evaluation_dataloader(self, split: SplitName) -> DataLoader[Any]:
         """Batches of at most ``max_eval_records`` records, from short to long; each record on one rank."""
@@ -152,7 +153,9 @@ class TaskData(LightningDataModule):
             split: Which split.
             limit: Most records, evenly spaced; ``max_generation_records`` if left out.
         """
-        return self._prompts(split, self.evaluation.max_generation_records if limit is None else limit)
+        chosen = self._chosen(split, self.evaluation.max_generation_records if limit is None else limit)
+        own = self._dealt(sorted(chosen, key=lambda pair: pair[0].prompt_length))
+        return _loader(own, PromptCollator(self._pad_id), batch_size=self.evaluation.batch_size)
 
     def records(self, split: SplitName) -> tuple[Record, ...]:
         """Records of a split, in the order of ``tokens``."""
@@ -210,10 +213,6 @@ class TaskData(LightningDataModule):
                 "`trainer.use_distributed_sampler: false`."
             )
         return self.trainer.global_rank, self.trainer.world_size
-
-    def _prompts(self, split: SplitName, limit: int | None) -> DataLoader[Any]:
-        own = self._dealt(sorted(self._chosen(split, limit), key=lambda pair: pair[0].prompt_length))
-        return _loader(own, PromptCollator(self._pad_id), batch_size=self.evaluation.batch_size)
 
     def _chosen(self, split: SplitName, limit: int | None) -> list[tuple[TokenRecord, int]]:
         """Records with their indices; at most ``limit``, evenly spaced, so always the same ones."""

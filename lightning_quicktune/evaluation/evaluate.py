@@ -17,7 +17,13 @@ import numpy as np
 import pandas as pd
 
 from lightning_quicktune.evaluation.figure import draw_regret
-from lightning_quicktune.evaluation.methods import Surrogates, build_searcher, describes_the_task, fold_surrogates
+from lightning_quicktune.evaluation.methods import (
+    Surrogates,
+    build_searcher,
+    check_default,
+    describes_the_task,
+    fold_surrogates,
+)
 from lightning_quicktune.evaluation.pool import TaskPool, task_pool
 from lightning_quicktune.evaluation.regret import incumbents
 from lightning_quicktune.evaluation.replay import SimulatedClock, replay
@@ -84,6 +90,7 @@ class _Job:
                 f"{'; '.join(f'{name}: {reason}' for name, reason in self.left_out.items())}. "
                 "Collect more configurations, up to full trainings."
             )
+        check_default(settings.methods, self.table.space.default, self.pools)
         self.folds = task_folds(self.table.task_names, settings.n_folds, settings.seed)
         self.log = ReplayLog(self.output, self._identity())
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
+from lightning_quicktune.evaluation.regret import LEVEL
 from lightning_quicktune.evaluation.summary import Summary
 
 # Told apart by colour-blind readers too: Okabe and Ito (2008), Color Universal Design.
@@ -42,7 +43,7 @@ def draw_regret(summary: Summary, n_tasks: int) -> bytes:
         xlim=(summary.budgets[0], summary.budgets[-1]),
         xlabel="budget (full trainings)",
         ylabel="mean normalised regret",
-        title=f"Regret on {n_tasks} tasks (lower is better; bands: 95 % bootstrap over tasks)",
+        title=f"Regret on {n_tasks} tasks (lower is better; bands: {LEVEL:.0%} bootstrap over tasks)",
     )
     axis.title.set_fontsize(10)
     axis.set_ylim(bottom=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,26 @@ def describes_the_task(method: MethodName) -> bool:
     return method == "transfer"
 
 
+def check_default(methods: Sequence[MethodName], default: Configuration, pools: Mapping[str, TaskPool]) -> None:
+    """Refuses to replay the default configuration where it was not recorded, before anything is trained.
+
+    Args:
+        methods: What is to be replayed.
+        default: The default configuration of the search space.
+        pools: What was recorded, by task.
+
+    Raises:
+        ValueError: If it is to be replayed and a task lacks it.
+    """
+    lacking = sorted(name for name, pool in pools.items() if default.id not in pool.trials)
+    if "default" in methods and lacking:
+        raise ValueError(
+            f"`methods` has `default`, but the default configuration ({default.id}) was not recorded on "
+            f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `default` out of "
+            "`methods`, or collect its trials."
+        )
+
+
 def build_searcher(
     method: MethodName, pool: TaskPool, default: Configuration, seed: int, surrogates: Callable[[], Surrogates]
 ) -> Searcher:
@@ -53,17 +73,9 @@ def build_searcher(
         default: The default configuration of the search space.
         seed: Seed of the order in which configurations are tried, where nothing else decides.
         surrogates: Gives those trained on the other tasks; called by methods that need them.
-
-    Raises:
-        ValueError: If ``default`` is to be trained and was not recorded on this task.
     """
     task, configurations = pool.task, shuffled(pool.configurations, seed)
     if method == "default":
-        if default.id not in pool.trials:
-            raise ValueError(
-                f"`methods` has `default`, but the default configuration ({default.id}) was not recorded on task "
-                f"{task.name!r}, so it can't be replayed there. Take `default` out of `methods`, or collect it."
-            )
         return DefaultSearcher(default, task.max_fidelity)
     if method == "random":
         return RandomSearcher(configurations, task.max_fidelity, seed)

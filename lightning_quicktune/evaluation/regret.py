@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
+LEVEL = 0.95  # share of the drawn means that lie in an interval
 _EQUAL = 1e-12  # regrets that differ by rounding alone
 
 
@@ -77,7 +78,7 @@ def normalised_regret(
             f"The best score of the pool is {best} and the median final score {median_final}, so there is nothing to "
             "gain by search and regret has no unit. Leave such a task out of the evaluation."
         )
-    return (best - scores) / (best - median_final)
+    return np.asarray((best - scores) / (best - median_final))
 
 
 def mean_ranks(regrets: Float[np.ndarray, "methods comparisons"]) -> Float[np.ndarray, " methods"]:
@@ -103,7 +104,7 @@ def bootstrap_interval(
     clusters: Int[np.ndarray, " tasks"],
     seed: int,
     n_draws: int = 2000,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> tuple[float, float]:
     """Interval of the mean over tasks, by drawing again whole clusters of tasks, and seeds within each task.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from lightning_quicktune.evaluation.regret import LEVEL
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.summary import Summary
 
@@ -30,8 +31,8 @@ def report(
         "# Search methods on recorded trials",
         "\n".join(_facts(settings, tasks, left_out)),
         "## Mean normalised regret",
-        f"After a budget in full trainings, with {_interval_words()}. 0 is the best score known, 1 that of the median "
-        "configuration.",
+        f"After a budget in full trainings, with a {LEVEL:.0%} interval by bootstrap over tasks, those of one domain "
+        "together. 0 is the best score known, 1 that of the median configuration.",
         _table(summary, _regret_cell(summary)),
         f"![Regret over budget]({figure})",
         "## Mean rank",
@@ -62,10 +63,6 @@ def _facts(settings: EvaluateSettings, tasks: Sequence[str], left_out: Mapping[s
         else "- No method uses surrogates.",
     ]
     return lines + [f"- Left out: {name}, {reason}." for name, reason in left_out.items()]
-
-
-def _interval_words() -> str:
-    return "a 95 % interval by bootstrap over tasks, those of one domain together"
 
 
 def _regret_cell(summary: Summary) -> Callable[[int, int], str]:

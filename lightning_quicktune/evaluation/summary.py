@@ -78,7 +78,10 @@ def summarise(results: pd.DataFrame, clusters: Mapping[str, int], seed: int) -> 
     groups = np.array([clusters[task] for task in sorted(set(results["task"]))], dtype=np.int64)
     groups = np.unique(groups, return_inverse=True)[1]  # of the tasks that are left, without gaps
     intervals = np.array(
-        [[bootstrap_interval(regret[m, :, :, b], groups, seed) for b in range(len(budgets))] for m in range(len(methods))]
+        [
+            [bootstrap_interval(regret[m, :, :, b], groups, seed) for b in range(len(budgets))]
+            for m in range(len(methods))
+        ]
     )
     flat = regret.reshape(len(methods), -1, len(budgets))
     per_task = regret.mean(axis=2)

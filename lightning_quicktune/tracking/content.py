@@ -16,6 +16,7 @@ Kind = Literal["trial", "task"]
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED"]
 
 RECORD_FILES: Mapping[Kind, str] = {"trial": "trial.json", "task": "task.json"}
+SETTINGS_FILES: Mapping[Kind, str] = {"trial": "fit.yaml", "task": "identity.json"}
 _RUN_STATUS: Mapping[str, RunStatus] = {
     "running": "RUNNING",
     "paused": "SCHEDULED",
@@ -48,8 +49,10 @@ class RunContent:
 
     Args:
         kind: What the run stands for.
-        name: Name of the run, unique together with ``base_model`` within an experiment.
+        name: Name of the run, unique together with ``base_model`` and ``settings`` within an experiment.
         base_model: Name of the base model.
+        settings: Digest of the fit YAML of a trial, or of what a task was described with: two searches with the same
+            configuration but another recipe are two runs.
         digest: Digest of the record, which tells whether anything is new.
         params: Values that never change.
         tags: Values that may change.
@@ -60,6 +63,7 @@ class RunContent:
     kind: Kind
     name: str
     base_model: str
+    settings: str
     digest: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
@@ -69,7 +73,12 @@ class RunContent:
     @property
     def identity(self) -> dict[str, str]:
         """Tags that find the run again."""
-        return {"quicktune.kind": self.kind, "quicktune.key": self.name, "base_model": self.base_model}
+        return {
+            "quicktune.kind": self.kind,
+            "quicktune.key": self.name,
+            "quicktune.settings": self.settings,
+            "base_model": self.base_model,
+        }
 
 
 def read_content(folder: Path, kind: Kind) -> RunContent:
@@ -91,14 +100,16 @@ def read_content(folder: Path, kind: Kind) -> RunContent:
     text = path.read_text(encoding="utf-8")
     record = json.loads(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
+    about = folder / SETTINGS_FILES[kind]
+    settings = hashlib.sha256(about.read_bytes()).hexdigest()[:12] if about.exists() else "unknown"
     return (
-        trial_content(Trial.from_dict(record), digest)
+        trial_content(Trial.from_dict(record), settings, digest)
         if kind == "trial"
-        else task_content(TaskInfo.from_dict(record), digest)
+        else task_content(TaskInfo.from_dict(record), settings, digest)
     )
 
 
-def trial_content(trial: Trial, digest: str) -> RunContent:
+def trial_content(trial: Trial, settings: str, digest: str) -> RunContent:
     """Run of one trial: its configuration as parameters, its curve as metrics, the rest as tags."""
     tags = {
         "task": trial.task,
@@ -126,6 +137,7 @@ def trial_content(trial: Trial, digest: str) -> RunContent:
         kind="trial",
         name=trial.key,
         base_model=trial.base_model,
+        settings=settings,
         digest=digest,
         params={_legal(name): str(value) for name, value in trial.configuration.values.items()},
         tags={_legal(name): value for name, value in tags.items()},
@@ -134,7 +146,7 @@ def trial_content(trial: Trial, digest: str) -> RunContent:
     )
 
 
-def task_content(task: TaskInfo, digest: str) -> RunContent:
+def task_content(task: TaskInfo, settings: str, digest: str) -> RunContent:
     """Run of one task: its meta-features as metrics."""
     values = {
         "zero_shot_score": task.zero_shot_score,
@@ -154,6 +166,7 @@ def task_content(task: TaskInfo, digest: str) -> RunContent:
         kind="task",
         name=task.name,
         base_model=task.base_model.name,
+        settings=settings,
         digest=digest,
         params={},
         tags=tags,

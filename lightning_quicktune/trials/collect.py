@@ -54,7 +54,7 @@ def collect(settings: CollectSettings) -> Collected:
         ValueError: If tasks, recipe and space don't fit each other, or the folder holds another collection.
     """
     output = Path(settings.output)
-    space, recipe = SearchSpace.from_yaml(str(settings.space)), read_yaml(str(settings.recipe))
+    space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_space(recipe, space)
     _check_same_collection(output, space, recipe, settings)
@@ -104,7 +104,7 @@ def _work(settings: CollectSettings, number: int) -> None:
     """Goes through all trials and runs each that no other worker has: every trial is locked while it runs."""
     if settings.workers > 1:
         torch.set_num_threads(1)
-    space, recipe = SearchSpace.from_yaml(str(settings.space)), read_yaml(str(settings.recipe))
+    space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
     waiting = [p for source in settings.tasks for p in plans(settings, space, _task(settings, recipe, source))]
     progress = Progress(waiting, number)
@@ -148,7 +148,14 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace) -> 
     _send_all(settings, tracker)
     names = {task_name(source) for source in settings.tasks}
     tasks = [t for t in tracker.read_tasks() if t.name in names]
-    trials = [t for t in tracker.read_trials() if t.task in names and t.status in ("completed", "failed")]
+    same = {"seed": settings.seed, "max_fidelity": settings.max_fidelity, "base_model": tasks[0].base_model.name}
+    trials = [
+        t
+        for t in tracker.read_trials()
+        if t.task in names
+        and t.status in ("completed", "failed")
+        and all(getattr(t, name) == value for name, value in same.items())
+    ]
     table = build(trials, tasks, space, origin=settings.origin, licence=settings.licence)
     folder = Path(settings.output) / "meta_dataset"
     save(table, folder)

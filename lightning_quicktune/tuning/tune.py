@@ -77,7 +77,7 @@ class _Job:
     def __init__(self, settings: TuneSettings) -> None:
         self.settings = settings
         self.output = Path(settings.output)
-        recipe = read_yaml(str(settings.recipe))
+        recipe = read_yaml(Path(settings.recipe))
         self.experience = load_experience(settings.surrogates) if settings.surrogates else None
         self.space = self._space()
         if self.experience is not None:
@@ -155,7 +155,7 @@ class _Job:
 
     def _space(self) -> SearchSpace:
         if self.settings.space is not None:
-            return SearchSpace.from_yaml(str(self.settings.space))
+            return SearchSpace.from_yaml(Path(self.settings.space))
         if self.experience is None:
             raise ValueError(
                 "There is no search space: set `space` to a YAML such as configs/space/lora.yaml, or `surrogates`, "

@@ -1,0 +1,245 @@
+"""Names the configurations to try first, with what is expected of them; trains nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lightning_quicktune.compose import FitConfig, check_space, quiet_upstream, read_yaml, to_yaml
+from lightning_quicktune.finetune.source import short_name
+from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.scale import to_score
+from lightning_quicktune.trials.runner import TrialPlan, time_reference_step
+from lightning_quicktune.trials.storage import read_json, write_json, write_text
+from lightning_quicktune.trials.task_setup import set_up_task
+from lightning_quicktune.tuning.experience import Experience, load_experience
+from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.types import Configuration, TaskInfo
+
+COVERAGE = 0.9  # of the intervals
+TABLE = "recommendations"
+
+
+@dataclass(frozen=True)
+class PredictedSlice:
+    """What is expected after a slice of training, before any.
+
+    Args:
+        fidelity: Slices trained.
+        score: Median of the predicted score.
+        lower: Lower end of the interval that the score is in with probability ``COVERAGE``.
+        upper: Upper end of it.
+    """
+
+    fidelity: int
+    score: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One candidate and what is expected of it.
+
+    Args:
+        rank: Its place among all candidates by predicted final score, from 1.
+        configuration: What to train.
+        curve: The predicted learning curve.
+        cost_s: Predicted seconds of a full training on this device.
+    """
+
+    rank: int
+    configuration: Configuration
+    curve: tuple[PredictedSlice, ...]
+    cost_s: float
+
+    @property
+    def file(self) -> str:
+        """Name of its fit YAML."""
+        return f"{self.rank:02d}-{self.configuration.id}.yaml"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "rank": self.rank,
+            "config_id": self.configuration.id,
+            "configuration": dict(self.configuration.values),
+            "curve": [asdict(each) for each in self.curve],
+            "cost_s": self.cost_s,
+        }
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """What ``recommend`` found.
+
+    Args:
+        recommendations: The k best, best first.
+        default: The default configuration, among all candidates.
+        table: Both as Markdown.
+        folder: Where table and fit YAMLs are.
+    """
+
+    recommendations: tuple[Recommendation, ...]
+    default: Recommendation
+    table: str
+    folder: Path
+
+
+def recommend(settings: RecommendSettings) -> Recommended:
+    """Ranks a pool of candidates by predicted final score, and writes the best ones as fit YAMLs.
+
+    Args:
+        settings: Task, recipe, surrogates and sizes.
+
+    Raises:
+        FileNotFoundError: If data, base model, recipe or surrogates aren't there.
+        ValueError: If they don't fit each other.
+    """
+    quiet_upstream()
+    folder, recipe = Path(settings.output), read_yaml(Path(settings.recipe))
+    experience = load_experience(settings.surrogates)
+    card = experience.performance.card
+    space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space
+    experience.check_use(space, _base_model_name(recipe), settings.allow_other_base_model)
+    check_space(recipe, space)
+    sys.stderr.write(f"Describing {settings.task} and the base model ...\n")
+    setup = set_up_task(settings.task, recipe, card.layout.max_fidelity, folder / "task")
+    pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
+    ranked = rank(pool, setup.info, experience, time_reference_step(setup.fit))
+    best, default = ranked[: settings.k], next(r for r in ranked if r.configuration == space.default)
+    table = recommendation_table(setup.info, best, default, len(pool))
+    _remove_earlier(folder, best)
+    for each in best:
+        plan = TrialPlan(setup.info, setup.fit, space, each.configuration, settings.seed, folder)
+        write_text(folder / each.file, _header(each, setup.info.metric) + to_yaml(plan.resolved))
+    write_text(folder / f"{TABLE}.md", table)
+    record = {
+        "task": setup.info.name,
+        "coverage": COVERAGE,
+        "files": [each.file for each in best],
+        "recommendations": [each.to_dict() for each in best],
+        "default": default.to_dict(),
+    }
+    write_json(folder / f"{TABLE}.json", record)
+    return Recommended(best, default, table, folder)
+
+
+def rank(
+    pool: Sequence[Configuration], task: TaskInfo, experience: Experience, reference_step_s: float
+) -> tuple[Recommendation, ...]:
+    """All candidates with what is expected of them, best first; equal ones in the order of the pool.
+
+    Args:
+        pool: The candidates.
+        task: Record of the task.
+        experience: The surrogates.
+        reference_step_s: Seconds of the base model's reference step on this device.
+    """
+    n = task.max_fidelity
+    repeated = [c for c in pool for _ in range(n)]
+    mean, std = experience.performance.predict(task, repeated, [()] * len(repeated), list(range(1, n + 1)) * len(pool))
+    reach = NormalDist().inv_cdf((1 + COVERAGE) / 2) * std
+    low, middle, high = (
+        to_score(latent, task.zero_shot_score).reshape(-1, n) for latent in (mean - reach, mean, mean + reach)
+    )
+    cost_s = n * experience.cost.predict(task, pool, reference_step_s)
+    order = np.argsort(-mean.reshape(-1, n)[:, -1], kind="stable")
+    return tuple(
+        Recommendation(place, pool[i], _curve(middle[i], low[i], high[i]), float(cost_s[i]))
+        for place, i in enumerate(order.tolist(), start=1)
+    )
+
+
+def recommendation_table(
+    task: TaskInfo, best: Sequence[Recommendation], default: Recommendation, n_candidates: int
+) -> str:
+    """The recommendations as Markdown.
+
+    Args:
+        task: Record of the task.
+        best: What is recommended, best first.
+        default: The default configuration.
+        n_candidates: How many there were to choose from.
+    """
+    names = list(dict.fromkeys(name for r in (*best, default) for name in r.configuration.values))
+    fidelities = [str(each.fidelity) for each in default.curve]
+    rows = [*best, *([] if default in best else [default])]
+    parts = [
+        f"# What to try first on {task.name}",
+        f"The best {len(best)} of {n_candidates} candidates by predicted {task.metric} after a full training of "
+        f"{task.max_fidelity} slices; nothing was trained. Zero-shot it is {task.zero_shot_score:.3f}; the default "
+        f"configuration ({default.configuration.id}) is on place {default.rank}.",
+        _markdown(
+            ["", "configuration", f"predicted {task.metric}", f"{COVERAGE:.0%} interval", "full training"],
+            [
+                [
+                    _name(each, default),
+                    each.configuration.id,
+                    f"{each.curve[-1].score:.3f}",
+                    f"{each.curve[-1].lower:.3f} to {each.curve[-1].upper:.3f}",
+                    f"{each.cost_s:.1f} s",
+                ]
+                for each in rows
+            ],
+        ),
+        "## Predicted learning curves (score after each slice)",
+        _markdown(["", *fidelities], [[_name(r, default), *(f"{s.score:.3f}" for s in r.curve)] for r in rows]),
+        "## Hyperparameters",
+        _markdown(
+            ["", *names],
+            [[_name(r, default), *(_shown(r.configuration.values.get(name)) for name in names)] for r in rows],
+        ),
+        f"Train one of them: `lightning-quicktune fit --config {best[0].file}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _curve(
+    middle: Float[np.ndarray, " F"], low: Float[np.ndarray, " F"], high: Float[np.ndarray, " F"]
+) -> tuple[PredictedSlice, ...]:
+    slices = zip(middle.tolist(), low.tolist(), high.tolist(), strict=True)
+    return tuple(PredictedSlice(fidelity, *scores) for fidelity, scores in enumerate(slices, start=1))
+
+
+def _header(each: Recommendation, metric: str) -> str:
+    last = each.curve[-1]
+    return (
+        f"# Place {each.rank}: {metric} {last.score:.3f} expected after a full training ({last.lower:.3f} to "
+        f"{last.upper:.3f} with {COVERAGE:.0%}), in {each.cost_s:.1f} s.\n"
+        f"#   lightning-quicktune fit --config {each.file}\n"
+    )
+
+
+def _remove_earlier(folder: Path, best: Sequence[Recommendation]) -> None:
+    """Removes the fit YAMLs of an earlier call that are not recommended any more."""
+    earlier = read_json(folder / f"{TABLE}.json") or {"files": []}
+    for name in set(earlier["files"]) - {each.file for each in best}:
+        (folder / Path(name).name).unlink(missing_ok=True)
+
+
+def _name(each: Recommendation, default: Recommendation) -> str:
+    return f"{each.rank} (default)" if each == default else str(each.rank)
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _base_model_name(recipe: FitConfig) -> str:
+    return short_name(str(recipe["model"]["init_args"]["base_model"]["name"]))

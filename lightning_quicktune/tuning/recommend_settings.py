@@ -1,0 +1,43 @@
+"""What ``recommend`` takes; light to import, so that the command line answers quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jsonargparse.typing import Path_fr
+
+from lightning_quicktune.tuning.settings import SurrogateSources
+
+
+@dataclass(frozen=True)
+class RecommendSettings:
+    """Names the configurations to try first on a dataset, by what earlier tasks taught; trains nothing.
+
+    Args:
+        task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
+        recipe: Fit YAML that every configuration is set in; names the base model.
+        output: Folder of the recommendations: a fit YAML of each, and their table.
+        surrogates: What earlier tasks taught.
+        space: YAML of the search space; that of the surrogates if left out.
+        k: How many configurations to recommend.
+        pool_size: Candidate configurations; the default is one of them.
+        seed: Seed of the candidates and of the trials that the YAMLs describe.
+        allow_other_base_model: Whether surrogates may be used that were trained on another base model.
+    """
+
+    task: str
+    recipe: Path_fr
+    output: str
+    surrogates: SurrogateSources = field(default_factory=SurrogateSources)
+    space: Path_fr | None = None
+    k: int = 5
+    pool_size: int = 512
+    seed: int = 0
+    allow_other_base_model: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= self.pool_size:
+            raise ValueError(
+                f"`k` is {self.k} and `pool_size` {self.pool_size}, but the k best of the pool are recommended, so `k` "
+                "must be at least 1 and at most `pool_size`. Lower `k`, or raise `pool_size`."
+            )

@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+
+from lightning_quicktune.evaluation.pool import task_pool
+
+
+@pytest.fixture
+def configurations(space):
+    return [space.default, *space.sample(3, seed=0)]
+
+
+@pytest.fixture
+def trials(with_scores, configurations):
+    """Full trainings that cost 4, 8 and 12 s and end at 0.3, 0.5 and 0.6; one that failed after two slices."""
+    first, second, third, fourth = configurations
+    return [
+        with_scores([0.1, 0.2, 0.3, 0.3], 1.0, first),
+        with_scores([0.2, 0.9, 0.6, 0.5], 2.0, second),
+        with_scores([0.1, 0.2, 0.3, 0.6], 3.0, third),
+        with_scores([0.2, 0.1], 9.0, fourth, status="failed", failure="diverged"),
+    ]
+
+
+def test_best_is_over_all_fidelities_and_median_over_full_trainings(trials, table_of):
+    pool = task_pool(table_of(trials), "t0", "cost_s")
+    assert (pool.best, pool.median_final, pool.full_training_s) == (0.9, 0.5, 8.0)
+    assert (pool.start_score, pool.seed_std) == (0.2, 0.0)  # of the untrained model; one seed each
+    assert len(pool.configurations) == 4
+    assert pool.is_telling
+
+
+def test_cpu_seconds_may_be_the_cost(trials, table_of):
+    assert task_pool(table_of(trials), "t0", "cost_cpu_s").full_training_s == 16.0
+
+
+def test_the_default_comes_first(trials, table_of, space):
+    assert task_pool(table_of(trials), "t0", "cost_s").configurations[0] == space.default
+    assert task_pool(table_of(trials[1:]), "t0", "cost_s").configurations[0] != space.default
+
+
+def test_a_trial_that_was_only_paused_cannot_be_replayed(trials, with_scores, table_of, space):
+    paused = with_scores([0.95], 1.0, space.sample(9, seed=0)[-1], status="paused")
+    pool = task_pool(table_of([*trials, paused]), "t0", "cost_s")
+    assert paused.configuration not in pool.configurations
+    assert pool.best == 0.9
+
+
+def test_without_a_zero_shot_score_a_search_starts_from_the_lowest(trials, table_of, make_task):
+    unknown = make_task("t0", zero_shot_score=float("nan"))
+    assert task_pool(table_of(trials, [unknown]), "t0", "cost_s").start_score == 0.1
+
+
+def test_a_gain_within_three_seed_deviations_tells_nothing(with_scores, table_of, configurations):
+    finals = {(0, 0): 0.50, (0, 1): 0.54, (1, 0): 0.50, (1, 1): 0.54, (2, 0): 0.52, (2, 1): 0.56}
+    trials = [with_scores([0.1, 0.1, 0.1, s], 1.0, configurations[c], seed=k) for (c, k), s in finals.items()]
+    pool = task_pool(table_of(trials), "t0", "cost_s")
+    assert pool.seed_std == pytest.approx(0.04 / 2**0.5)
+    assert not pool.is_telling
+    assert {row.seed for seed in range(9) for row in pool.draw(seed).values()} == {0, 1}
+    assert pool.draw(3) == pool.draw(3)
+
+
+def test_a_task_without_full_training_tells_nothing(trials, table_of):
+    assert not task_pool(table_of(trials[3:]), "t0", "cost_s").is_telling
+
+
+def test_a_full_training_without_cost_is_refused(trials, table_of):
+    free = [
+        replace(t, curve=replace(t.curve, slices=tuple(replace(s, cost_s=0.0) for s in t.curve.slices))) for t in trials
+    ]
+    with pytest.raises(ValueError, match=r"task 't0' costs 0.0 by `cost_s`.*Set `cost` to the other"):
+        task_pool(table_of(free), "t0", "cost_s")

@@ -1,0 +1,55 @@
+"""What differs with two processes; gloo on a CPU. Run with ``pytest -m slow``."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+
+def run(folder, subcommand, *flags):
+    command = [sys.executable, "-m", "lightning_quicktune", subcommand, "--config", "fit.yaml", *flags]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def folder(fit_config, tmp_path):
+    fit_config["trainer"] |= {"logger": False, "max_epochs": 2, "enable_progress_bar": False}
+    fit_config["trainer"]["callbacks"] = [
+        {
+            "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
+            "init_args": {"dirpath": "ckpt", "filename": "best", "monitor": "score", "mode": "max", "save_last": True},
+        },
+        {
+            "class_path": "lightning_quicktune.finetune.predictions.AnswerWriter",
+            "init_args": {"path": "predictions.jsonl"},
+        },
+    ]
+    fit_config["model"]["init_args"]["lora"]["dropout"] = 0.0
+    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(fit_config))
+    return tmp_path
+
+
+TWO = ("--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.init_args.batch_size", "2")
+
+
+def test_two_processes_train_the_same_adapter_as_one_within_1e_4(folder):
+    import torch
+
+    run(folder, "fit")
+    alone = torch.load(folder / "ckpt" / "last.ckpt", weights_only=True)["state_dict"]
+    (folder / "ckpt" / "last.ckpt").unlink()
+    run(folder, "fit", *TWO)
+    together = torch.load(folder / "ckpt" / "last.ckpt", weights_only=True)["state_dict"]
+    assert alone.keys() == together.keys()
+    for name in alone:
+        torch.testing.assert_close(alone[name], together[name], rtol=1e-3, atol=1e-4)
+
+
+def test_each_of_an_odd_number_of_records_is_predicted_exactly_once(folder):
+    run(folder, "predict", *TWO)
+    rows = [json.loads(line) for path in folder.glob("predictions*.jsonl") for line in path.read_text().splitlines()]
+    assert len(rows) == len({row["prompt"] for row in rows}) == 7
