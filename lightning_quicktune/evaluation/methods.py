@@ -112,6 +112,7 @@ def _fit(module: LightningModule, source: str, training: SurrogateTraining, seed
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers")  # tables in memory need none
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval")
+        warnings.filterwarnings("ignore", message=".*`isinstance.treespec, LeafSpec.` is deprecated")  # Lightning 2.6
         trainer = Trainer(
             max_epochs=training.epochs,
             accelerator="cpu",

@@ -45,7 +45,7 @@ def report(
     if not np.isnan(summary.test_score).all():
         parts += [
             "## Mean test score",
-            "Of the configuration and fidelity chosen on validation; - where a search had no slice yet.",
+            "Of the configuration and fidelity chosen on validation; - where some search had no slice yet.",
             _table(summary, _test_cell(summary)),
         ]
     return "\n\n".join(parts) + "\n"

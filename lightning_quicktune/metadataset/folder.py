@@ -3,6 +3,7 @@
 import json
 import os
 from difflib import get_close_matches
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from lightning_quicktune.space.search_space import SearchSpace
 
 TRIALS, TASKS, SPACE, INDEX = "trials.parquet", "tasks.parquet", "space.json", "meta.json"
 PARTS = "trials"
+
+SHIPPED = ("nano",)
 
 
 def save(table: MetaDataset, folder: str | Path) -> Path:
@@ -64,7 +67,8 @@ def load(source: str | Path, with_test: bool = False) -> MetaDataset:
     more than once the furthest record is kept, of equally far ones the last.
 
     Args:
-        source: A folder, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
+        source: A folder, the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``, or ``nano``, which
+            is shipped.
         with_test: Whether to keep what was measured on test splits; only an evaluation may look at it.
 
     Raises:
@@ -93,6 +97,8 @@ def _local(source: str) -> Path:
         from lightning_quicktune.tracking.artifacts import download  # brings in mlflow, which takes seconds
 
         return download(source)
+    if source in SHIPPED:
+        return Path(str(files("lightning_quicktune") / "assets" / "meta_datasets" / source))
     return Path(source)
 
 

@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from lightning_quicktune.compose import FitConfig
+from lightning_quicktune.finetune.source import short_name
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import read_cost, read_performance
 from lightning_quicktune.surrogate.cost_model import CostModel
@@ -31,6 +33,22 @@ class Experience:
         """
         for model in (self.performance, self.cost):
             model.card.check_use(space, base_model, allow_other_base_model)
+
+
+def base_model_name(recipe: FitConfig) -> str:
+    """The name that tables carry for the base model of a fit YAML.
+
+    Raises:
+        ValueError: If the YAML names none.
+    """
+    try:
+        name = recipe["model"]["init_args"]["base_model"]["name"]
+    except (KeyError, TypeError):
+        raise ValueError(
+            "`recipe` names no base model, so nothing tells which surrogates fit. Set "
+            "`model.init_args.base_model.name` in it, as the files in configs/recipe do."
+        ) from None
+    return short_name(str(name))
 
 
 def load_experience(sources: SurrogateSources) -> Experience:

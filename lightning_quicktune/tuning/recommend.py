@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from lightning_quicktune.compose import FitConfig, check_space, quiet_upstream, read_yaml, to_yaml
-from lightning_quicktune.finetune.source import short_name
+from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.scale import to_score
 from lightning_quicktune.trials.runner import TrialPlan, time_reference_step
 from lightning_quicktune.trials.storage import read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import set_up_task
-from lightning_quicktune.tuning.experience import Experience, load_experience
+from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
 from lightning_quicktune.types import Configuration, TaskInfo
 
@@ -109,18 +108,17 @@ def recommend(settings: RecommendSettings) -> Recommended:
     experience = load_experience(settings.surrogates)
     card = experience.performance.card
     space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space
-    experience.check_use(space, _base_model_name(recipe), settings.allow_other_base_model)
-    check_space(recipe, space)
+    experience.check_use(space, base_model_name(recipe), settings.allow_other_base_model)
     sys.stderr.write(f"Describing {settings.task} and the base model ...\n")
     setup = set_up_task(settings.task, recipe, card.layout.max_fidelity, folder / "task")
     pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
     ranked = rank(pool, setup.info, experience, time_reference_step(setup.fit))
     best, default = ranked[: settings.k], next(r for r in ranked if r.configuration == space.default)
-    table = recommendation_table(setup.info, best, default, len(pool))
+    fits = [_fit(TrialPlan(setup.info, setup.fit, space, r.configuration, settings.seed, folder)) for r in best]
     _remove_earlier(folder, best)
-    for each in best:
-        plan = TrialPlan(setup.info, setup.fit, space, each.configuration, settings.seed, folder)
-        write_text(folder / each.file, _header(each, setup.info.metric) + to_yaml(plan.resolved))
+    for each, fit in zip(best, fits, strict=True):
+        write_text(folder / each.file, _header(each, setup.info.metric, folder / each.file) + to_yaml(fit))
+    table = recommendation_table(setup.info, best, default, len(pool), folder)
     write_text(folder / f"{TABLE}.md", table)
     record = {
         "task": setup.info.name,
@@ -160,7 +158,7 @@ def rank(
 
 
 def recommendation_table(
-    task: TaskInfo, best: Sequence[Recommendation], default: Recommendation, n_candidates: int
+    task: TaskInfo, best: Sequence[Recommendation], default: Recommendation, n_candidates: int, folder: Path
 ) -> str:
     """The recommendations as Markdown.
 
@@ -169,6 +167,7 @@ def recommendation_table(
         best: What is recommended, best first.
         default: The default configuration.
         n_candidates: How many there were to choose from.
+        folder: Where the fit YAMLs are.
     """
     names = list(dict.fromkeys(name for r in (*best, default) for name in r.configuration.values))
     fidelities = [str(each.fidelity) for each in default.curve]
@@ -198,9 +197,21 @@ def recommendation_table(
             ["", *names],
             [[_name(r, default), *(_shown(r.configuration.values.get(name)) for name in names)] for r in rows],
         ),
-        f"Train one of them: `lightning-quicktune fit --config {best[0].file}`",
+        f"Train one of them: `lightning-quicktune fit --config {folder / best[0].file}`",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _fit(plan: TrialPlan) -> FitConfig:
+    """The fit YAML of a configuration, once ``fit`` is sure to take it."""
+    try:
+        build(plan.resolved)
+    except ValueError as error:
+        raise ValueError(
+            f"The search space doesn't fit the recipe: {error} This came of the configuration "
+            f"{dict(plan.configuration.values)}. Use a `recipe` that has the keys of the surrogates' search space."
+        ) from error
+    return plan.resolved
 
 
 def _curve(
@@ -210,12 +221,12 @@ def _curve(
     return tuple(PredictedSlice(fidelity, *scores) for fidelity, scores in enumerate(slices, start=1))
 
 
-def _header(each: Recommendation, metric: str) -> str:
+def _header(each: Recommendation, metric: str, path: Path) -> str:
     last = each.curve[-1]
     return (
         f"# Place {each.rank}: {metric} {last.score:.3f} expected after a full training ({last.lower:.3f} to "
         f"{last.upper:.3f} with {COVERAGE:.0%}), in {each.cost_s:.1f} s.\n"
-        f"#   lightning-quicktune fit --config {each.file}\n"
+        f"#   lightning-quicktune fit --config {path}\n"
     )
 
 
@@ -239,7 +250,3 @@ def _shown(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _base_model_name(recipe: FitConfig) -> str:
-    return short_name(str(recipe["model"]["init_args"]["base_model"]["name"]))

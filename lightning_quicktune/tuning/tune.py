@@ -11,7 +11,6 @@ from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, check_space, quiet_upstream, read_yaml, to_yaml
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
-from lightning_quicktune.finetune.source import short_name
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.pool import candidate_pool
@@ -23,7 +22,7 @@ from lightning_quicktune.trials.runner import run_trial, time_reference_step
 from lightning_quicktune.trials.storage import BEST, read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.tuning.comparison import Compared, compare
-from lightning_quicktune.tuning.experience import load_experience
+from lightning_quicktune.tuning.experience import base_model_name, load_experience
 from lightning_quicktune.tuning.figure import draw_search
 from lightning_quicktune.tuning.report import headline, report
 from lightning_quicktune.tuning.searchers import build_searcher
@@ -81,7 +80,7 @@ class _Job:
         self.experience = load_experience(settings.surrogates) if settings.surrogates else None
         self.space = self._space()
         if self.experience is not None:
-            self.experience.check_use(self.space, _base_model_name(recipe), settings.allow_other_base_model)
+            self.experience.check_use(self.space, base_model_name(recipe), settings.allow_other_base_model)
         check_space(recipe, self.space)
         _say(f"Describing {settings.task} and the base model ...")
         self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
@@ -237,10 +236,6 @@ class _Job:
             return None
         write_json(self.output / "mlflow.json", {"run_id": run_id})
         return run_id
-
-
-def _base_model_name(recipe: FitConfig) -> str:
-    return short_name(str(recipe["model"]["init_args"]["base_model"]["name"]))
 
 
 def _say(line: str) -> None:

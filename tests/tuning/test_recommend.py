@@ -10,7 +10,8 @@ from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import build, read_yaml, to_yaml
 from lightning_quicktune.metadataset.examples import Examples, Layout
 from lightning_quicktune.search.pool import candidate_pool
-from lightning_quicktune.surrogate.artifact import read_performance, save_surrogate
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.artifact import read_cost, read_performance, save_surrogate
 from lightning_quicktune.surrogate.card import SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
@@ -23,20 +24,29 @@ N_SUPPORT = 40
 
 
 @pytest.fixture
-def surrogates(small_space, tmp_path):
+def make_surrogates(tmp_path):
     """Surrogates without training, whose support points say that a high learning rate is good."""
-    layout = Layout(n_configuration=len(small_space.encoded_names), meta_features=(), max_fidelity=3)
-    card = SurrogateCard("performance", small_space, layout, "answer_likelihood", ("tiny-phi3",), 8, 4)
-    encoded = small_space.encode(small_space.sample(N_SUPPORT, seed=9))
-    inputs = np.zeros((N_SUPPORT, layout.width))
-    inputs[:, : layout.n_configuration] = encoded
-    inputs[:, -1] = 1.0
-    latent = 3.0 * encoded[:, small_space.encoded_names.index("lr")]
-    performance = PerformanceModel(card, N_SUPPORT)
-    performance.set_support(Examples(inputs, latent, np.full(N_SUPPORT, np.nan)))
-    save_surrogate(performance, tmp_path / "performance")
-    save_surrogate(CostModel(replace(card, kind="cost")), tmp_path / "cost")
-    return {"performance": str(tmp_path / "performance"), "cost": str(tmp_path / "cost")}
+
+    def make(space):
+        layout = Layout(n_configuration=len(space.encoded_names), meta_features=(), max_fidelity=3)
+        card = SurrogateCard("performance", space, layout, "answer_likelihood", ("tiny-phi3",), 8, 4)
+        encoded = space.encode(space.sample(N_SUPPORT, seed=9))
+        inputs = np.zeros((N_SUPPORT, layout.width))
+        inputs[:, : layout.n_configuration] = encoded
+        inputs[:, -1] = 1.0
+        latent = 3.0 * encoded[:, space.encoded_names.index("lr")]
+        performance = PerformanceModel(card, N_SUPPORT)
+        performance.set_support(Examples(inputs, latent, np.full(N_SUPPORT, np.nan)))
+        save_surrogate(performance, tmp_path / "performance")
+        save_surrogate(CostModel(replace(card, kind="cost")), tmp_path / "cost")
+        return {"performance": str(tmp_path / "performance"), "cost": str(tmp_path / "cost")}
+
+    return make
+
+
+@pytest.fixture
+def surrogates(make_surrogates, small_space):
+    return make_surrogates(small_space)
 
 
 @pytest.fixture
@@ -89,8 +99,6 @@ def test_each_yaml_is_what_fit_takes(settings, small_space, tmp_path):
 def test_the_cost_is_that_of_a_full_training_on_this_device(settings, tmp_path, monkeypatch):
     """An untrained cost surrogate of zero weights says one reference step per record."""
     monkeypatch.setattr("lightning_quicktune.tuning.recommend.time_reference_step", lambda fit: 0.5)
-    from lightning_quicktune.surrogate.artifact import read_cost
-
     model = read_cost(tmp_path / "cost")
     for parameter in model.parameters():
         parameter.data.zero_()
@@ -107,6 +115,7 @@ def test_the_table_says_what_is_expected(settings, tmp_path):
     for each in found.recommendations:
         assert f"| {each.configuration.id} | {each.curve[-1].score:.3f} |" in text
     assert f"{found.default.rank} (default)" in text
+    assert f"fit --config {tmp_path / 'out' / found.recommendations[0].file}`" in text
     record = json.loads((tmp_path / "out" / "recommendations.json").read_text())
     assert [r["config_id"] for r in record["recommendations"]] == [r.configuration.id for r in found.recommendations]
 
@@ -124,6 +133,7 @@ def test_the_command_prints_the_table_and_fit_takes_the_yaml(settings, tmp_path,
     assert main(["recommend", "--config", str(tmp_path / "recommend.yaml")]) == 0
     assert "# What to try first on colours" in capsys.readouterr().out
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["lightning-quicktune"])  # Lightning warns of other words
     (first,) = (tmp_path / "out").glob("01-*.yaml")
     quiet = ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--trainer.fast_dev_run", "1"]
     assert main(["fit", "--config", str(first), *quiet]) == 0
@@ -147,6 +157,15 @@ def test_another_space_is_refused(settings, small_space, tmp_path):
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
     with pytest.raises(ValueError, match=r"another search space .*`schedule` is only in the first"):
         recommend(settings(space="space.yaml"))
+
+
+def test_a_space_that_sets_unknown_keys_is_refused(settings, make_surrogates, small_space, tmp_path):
+    declared = small_space.to_dict()
+    declared["lora_rank"]["key"] = "model.init_args.lora.rnak"
+    make_surrogates(SearchSpace.from_dict(declared))
+    with pytest.raises(ValueError, match=r"search space doesn't fit the recipe: .*rnak.*Use a `recipe`"):
+        recommend(settings())
+    assert not list((tmp_path / "out").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("k", [0, 13])

@@ -44,9 +44,16 @@ def entries(tmp_path):
     return [json.loads(line) for line in lines[1:]]
 
 
+def slices_by_configuration(tmp_path):
+    reached = {}
+    for entry in entries(tmp_path):
+        reached[entry["config_id"]] = max(reached.get(entry["config_id"], 0), len(entry["curve"]))
+    return reached
+
+
 def test_a_search_leaves_adapter_report_figure_and_runs(settings, tmp_path):
     tuned = tune(settings())
-    assert sum(len(e["curve"]) == 1 for e in entries(tmp_path)) == 4
+    assert sum(slices_by_configuration(tmp_path).values()) == 5
     report = tuned.report.read_text()
     for row in ("zero-shot", "default", "incumbent"):
         assert re.search(rf"^\| {row} \|", report, re.MULTILINE)
@@ -107,10 +114,17 @@ def test_surrogates_that_are_not_there(settings, tmp_path):
         tune(settings(searcher="transfer", surrogates=gone))
 
 
-def test_a_budget_of_zero_is_refused_when_parsing(settings, capsys):
-    with pytest.raises(SystemExit):
+def test_a_budget_of_zero_is_refused_when_parsing(settings):
+    with pytest.raises(ValueError, match=r"`budget.seconds` is 0.0, but a search needs more than 0"):
         settings(budget={"seconds": 0})
-    assert "`budget.seconds` is 0" in capsys.readouterr().err
+
+
+def test_a_recipe_without_a_base_model_is_refused(settings, fit_config, tmp_path):
+    del fit_config["model"]["init_args"]["base_model"]
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    shipped = {"performance": "nano", "cost": "nano"}
+    with pytest.raises(ValueError, match=r"names no base model.*`model.init_args.base_model.name`"):
+        tune(settings(searcher="transfer", surrogates=shipped, space=None))
 
 
 def test_a_budget_that_the_description_has_used_up(settings):
@@ -142,9 +156,6 @@ def test_killed_in_the_middle_the_same_command_goes_on(settings, tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True)
     after = entries(tmp_path)
     assert after[: len(before)] == before
-    new = {}
-    for entry in after:
-        new[entry["config_id"]] = max(new.get(entry["config_id"], 0), len(entry["curve"]))
-    assert sum(new.values()) == 8
+    assert sum(slices_by_configuration(tmp_path).values()) == 8
     trials = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "tuned").read_trials()
     assert len({t.key for t in trials}) == len(trials)
