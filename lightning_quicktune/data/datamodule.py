@@ -23,6 +23,14 @@ from lightning_quicktune.data.tokens import TokenRecord
 from lightning_quicktune.types import Value
 
 
+def _check_positive(key: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(
+            f"`data.init_args.{key}` is {value}, but it counts records or tokens, and fewer than 1 leaves nothing to "
+            "train on or to score. Raise it."
+        )
+
+
 @dataclass(frozen=True)
 class EvaluationSettings:
     """How much of validation and test is used.
@@ -70,8 +78,8 @@ class TaskData(LightningDataModule):
         max_length: int = 2048,
         template: Template = "chat",
         on_long_prompt: Literal["error", "drop"] = "error",
-        reading: ReadingSettings | None = None,
-        evaluation: EvaluationSettings | None = None,
+        reading: ReadingSettings = ReadingSettings(),
+        evaluation: EvaluationSettings = EvaluationSettings(),
     ) -> None:
         super().__init__()
         _check_positive("batch_size", batch_size)
@@ -81,8 +89,8 @@ class TaskData(LightningDataModule):
         self.batch_size = batch_size
         self.records_per_slice = records_per_slice
         self.token_settings = TokenSettings(template, max_length, on_long_prompt)
-        self.reading = reading or ReadingSettings()
-        self.evaluation = evaluation or EvaluationSettings()
+        self.reading = reading
+        self.evaluation = evaluation
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._loaded: LoadedTask | None = None
 
@@ -228,11 +236,3 @@ class TaskData(LightningDataModule):
 def _loader(dataset: Sequence[Any] | TrainingDataset, collator: Any, **batching: Any) -> DataLoader[Any]:
     """A loader that leaves the global random generator alone, which ``DataLoader`` otherwise draws from."""
     return DataLoader(dataset, collate_fn=collator, generator=torch.Generator(), **batching)  # type: ignore[arg-type]
-
-
-def _check_positive(key: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ValueError(
-            f"`data.init_args.{key}` is {value}, but it counts records or tokens, and fewer than 1 leaves nothing to "
-            "train on or to score. Raise it."
-        )

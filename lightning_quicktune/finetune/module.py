@@ -49,19 +49,19 @@ class CausalLMFinetuner(LightningModule):
     def __init__(
         self,
         base_model: BaseModelSettings,
-        lora: LoraSettings | None = None,
+        lora: LoraSettings = LoraSettings(),
         optimizer: OptimizerFactory = AdamW,
-        schedule: ScheduleSettings | None = None,
+        schedule: ScheduleSettings = ScheduleSettings(),
         label_smoothing: float = 0.0,
-        score: ScoreSettings | None = None,
+        score: ScoreSettings = ScoreSettings(),
     ) -> None:
         super().__init__()
         self.base_model = base_model
-        self.lora = lora or LoraSettings()
+        self.lora = lora
         self.optimizer_factory = optimizer
-        self.schedule = schedule or ScheduleSettings()
+        self.schedule = schedule
         self.label_smoothing = label_smoothing
-        self.score = score or ScoreSettings()
+        self.score = score
         self.strict_loading = False  # checkpoints hold trainable weights only; on_load_checkpoint compares the keys
         self.model: Any = None
         self._loaded: BaseModel | None = None

@@ -23,7 +23,7 @@ from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.progress import Progress
 from lightning_quicktune.trials.runner import TrialPlan, run_trial
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import read_json, read_trial, write_json
+from lightning_quicktune.trials.storage import drop_checkpoints, read_json, read_trial, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
 
 log = logging.getLogger(__name__)
@@ -112,10 +112,10 @@ def _work(settings: CollectSettings, number: int) -> None:
         with _lock(plan.folder) as free:
             if free and not _is_done(plan):
                 start = time.perf_counter()
-                trial = run_trial(plan, plan.task.max_fidelity)
+                trial = run_trial(plan, plan.task.max_fidelity, tracker.sync_trial)
                 progress.finished(trial, time.perf_counter() - start)
             if free:
-                tracker.sync_trial(plan.folder)
+                drop_checkpoints(plan.folder)
 
 
 def _is_done(plan: TrialPlan) -> bool:

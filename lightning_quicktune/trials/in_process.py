@@ -10,7 +10,7 @@ from pathlib import Path
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.runner import TrialPlan, run_trial
 from lightning_quicktune.trials.task_setup import TaskSetup
-from lightning_quicktune.types import Configuration, Observation, Suggestion, Trial
+from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 
 class InProcessExecutor:
@@ -21,7 +21,7 @@ class InProcessExecutor:
         space: The search space of the suggestions.
         folder: Each trial gets a folder in it.
         seed: Seed of every trial.
-        on_trial: Called with a trial's folder and record after each suggestion.
+        on_record: Called with a trial's folder whenever its record has changed.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class InProcessExecutor:
         space: SearchSpace,
         folder: Path,
         seed: int = 0,
-        on_trial: Callable[[Path, Trial], None] | None = None,
+        on_record: Callable[[Path], object] | None = None,
     ) -> None:
         self.setup = setup
         self.space = space
         self.folder = folder
         self.seed = seed
-        self.on_trial = on_trial
+        self.on_record = on_record
         self._queue: deque[Suggestion] = deque()
 
     @property
@@ -53,9 +53,7 @@ class InProcessExecutor:
         suggestion = self._queue.popleft()
         start = time.perf_counter()
         plan = self.plan(suggestion.configuration)
-        trial = run_trial(plan, suggestion.fidelity)
-        if self.on_trial is not None:
-            self.on_trial(plan.folder, trial)
+        trial = run_trial(plan, suggestion.fidelity, self.on_record)
         seconds = time.perf_counter() - start
         return Observation(suggestion.configuration, trial.curve, trial.status == "failed", seconds)
 

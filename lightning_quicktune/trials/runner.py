@@ -6,6 +6,7 @@ import errno
 import logging
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,13 @@ class TrialPlan:
         )
 
 
-def run_trial(plan: TrialPlan, fidelity: int) -> Trial:
+def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object] | None = None) -> Trial:
     """Trains until the trial has ``fidelity`` slices, or has failed; a failure is recorded, not raised.
 
     Args:
         plan: What to train.
         fidelity: Slices to reach, from 1 to the task's ``max_fidelity``.
+        on_record: Called with the trial's folder whenever its record has changed: after each slice, and at the end.
 
     Returns:
         The trial record, which is also in the plan's folder.
@@ -103,12 +105,12 @@ def run_trial(plan: TrialPlan, fidelity: int) -> Trial:
     if known is not None and (known.status == "failed" or known.curve.fidelity >= fidelity):
         return known
     write_text(plan.folder / FIT_YAML, to_yaml(plan.resolved))
-    attempt = _Attempt(plan, known or plan.blank)
+    attempt = _Attempt(plan, known or plan.blank, on_record or (lambda folder: None))
     write_trial(plan.folder, attempt.trial)
     with warnings.catch_warnings():
         quiet_upstream()
         attempt.train(fidelity)
-    write_trial(plan.folder, attempt.trial)
+    attempt.keep()
     return attempt.trial
 
 
@@ -124,8 +126,9 @@ def time_reference_step(fit: FitConfig) -> float:
 class _Attempt:
     """One fit of a trial, from building it to its end by pause, completion or failure."""
 
-    def __init__(self, plan: TrialPlan, trial: Trial) -> None:
+    def __init__(self, plan: TrialPlan, trial: Trial, on_record: Callable[[Path], object]) -> None:
         self.plan = plan
+        self.on_record = on_record
         self.trial = replace(trial, status="running")
         self.recorder = SliceRecorder(self._on_slice, plan.test_each_slice)
 
@@ -159,7 +162,12 @@ class _Attempt:
     def _on_slice(self, curve: LearningCurve) -> None:
         overheads = replace(self.trial.overheads, test_s=self.recorder.test_s)
         self.trial = replace(self.trial, curve=curve, overheads=overheads)
+        self.keep()
+
+    def keep(self) -> None:
+        """Writes the record."""
         write_trial(self.plan.folder, self.trial)
+        self.on_record(self.plan.folder)
 
     def _spend(self, seconds: float, resumed: bool) -> None:
         before = self.trial.overheads

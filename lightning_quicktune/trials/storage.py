@@ -45,6 +45,12 @@ def disk_full(path: Path, error: OSError) -> OSError:
     )
 
 
+def drop_checkpoints(folder: Path) -> None:
+    """Frees the disk of a trial that will not be trained further; its record stays."""
+    for name in (LAST, BEST):
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Writes a JSON document whole or not at all."""
     write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

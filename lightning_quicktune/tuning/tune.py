@@ -87,7 +87,7 @@ class _Job:
         self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
         self.tracker.sync_task(self.output / "task")
         self.executor = InProcessExecutor(
-            self.setup, self.space, self.output / "trials", settings.seed, on_trial=self._on_trial
+            self.setup, self.space, self.output / "trials", settings.seed, on_record=self.tracker.sync_trial
         )
 
     def search(self) -> SearchResult:
@@ -177,9 +177,6 @@ class _Job:
             )
         return replace(budget, seconds=budget.seconds - spent)
 
-    def _on_trial(self, folder: Path, trial: Trial) -> None:
-        self.tracker.sync_trial(folder)
-
     def _on_observation(self, observation: Observation, state: SearchState) -> None:
         incumbent = state.incumbent
         curve = observation.curve
@@ -207,8 +204,7 @@ class _Job:
             return None
         plan = self.executor.plan(self.space.default)
         _say("Training the default configuration in full, for comparison ...")
-        trial = run_trial(plan, plan.task.max_fidelity)
-        self.tracker.sync_trial(plan.folder)
+        trial = run_trial(plan, plan.task.max_fidelity, self.tracker.sync_trial)
         if not trial.curve.scores:
             log.warning("The default configuration failed (%s), so it is not compared.", trial.failure)
             return None

@@ -53,7 +53,9 @@ def test_the_table_holds_every_trial_and_mlflow_holds_the_table(settings):
 
 def test_a_second_run_trains_nothing_and_more_configurations_go_on(settings, tmp_path):
     collect(settings(tasks=settings().tasks[:1]))
-    records = {p: p.stat().st_mtime_ns for p in tmp_path.glob("collection/trials/*/*/last.ckpt")}
+    records = {p: p.stat().st_mtime_ns for p in tmp_path.glob("collection/trials/*/*/trial.json")}
+    assert len(records) == 3
+    assert not list(tmp_path.glob("collection/trials/*/*/*.ckpt"))
     collected = collect(settings(n_shared=3))
     assert all(p.stat().st_mtime_ns == before for p, before in records.items())
     assert collected.table.trials.groupby(["task", "config_id"]).ngroups == 8
