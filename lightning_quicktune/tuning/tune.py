@@ -130,7 +130,7 @@ class _Job:
         if default is not None:
             rows.append(default)
         rows.append(best)
-        folder = self.output / "report"
+        folder = self.output / "result"
         default_scores = self._default_scores(result)
         draw_search(
             result.entries,
@@ -148,7 +148,7 @@ class _Job:
             report=folder / "report.md",
             adapter=adapter,
             fit_yaml=folder / "fit.yaml",
-            run_id=self._log(folder, rows),
+            run_id=self._log(folder, rows, len(result.entries)),
             tracking_uri=self.tracker.uri,
         )
 
@@ -187,15 +187,15 @@ class _Job:
 
     def _export(self, incumbent: Incumbent) -> Path:
         """The adapter as it was when it had its best score, before the same trial is trained any further."""
-        folder, plan = self.output / "adapter", self.executor.plan(incumbent.configuration)
+        folder, plan = self.output / "result" / "adapter", self.executor.plan(incumbent.configuration)
         note = {"config_id": incumbent.configuration.id, "fidelity": incumbent.fidelity}
-        if read_json(folder / "incumbent.json") != note:
+        if read_json(self.output / "incumbent.json") != note:
             module, _ = task_objects(plan.resolved)
             load_adapter(module, plan.folder / BEST)
             export_adapter(module, folder)
             module.release()
-            shutil.copyfile(plan.folder / BEST, folder / BEST)
-            write_json(folder / "incumbent.json", note)
+            shutil.copyfile(plan.folder / BEST, self.output / "incumbent.ckpt")
+            write_json(self.output / "incumbent.json", note)
         return folder
 
     def _default(self, incumbent: Incumbent) -> Compared | None:
@@ -215,22 +215,22 @@ class _Job:
         record = read_json(self.executor.plan(self.space.default).folder / "trial.json")
         return Trial.from_dict(record).curve.scores if record else ()
 
-    def _log(self, folder: Path, rows: list[Compared]) -> str | None:
-        """One MLflow run of the whole search; a second call finds the first one's."""
+    def _log(self, folder: Path, rows: list[Compared], n_observations: int) -> str | None:
+        """One MLflow run of the whole search; a second call finds the first one's, unless the search went on."""
         known = read_json(self.output / "mlflow.json")
-        if known is not None:
+        if known is not None and known["n_observations"] == n_observations:
             return str(known["run_id"])
         metrics = {f"{row.name}/test_{name}": value for row in rows for name, value in row.test_metrics.items()}
         tags = {"task": self.setup.info.name, "base_model": self.setup.info.base_model.name}
         write_text(folder / "settings.json", json.dumps(vars(self.settings), default=str, indent=1) + "\n")
         try:
             run_id = self.tracker.log_folder(
-                folder, "report", f"tune {self.setup.info.name}", kind="tune", tags=tags, metrics=metrics
+                folder, "result", f"tune {self.setup.info.name}", kind="tune", tags=tags, metrics=metrics
             )
         except Exception as error:  # a server that is away in any way must not cost the result
             log.warning("MLflow at %s did not take the report (%s); it is in %s.", self.tracker.uri, error, folder)
             return None
-        write_json(self.output / "mlflow.json", {"run_id": run_id})
+        write_json(self.output / "mlflow.json", {"run_id": run_id, "n_observations": n_observations})
         return run_id
 
 
