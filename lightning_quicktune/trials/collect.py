@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import multiprocessing
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +20,7 @@ from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.progress import Progress
 from lightning_quicktune.trials.runner import TrialPlan, run_trial
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import drop_checkpoints, read_json, read_trial, write_json
+from lightning_quicktune.trials.storage import drop_checkpoints, exclusive, read_json, read_trial, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
 
 log = logging.getLogger(__name__)
@@ -109,7 +106,7 @@ def _work(settings: CollectSettings, number: int) -> None:
     waiting = [p for source in settings.tasks for p in plans(settings, space, _task(settings, recipe, source))]
     progress = Progress(waiting, number)
     for plan in waiting:
-        with _lock(plan.folder) as free:
+        with exclusive(plan.folder) as free:
             if free and not _is_done(plan):
                 start = time.perf_counter()
                 trial = run_trial(plan, plan.task.max_fidelity, tracker.sync_trial)
@@ -121,19 +118,6 @@ def _work(settings: CollectSettings, number: int) -> None:
 def _is_done(plan: TrialPlan) -> bool:
     trial = read_trial(plan.folder)
     return trial is not None and trial.status in ("completed", "failed")
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[bool]:
-    """Whether this process alone may run the trial in ``folder``; the lock ends with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _task(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSetup:

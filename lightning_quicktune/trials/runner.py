@@ -30,7 +30,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.facts import device_info, versions
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
 from lightning_quicktune.trials.storage import BEST, FIT_YAML, LAST, disk_full, read_trial, write_text, write_trial
-from lightning_quicktune.types import Configuration, LearningCurve, Overheads, TaskInfo, Trial
+from lightning_quicktune.types import Configuration, LearningCurve, Overheads, SliceResult, TaskInfo, Trial
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,9 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
             "slices. Raise `max_fidelity`."
         )
     known = read_trial(plan.folder)
-    if known is not None and (known.status == "failed" or known.curve.fidelity >= fidelity):
+    if known is not None and known.status == "running":
+        pass  # it was killed: what its checkpoint holds counts, whatever the record says
+    elif known is not None and (known.status == "failed" or known.curve.fidelity >= fidelity):
         return known
     write_text(plan.folder / FIT_YAML, to_yaml(plan.resolved))
     attempt = _Attempt(plan, known or plan.blank, on_record or (lambda folder: None))
@@ -148,9 +150,11 @@ class _Attempt:
             if self.trial.device is None:
                 reference = reference_step_s(module.loaded, device)
                 self.trial = replace(self.trial, device=device_info(device, reference))
-            checkpoint = _usable_checkpoint(self.plan.folder)
+            checkpoint, curve = _usable_checkpoint(self.plan.folder)
+            self.trial = replace(self.trial, curve=curve)
             self._spend(time.perf_counter() - start, resumed=checkpoint is not None)
-            trainer.fit(module, composed.data, ckpt_path=checkpoint, weights_only=True)
+            if curve.fidelity < fidelity:
+                trainer.fit(module, composed.data, ckpt_path=checkpoint, weights_only=True)
             done = self.trial.curve.fidelity
             self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
         except Exception as error:
@@ -202,13 +206,14 @@ def _trainer(composed: Composed, folder: Path, callbacks: list[Callback]) -> Tra
     return Trainer(**{**arguments, **_QUIET, "default_root_dir": folder})
 
 
-def _usable_checkpoint(folder: Path) -> str | None:
-    """The furthest checkpoint that can be read; a damaged one is put aside and said in the log."""
+def _usable_checkpoint(folder: Path) -> tuple[str | None, LearningCurve]:
+    """The furthest checkpoint that can be read, and its curve; a damaged one is removed and said in the log."""
     for path in (folder / LAST, folder / BEST):
         if not path.is_file():
             continue
         try:
-            torch.load(path, map_location="cpu", weights_only=True)["loops"]
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            slices = state["callbacks"][SliceRecorder.__name__]["slices"]
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             log.warning(
@@ -216,8 +221,8 @@ def _usable_checkpoint(folder: Path) -> str | None:
             )
             path.unlink()
         else:
-            return str(path)
-    return None
+            return str(path), LearningCurve(tuple(SliceResult(**s) for s in slices))
+    return None, LearningCurve()
 
 
 def _failure(error: Exception, composed: Composed, folder: Path) -> str:
@@ -231,5 +236,5 @@ def _failure(error: Exception, composed: Composed, folder: Path) -> str:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         data: Any = composed.data
-        return f"out_of_memory: batch of {data.batch_size} records of at most {data.max_length} tokens"
+        return f"out_of_memory: batch of {data.batch_size} records of at most {data.token_settings.max_length} tokens"
     return f"error: {type(error).__name__}: {text[:500]}"

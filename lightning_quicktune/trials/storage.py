@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,19 @@ def disk_full(path: Path, error: OSError) -> OSError:
         f"The disk is full, so `{path}` could not be written; what was written before is still valid. Free some space "
         "(checkpoints of stopped trials are `*.ckpt`), then run the same command again",
     )
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[bool]:
+    """Whether this process alone may work in ``folder``; the lock ends with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -19,7 +19,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.runner import run_trial, time_reference_step
-from lightning_quicktune.trials.storage import BEST, read_json, write_json, write_text
+from lightning_quicktune.trials.storage import BEST, exclusive, read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.tuning.comparison import Compared, compare
 from lightning_quicktune.tuning.experience import base_model_name, load_experience
@@ -62,12 +62,17 @@ def tune(settings: TuneSettings) -> Tuned:
     Raises:
         FileNotFoundError: If data, base model, recipe or surrogates aren't there.
         ValueError: If they don't fit each other, or ``output`` holds another search.
-        RuntimeError: If no trial got through its first slice.
+        RuntimeError: If no trial got through its first slice, or another process works in ``output``.
     """
     quiet_upstream()
-    job = _Job(settings)
-    result = job.search()
-    return job.conclude(result)
+    with exclusive(Path(settings.output)) as free:
+        if not free:
+            raise RuntimeError(
+                f"Another process is tuning in {settings.output}, and two would train the same trials. Wait until it "
+                "has ended, or set `output` to another folder."
+            )
+        job = _Job(settings)
+        return job.conclude(job.search())
 
 
 class _Job:

@@ -69,6 +69,38 @@ def test_the_curve_survives_a_record_that_is_behind_its_checkpoint(make_plan):
     assert run_trial(whole, 3).curve.scores == trial.curve.scores
 
 
+def test_a_kill_between_record_and_checkpoint_trains_the_slice_again_bit_equal(make_plan):
+    killed, whole = make_plan("killed"), make_plan("whole")
+    run_trial(killed, 1)
+    before = {name: (killed.folder / name).read_bytes() for name in ("last.ckpt", "best.ckpt")}
+    trial = run_trial(killed, 2)
+    for name, content in before.items():
+        (killed.folder / name).write_bytes(content)
+    write_trial(killed.folder, dataclasses.replace(trial, status="running"))
+    assert run_trial(killed, 2).status == "paused"
+    run_trial(whole, 2)
+    assert_bit_equal(whole, killed)
+
+
+def test_a_kill_after_the_last_checkpoint_leaves_a_trial_that_ends_without_training(make_plan):
+    plan = make_plan("killed")
+    trial = run_trial(plan, 4)
+    write_trial(plan.folder, dataclasses.replace(trial, status="running"))
+    written = (plan.folder / "last.ckpt").stat().st_mtime_ns
+    again = run_trial(plan, 4)
+    assert (again.status, again.curve) == ("completed", trial.curve)
+    assert (plan.folder / "last.ckpt").stat().st_mtime_ns == written
+
+
+def test_out_of_memory_is_recorded_with_batch_size_and_length(make_plan, monkeypatch):
+    def exhausted(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr("lightning_quicktune.finetune.module.next_token_loss", exhausted)
+    trial = run_trial(make_plan("memory"), 1)
+    assert trial.failure == "out_of_memory: batch of 4 records of at most 2048 tokens"
+
+
 def test_a_damaged_checkpoint_is_detected_and_the_trial_still_ends_bit_equal(make_plan, caplog):
     damaged, whole = make_plan("damaged"), make_plan("whole")
     run_trial(damaged, 2)
