@@ -116,13 +116,19 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
     return attempt.trial
 
 
+def trial_device(fit: FitConfig) -> torch.device:
+    """The device that trials of this fit YAML use."""
+    trainer = Trainer(**{**build(fit).trainer, **_QUIET, "callbacks": None})
+    device: torch.device = trainer.strategy.root_device
+    return device
+
+
 def time_reference_step(fit: FitConfig) -> float:
     """Seconds of the base model's reference step on the device that trials of this fit YAML use."""
-    composed = build(fit)
-    if not isinstance(composed.model, CausalLMFinetuner):
-        raise ValueError(f"`model.class_path` is {type(composed.model).__name__}, which has no base model to time.")
-    trainer = Trainer(**{**composed.trainer, **_QUIET, "callbacks": None})
-    return reference_step_s(composed.model.loaded, trainer.strategy.root_device)
+    model = build(fit).model
+    if not isinstance(model, CausalLMFinetuner):
+        raise ValueError(f"`model.class_path` is {type(model).__name__}, which has no base model to time.")
+    return reference_step_s(model.loaded, trial_device(fit))
 
 
 class _Attempt:

@@ -19,6 +19,7 @@ from lightning_quicktune.data.suite.builtin import write_task
 from lightning_quicktune.finetune.landmarks import landmarks
 from lightning_quicktune.finetune.module import CausalLMFinetuner
 from lightning_quicktune.finetune.scoring import split_metrics
+from lightning_quicktune.trials.runner import trial_device
 from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.types import TaskInfo
 
@@ -55,6 +56,7 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
     module, data = task_objects(fit)
     identity, known = _identity(fit, data), read_json(folder / TASK_RECORD)
     if known is None:
+        module.loaded.model.to(trial_device(fit))
         info = _describe(task_name(source), module, data, max_fidelity)
         write_json(folder / IDENTITY, {"identity": identity})
         write_json(folder / TASK_RECORD, info.to_dict())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.scoring import split_metrics
-from lightning_quicktune.trials.runner import TrialPlan
+from lightning_quicktune.trials.runner import TrialPlan, trial_device
 from lightning_quicktune.trials.storage import BEST, read_json, write_json
 from lightning_quicktune.trials.task_setup import task_objects
 from lightning_quicktune.types import Configuration
@@ -65,6 +65,7 @@ def compare(
     else:
         load_adapter(module, plan.folder / BEST)
         model = module.model
+    model.to(trial_device(plan.resolved))
     metrics = split_metrics(model, module.tokenizer, data, "test", module.score, generate=True)
     module.release()
     row = Compared(**identity, test_metrics=metrics)  # type: ignore[arg-type]
