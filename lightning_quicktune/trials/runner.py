@@ -102,9 +102,8 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
             "slices. Raise `max_fidelity`."
         )
     known = read_trial(plan.folder)
-    if known is not None and known.status == "running":
-        pass  # it was killed: what its checkpoint holds counts, whatever the record says
-    elif known is not None and (known.status == "failed" or known.curve.fidelity >= fidelity):
+    # A record that says `running` is of a killed process: then what the checkpoint holds counts.
+    if known is not None and known.status != "running" and (known.failure or known.curve.fidelity >= fidelity):
         return known
     write_text(plan.folder / FIT_YAML, to_yaml(plan.resolved))
     attempt = _Attempt(plan, known or plan.blank, on_record or (lambda folder: None))
