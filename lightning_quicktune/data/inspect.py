@@ -10,11 +10,12 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, text_meta_features
-from lightning_quicktune.data.splits import SPLITS
+from lightning_quicktune.data.sources import SPLITS
 from lightning_quicktune.data.tokens import TokenRecord
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN_RECORDS = 3
+ENCODER_NOTE = {"decoder": "", "encoder_decoder": ", and the encoder reads what stands before"}
 
 
 def inspection(task_data: TaskData) -> str:
@@ -28,13 +29,15 @@ def inspection(task_data: TaskData) -> str:
     """
     facts = task_data.describe()
     shown = task_data.tokens("train")[:SHOWN_RECORDS]
+    layout = task_data.token_settings.layout
     sections = [
         f"# {task_data.path}",
         f"{facts['n_skipped']} records can't be used, {facts['n_duplicates']} were dropped as duplicates.",
         _lengths(task_data),
+        *([_packing(task_data)] if task_data.packing else []),
         "## Meta-features of the training records",
         _meta_features(task_data),
-        "## First training records; the loss is taken between « and »",
+        f"## First training records; the loss is taken between « and »{ENCODER_NOTE[layout]}",
         *(f"````text\n{marked(record, task_data.tokenizer)}\n````" for record in shown),
     ]
     return "\n\n".join(sections)
@@ -65,6 +68,18 @@ def _lengths(task_data: TaskData) -> str:
             quantiles = np.quantile(lengths, QUANTILES, method="nearest")
             rows.append([split, facts[f"{split}_records"], facts[f"{split}_too_long"], part, *quantiles])
     return _table(header, rows)
+
+
+def _packing(task_data: TaskData) -> str:
+    """How full the rows of the first slice are."""
+    batches = list(task_data.train_dataloader())
+    n_tokens = sum(batch["n_tokens"] for batch in batches)
+    rows = sum(len(batch["input_ids"]) for batch in batches)
+    positions = sum(batch["input_ids"].numel() for batch in batches)
+    return (
+        f"Packed: the {len(batches)} micro-batches of the first slice have {rows} rows, in which {n_tokens} of "
+        f"{positions} positions ({n_tokens / positions:.0%}) are text."
+    )
 
 
 def _meta_features(task_data: TaskData) -> str:

@@ -6,15 +6,17 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.records import Record
-from lightning_quicktune.data.splits import ReadingSettings, SplitName, content_digest, read_splits
+from lightning_quicktune.data.sources import SPLITS, SplitName, content_digest
+from lightning_quicktune.data.splits import ReadingSettings, read_splits
 from lightning_quicktune.data.template import Template, encode
-from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.tokens import Layout, TokenRecord
+from lightning_quicktune.types import Value
 
 CACHED_TASKS = 16  # a few MB each
 
@@ -26,12 +28,12 @@ class TokenSettings:
     Args:
         template: Which template, see ``encode``.
         max_length: Most tokens that a record may have, prompt and answer together.
-        on_long_prompt: ``error`` counts longer records; ``drop`` leaves them out and says so.
+        layout: What the model reads in one row.
     """
 
     template: Template
     max_length: int
-    on_long_prompt: Literal["error", "drop"]
+    layout: Layout = "decoder"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class LoadedSplit:
     n_long: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedTask:
     """The splits of a task, and what was left out of them.
 
@@ -57,13 +59,31 @@ class LoadedTask:
         splits: The splits by name, none of them empty.
         n_skipped: Records left out because they can't be used.
         n_duplicates: Records left out of a split because a later split has them too.
-        digest: Changes with the content of the files.
+        digest: Changes with the records of any split, not with where they lie.
     """
 
     splits: Mapping[SplitName, LoadedSplit]
     n_skipped: int
     n_duplicates: int
     digest: str
+
+    def facts(self) -> dict[str, Value]:
+        """Sizes, lengths in tokens, and what was left out."""
+        facts: dict[str, Value] = {
+            "content_digest": self.digest,
+            "n_skipped": self.n_skipped,
+            "n_duplicates": self.n_duplicates,
+        }
+        for name, split in self.splits.items():
+            lengths = [record.n_tokens for record in split.tokens]
+            facts |= {
+                f"{name}_records": len(split.tokens),
+                f"{name}_too_long": split.n_long,
+                f"{name}_tokens_median": float(np.median(lengths)),
+                f"{name}_tokens_max": max(lengths),
+                f"{name}_targets": sum(record.n_targets for record in split.tokens),
+            }
+        return facts
 
 
 _CacheKey = tuple[str, ReadingSettings, TokenSettings, str]
@@ -90,7 +110,7 @@ def load_task(
     """
     key = (content_digest(path), reading, settings, tokenizer_digest(tokenizer))
     if key not in _cache:
-        _cache[key] = _load(path, reading, settings, tokenizer, digest=key[0])
+        _cache[key] = _load(path, reading, settings, tokenizer)
         if len(_cache) > CACHED_TASKS:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
@@ -105,16 +125,24 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _load(
-    path: str, reading: ReadingSettings, settings: TokenSettings, tokenizer: PreTrainedTokenizerBase, digest: str
+    path: str, reading: ReadingSettings, settings: TokenSettings, tokenizer: PreTrainedTokenizerBase
 ) -> LoadedTask:
     splits = read_splits(path, reading)
     encoded = {
-        name: [(record, encode(record, tokenizer, settings.template)) for record in records]
+        name: [(record, encode(record, tokenizer, settings.template, settings.layout)) for record in records]
         for name, records in splits.records.items()
     }
-    _check_lengths(path, encoded, settings)
+    _check_lengths(path, encoded, settings.max_length, drop=reading.on_long_prompt == "drop")
     loaded = {name: _fitting(pairs, settings.max_length) for name, pairs in encoded.items()}
-    return LoadedTask(loaded, splits.n_skipped, splits.n_duplicates, digest)
+    return LoadedTask(loaded, splits.n_skipped, splits.n_duplicates, _records_digest(loaded))
+
+
+def _records_digest(splits: Mapping[SplitName, LoadedSplit]) -> str:
+    digest = hashlib.sha256()
+    for name in SPLITS:
+        for record in splits[name].records:
+            digest.update(repr((name, [(turn.role, turn.content) for turn in record.turns])).encode())
+    return digest.hexdigest()[:16]
 
 
 def _fitting(pairs: Sequence[tuple[Record, TokenRecord]], max_length: int) -> LoadedSplit:
@@ -124,22 +152,21 @@ def _fitting(pairs: Sequence[tuple[Record, TokenRecord]], max_length: int) -> Lo
 
 
 def _check_lengths(
-    path: str, encoded: Mapping[SplitName, Sequence[tuple[Record, TokenRecord]]], settings: TokenSettings
+    path: str, encoded: Mapping[SplitName, Sequence[tuple[Record, TokenRecord]]], max_length: int, *, drop: bool
 ) -> None:
-    lengths = {name: [tokens.n_tokens for _, tokens in pairs] for name, pairs in encoded.items()}
-    n_long = {name: sum(length > settings.max_length for length in split) for name, split in lengths.items()}
+    n_long = {name: sum(tokens.n_tokens > max_length for _, tokens in pairs) for name, pairs in encoded.items()}
     if not any(n_long.values()):
         return
-    longest = max(max(split) for split in lengths.values())
-    counts = ", ".join(f"{n_long[name]} of {len(split)} in {name}" for name, split in lengths.items())
+    longest, where = max((tokens.n_tokens, record.where) for pairs in encoded.values() for record, tokens in pairs)
+    counts = ", ".join(f"{n_long[name]} of {len(pairs)} in {name}" for name, pairs in encoded.items())
     message = (
-        f"Records of `{path}` are longer than {settings.max_length} tokens: {counts}; the longest has {longest}. "
+        f"Records of `{path}` are longer than {max_length} tokens: {counts}; the longest, {where}, has {longest}. "
         "They are never cut, because a cut would take away the answer or tear the template. "
     )
     remedy = f"Raise `data.init_args.max_length` to {longest}"
-    emptied = [name for name, split in lengths.items() if n_long[name] == len(split)]
-    if settings.on_long_prompt == "drop" and emptied:
+    emptied = [name for name, pairs in encoded.items() if n_long[name] == len(pairs)]
+    if drop and emptied:
         raise ValueError(f"{message}Without them nothing is left in {' and '.join(emptied)}. {remedy}.")
-    if settings.on_long_prompt == "error":
-        raise ValueError(f"{message}{remedy}, or set `data.init_args.on_long_prompt: drop` to leave them out.")
-    rank_zero_warn(f"{message}They are left out, because `data.init_args.on_long_prompt` is drop.")
+    if not drop:
+        raise ValueError(f"{message}{remedy}, or set `data.init_args.reading.on_long_prompt: drop` to leave them out.")
+    rank_zero_warn(f"{message}They are left out, because `data.init_args.reading.on_long_prompt` is drop.")

@@ -163,15 +163,23 @@ def parse_record(raw: Any, file: str, line: int) -> Record:
     """
     if not isinstance(raw, dict):
         raise BadRecordError(f"{_shown(raw)} is not an object with keys")
-    found = _format_of(raw)
+    found = format_name(raw)
     if found is None:
         raise BadRecordError("no known format")
-    turns = found.turns(raw)
+    turns = FORMATS[found].turns(raw)
     if not turns or turns[-1].role != "assistant":
         raise BadRecordError("the last turn is not the assistant's, so there is no answer")
     if all(turn.role != "user" for turn in turns):
         raise BadRecordError("no turn is the user's, so there is no question")
     return Record(tuple(turns), file, line)
+
+
+def format_name(raw: Mapping[str, Any]) -> str | None:
+    """The first of the ``FORMATS`` whose keys are all there, else the first whose question is, else none."""
+    for name, candidate in FORMATS.items():
+        if all(key in raw for key in candidate.keys):
+            return name
+    return next((name for name, candidate in FORMATS.items() if candidate.keys[0] in raw), None)
 
 
 def format_advice(keys: list[str]) -> str:
@@ -181,14 +189,6 @@ def format_advice(keys: list[str]) -> str:
         f"Keys of the first record: {', '.join(keys) or 'none'}. Formats tried: {'; '.join(FORMATS)}. "
         f"Nearest: {nearest}, which needs {' and '.join(f'`{key}`' for key in FORMATS[nearest].keys)}."
     )
-
-
-def _format_of(raw: Mapping[str, Any]) -> RecordFormat | None:
-    """The first format whose keys are all there, else the first whose question is."""
-    for candidate in FORMATS.values():
-        if all(key in raw for key in candidate.keys):
-            return candidate
-    return next((candidate for candidate in FORMATS.values() if candidate.keys[0] in raw), None)
 
 
 def _closeness(keys: list[str], candidate: RecordFormat) -> float:

@@ -1,22 +1,19 @@
-"""The splits of a task: found in a folder, cut from one file, or loaded by the id of a public dataset."""
+"""The splits of a task: its rows as records, the bad and the repeated ones dealt with, one file cut into three."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lightning_quicktune.data.files import READERS, Row, read_rows
-from lightning_quicktune.data.records import BadRecordError, Record, format_advice, parse_record
+from lightning_quicktune.data.files import Row
+from lightning_quicktune.data.records import BadRecordError, Record, format_advice, format_name, parse_record
+from lightning_quicktune.data.sources import SPLITS, SplitName, read_parts
 
-SplitName = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 SHOWN_PROBLEMS = 20
 
 
@@ -28,6 +25,8 @@ class ReadingSettings:
         on_bad_record: ``error`` names every record that can't be used; ``skip`` leaves them out and counts them.
         on_duplicate: What to do with records that are in more than one split: ``error`` counts them, ``drop`` keeps
             each in the later split alone (train, then validation, then test), ``keep`` leaves them where they are.
+        on_long_prompt: ``error`` counts the records of more than ``data.init_args.max_length`` tokens; ``drop`` leaves
+            them out.
         validation_share: Share of the records that validation gets when one file is split, above 0.
         test_share: Share that test gets then, above 0.
         split_seed: Seed of that split; the same for all trials.
@@ -35,6 +34,7 @@ class ReadingSettings:
 
     on_bad_record: Literal["error", "skip"] = "error"
     on_duplicate: Literal["error", "drop", "keep"] = "error"
+    on_long_prompt: Literal["error", "drop"] = "error"
     validation_share: float = 0.1
     test_share: float = 0.1
     split_seed: int = 0
@@ -77,7 +77,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
         FileNotFoundError: If nothing is at ``path``, or a split is missing.
         ValueError: If records can't be used, or are in more than one split, and the settings allow neither.
     """
-    parts = _read_parts(path)
+    parts = read_parts(path)
     problems: list[str] = []
     parsed = {name: _parse(rows, problems) for name, rows in parts.items()}
     _check_problems(problems, parts, settings)
@@ -92,79 +92,20 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
     return Splits(unique, len(problems), n_duplicates)
 
 
-def content_digest(path: str) -> str:
-    """Changes whenever the records at ``path`` may have changed; of a public dataset, only its id is known."""
-    local = Path(path).expanduser()
-    digest = hashlib.sha256(path.encode())
-    files = [local] if local.is_file() else _split_files(local).values() if local.is_dir() else []
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _read_parts(path: str) -> dict[SplitName, list[Row]]:
-    """Rows of the three splits, or of all records under the first split's name."""
-    local = Path(path).expanduser()
-    if local.is_dir():
-        return {name: read_rows(file) for name, file in _split_files(local).items()}
-    if local.is_file():
-        return {"train": read_rows(local)}
-    if local.suffix in READERS or path.startswith((".", "/", "~")) or path.count("/") > 1:
-        raise FileNotFoundError(
-            f"Nothing is at `{path}`, but records should be: a folder with one file per split "
-            f"({', '.join(SPLITS)}), or one file ending in {', '.join(READERS)}. Correct `data.init_args.path`."
-        )
-    return _load_public(path)
-
-
-def _split_files(folder: Path) -> dict[SplitName, Path]:
-    found = {name: [folder / (name + ending) for ending in READERS] for name in SPLITS}
-    files = {name: [file for file in candidates if file.is_file()] for name, candidates in found.items()}
-    for name, candidates in files.items():
-        if not candidates:
-            there = ", ".join(sorted(file.name for file in folder.iterdir())) or "nothing"
-            raise FileNotFoundError(
-                f"The {name} split is missing: `{folder}` holds {there}, but a task folder needs train, validation and "
-                f"test files ending in {', '.join(READERS)}. Add or rename the file, or name one file as "
-                "`data.init_args.path` to have it split."
-            )
-        if len(candidates) > 1:
-            raise ValueError(
-                f"The {name} split is there twice: {' and '.join(file.name for file in candidates)} in `{folder}`, "
-                "and only one can be meant. Remove one of them, or name another folder as `data.init_args.path`."
-            )
-    return {name: candidates[0] for name, candidates in files.items()}
-
-
-def _load_public(path: str) -> dict[SplitName, list[Row]]:
-    from datasets import load_dataset
-
-    try:
-        loaded = load_dataset(path)
-    except Exception as error:  # the hub's client raises many kinds
-        raise FileNotFoundError(
-            f"`{path}` is neither a folder nor a file here, and could not be loaded as a public dataset either "
-            f"({type(error).__name__}: {error}). Correct `data.init_args.path`, or download the dataset as files."
-        ) from error
-    rows = {name: [Row(f"{path}/{name}", n, r) for n, r in enumerate(part, start=1)] for name, part in loaded.items()}
-    if len(rows) == 1:
-        return {"train": next(iter(rows.values()))}
-    if missing := [name for name in SPLITS if name not in rows]:
-        raise ValueError(
-            f"The public dataset `{path}` has the splits {', '.join(rows)}, but {' and '.join(missing)} is needed too. "
-            "Save it as a folder with train, validation and test files, and name that as `data.init_args.path`."
-        )
-    return {name: rows[name] for name in SPLITS}
-
-
 def _parse(rows: Sequence[Row], problems: list[str]) -> list[Record]:
-    """Reads what can be read, and adds what can't to ``problems``."""
+    """Reads what can be read, and adds what can't to ``problems``; a file has the format of its first record."""
     records = []
+    expected: str | None = None
     for row in rows:
         try:
             if row.problem is not None:
                 raise BadRecordError(row.problem)
-            records.append(parse_record(row.value, row.file, row.line))
+            record = parse_record(row.value, row.file, row.line)
+            found = format_name(row.value)
+            expected = expected or found
+            if found != expected:
+                raise BadRecordError(f"format {found}, but the file began with {expected}")
+            records.append(record)
         except BadRecordError as error:
             keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
             problems.append(f"{row.file}:{row.line}: {error}{keys}")

@@ -10,13 +10,16 @@ import numpy as np
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from lightning_quicktune.data.encoder_decoder import encode_pair
 from lightning_quicktune.data.records import Record, Turn
-from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.tokens import Layout, TokenRecord
 
 Template = Literal["chat", "plain"]
 
 
-def encode(record: Record, tokenizer: PreTrainedTokenizerBase, template: Template) -> TokenRecord:
+def encode(
+    record: Record, tokenizer: PreTrainedTokenizerBase, template: Template, layout: Layout = "decoder"
+) -> TokenRecord:
     """Writes a record in the tokenizer's template and marks what is to be learned.
 
     The prompt's ids are what the same template gives for generation: training and inference can't differ.
@@ -26,6 +29,8 @@ def encode(record: Record, tokenizer: PreTrainedTokenizerBase, template: Templat
         tokenizer: The base model's tokenizer.
         template: ``chat`` for the tokenizer's own chat template; ``plain`` for question, line break, answer and
             end-of-sequence token.
+        layout: Whether the model reads question and answer in one row, or has an encoder for the question; such a
+            model knows ``plain`` alone.
 
     Returns:
         The ids, never cut.
@@ -34,6 +39,9 @@ def encode(record: Record, tokenizer: PreTrainedTokenizerBase, template: Templat
         ValueError: If the template does not exist, rejects a role, rewrites a turn that it rendered before, or does
             not end the assistant's turns with a special token.
     """
+    if layout == "encoder_decoder":
+        _check_plain(tokenizer, template)
+        return encode_pair(record, tokenizer)
     text = render(record.turns, tokenizer, template, where=record.where)
     cuts = [0, *_answer_cuts(record, text, tokenizer, template), len(text)]
     ids, lengths = _tokenize(record, text, cuts, tokenizer)
@@ -97,6 +105,14 @@ def render(
             "Move a system text into the first question, let user and assistant alternate, or set "
             "`data.init_args.template: plain`."
         ) from error
+
+
+def _check_plain(tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    if template != "plain":
+        raise ValueError(
+            f"`data.init_args.template` is {template}, but the model of `{tokenizer.name_or_path}` has an encoder, "
+            "which reads the question as it is, without the marks of a chat. Set `data.init_args.template: plain`."
+        )
 
 
 def _render_plain(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:

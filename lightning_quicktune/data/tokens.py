@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+Layout = Literal["decoder", "encoder_decoder"]
+
 
 @dataclass(frozen=True, eq=False)
 class TokenRecord:
-    """A record as the model reads it.
+    """A record as the model reads it; an encoder-decoder reads the prompt and writes the rest.
 
     Args:
         input_ids: Token ids of the whole record, shape ``(T,)``.

@@ -3,7 +3,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 PHI3_TEMPLATE = (
@@ -37,6 +39,29 @@ def make_tokenizer() -> Callable[..., PreTrainedTokenizerFast]:
     return byte_level_tokenizer
 
 
+def sentencepiece_tokenizer() -> PreTrainedTokenizerFast:
+    """As T5's: no chat template, no bos, spaces as ▁, a line break is a space, an end after every text."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0)]
+    pieces += [
+        (piece, -4.0 - 0.1 * n) for n, piece in enumerate(("▁What", "▁is", "▁the", "▁capital", "▁Paris", "▁yes"))
+    ]
+    pieces += [(letter, -9.0) for letter in "abcdefghijklmnopqrstuvwxyzFPQ?.,0123456789"]
+    backend = Tokenizer(models.Unigram(pieces, unk_id=2))
+    clean = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(left=False, right=True)]
+    backend.normalizer = normalizers.Sequence(clean)
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    backend.decoder = decoders.Metaspace(prepend_scheme="always")
+    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", name_or_path="tiny-t5"
+    )
+
+
+@pytest.fixture(scope="session")
+def t5_tokenizer() -> PreTrainedTokenizerFast:
+    return sentencepiece_tokenizer()
+
+
 @pytest.fixture
 def write_task(tmp_path: Path) -> Callable[..., Path]:
     """Writes a folder of question-answer records; each split is a list of answers or of whole records."""
@@ -54,3 +79,49 @@ def write_task(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+class Recorder(LightningModule):
+    def __init__(self, tokenizer):
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.epochs = {}
+        self.validated = []
+
+    def training_step(self, batch, batch_idx):
+        self.epochs.setdefault(self.current_epoch, []).append(batch)
+        return self.weight * 1.0
+
+    def validation_step(self, batch, batch_idx):
+        self.validated += batch["indices"].tolist()
+
+    test_step = validation_step
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.fixture
+def make_recorder():
+    return Recorder
+
+
+@pytest.fixture
+def make_trainer(tmp_path):
+    def make(max_epochs=2, accumulate=2):
+        return Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=max_epochs,
+            num_sanity_val_steps=0,
+            accumulate_grad_batches=accumulate,
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=tmp_path,
+        )
+
+    return make

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import ArgumentError, ArgumentParser
-from lightning.pytorch import LightningModule, Trainer
 
-from lightning_quicktune.data.datamodule import EvaluationSettings, TaskData
+from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.data.evaluation import EvaluationSettings
 from lightning_quicktune.data.splits import ReadingSettings
 
 ANSWERS = ["yes" + " very" * i for i in range(13)]
@@ -133,42 +133,10 @@ def test_facts_are_counted(make_data):
     assert facts["test_targets"] == sum(record.n_targets for record in data.tokens("test"))
 
 
-class Recorder(LightningModule):
-    def __init__(self, tokenizer):
-        super().__init__()
-        self.tokenizer = tokenizer
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.epochs = {}
-        self.validated = []
-
-    def training_step(self, batch, batch_idx):
-        self.epochs.setdefault(self.current_epoch, []).append(batch)
-        return self.weight * 1.0
-
-    def validation_step(self, batch, batch_idx):
-        self.validated += batch["indices"].tolist()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-@pytest.mark.filterwarnings("ignore:.*does not have many workers")  # by design; depends on the machine's cores
-def test_a_trainer_walks_slice_by_slice_and_steps_by_whole_steps(write_task, tokenizer, tmp_path):
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")  # depends on the machine's cores
+def test_a_trainer_walks_slice_by_slice_and_steps_by_whole_steps(write_task, tokenizer, make_trainer, make_recorder):
     data = TaskData(str(write_task(train=ANSWERS)), batch_size=2, records_per_slice=6)
-    module = Recorder(tokenizer)
-    trainer = Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_epochs=2,
-        num_sanity_val_steps=0,
-        accumulate_grad_batches=2,
-        use_distributed_sampler=False,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-    )
+    module, trainer = make_recorder(tokenizer), make_trainer()
     trainer.fit(module, datamodule=data)
     assert trainer.global_step == 4
     assert module.validated == [0, 0]
@@ -178,6 +146,47 @@ def test_a_trainer_walks_slice_by_slice_and_steps_by_whole_steps(write_task, tok
         assert learned(batches) == sorted(record.n_targets for record in records)
     # Lightning's private attribute that guards against dealing records twice
     assert trainer._accelerator_connector.use_distributed_sampler is False
+
+
+def test_the_layout_is_the_models(write_task, t5_tokenizer):
+    data = TaskData(str(write_task()), template="plain")
+    data.attach_tokenizer(t5_tokenizer)
+    data.setup()
+    assert next(iter(data.val_dataloader()))["labels"].shape == next(iter(data.val_dataloader()))["input_ids"].shape
+    data.trainer = fake_trainer()
+    data.trainer.lightning_module = SimpleNamespace(layout="encoder_decoder", tokenizer=t5_tokenizer)
+    data.setup()
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        batch = next(iter(loader))
+        assert batch["labels"].shape != batch["input_ids"].shape
+        assert batch["input_ids"][0, -1] == batch["labels"][0, -1] == t5_tokenizer.eos_token_id
+    prompts = next(iter(data.predict_dataloader()))
+    assert t5_tokenizer.decode(prompts["input_ids"][0], skip_special_tokens=True) == prompts["prompts"][0] == "test 0?"
+
+
+def test_an_encoder_packs_no_questions(write_task, t5_tokenizer):
+    data = TaskData(str(write_task()), template="plain", packing=True)
+    data.attach_tokenizer(t5_tokenizer, layout="encoder_decoder")
+    with pytest.raises(ValueError, match=r"`data\.init_args\.packing` is true, but an encoder .*packing: false`"):
+        data.setup()
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_complaint_packing_leaks_packed_steps_learn_the_same_targets(make_data, world_size):
+    def steps(packing):
+        found = []
+        for rank in range(world_size):
+            data = make_data(batch_size=3, packing=packing)
+            data.trainer = fake_trainer(rank, world_size, accumulate=2)
+            for batch in data.train_dataloader():
+                targets = sorted(batch["labels"][batch["labels"] != -100].tolist())
+                found.append((targets, int(batch["step_targets"]), batch["n_tokens"]))
+        return found
+
+    assert steps(packing=True) == steps(packing=False)
+    packed = make_data(batch_size=6, packing=True)
+    assert "position_ids" in next(iter(packed.train_dataloader()))
+    assert "attention_mask" in next(iter(packed.val_dataloader()))
 
 
 def test_dealing_records_twice_is_refused(make_data):
@@ -208,12 +217,6 @@ def test_sizes_are_positive(key):
         TaskData("task", **{key: 0})
 
 
-@pytest.mark.parametrize("key", ["batch_size", "max_eval_records", "max_generation_records"])
-def test_evaluation_sizes_are_positive(key):
-    with pytest.raises(ValueError, match=rf"`data\.init_args\.evaluation\.{key}` is -1, "):
-        EvaluationSettings(**{key: -1})
-
-
 def test_the_keys_that_messages_name_can_be_set_on_the_command_line():
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(TaskData, "data")
@@ -221,13 +224,15 @@ def test_the_keys_that_messages_name_can_be_set_on_the_command_line():
         "--data=lightning_quicktune.data.datamodule.TaskData",
         "--data.init_args.path=task",
         "--data.init_args.max_length=99",
-        "--data.init_args.on_long_prompt=drop",
+        "--data.init_args.packing=true",
+        "--data.init_args.reading.on_long_prompt=drop",
         "--data.init_args.reading.on_bad_record=skip",
         "--data.init_args.evaluation.max_eval_records=5",
+        "--data.init_args.evaluation.max_choices=9",
     ]
     data = parser.instantiate(parser.parse_args(args)).data
-    assert data.reading == ReadingSettings(on_bad_record="skip")
-    assert data.evaluation == EvaluationSettings(max_eval_records=5)
-    assert (data.token_settings.max_length, data.token_settings.on_long_prompt) == (99, "drop")
+    assert data.reading == ReadingSettings(on_bad_record="skip", on_long_prompt="drop")
+    assert data.evaluation == EvaluationSettings(max_eval_records=5, max_choices=9)
+    assert (data.token_settings.max_length, data.packing) == (99, True)
     with pytest.raises(ArgumentError, match="on_bad_record"):
         parser.parse_args([*args, "--data.init_args.reading.on_bad_record=ignore"])

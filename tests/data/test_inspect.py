@@ -1,16 +1,22 @@
+import re
+
 import pytest
 
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.inspect import inspection, marked
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES
 from lightning_quicktune.data.records import parse_record
+from lightning_quicktune.data.splits import ReadingSettings
 from lightning_quicktune.data.template import encode
+
+DROP = ReadingSettings(on_long_prompt="drop")
 
 
 @pytest.fixture
 def text(write_task, tokenizer):
-    data = TaskData(str(write_task(train=["yes", "long " * 60, "no", "no, no", "not shown"])), max_length=64)
-    data.token_settings = type(data.token_settings)("chat", 64, "drop")
+    data = TaskData(
+        str(write_task(train=["yes", "long " * 60, "no", "no, no", "not shown"])), max_length=64, reading=DROP
+    )
     data.attach_tokenizer(tokenizer)
     with pytest.warns(UserWarning, match="left out"):
         data.setup()
@@ -31,6 +37,31 @@ def test_lengths_and_meta_features_are_shown(text):
     assert quantiles == sorted(quantiles)
     assert quantiles[-1] <= 64
     assert all(f"| {name} | " in text for name in TEXT_META_FEATURES)
+
+
+def inspected(path, tokenizer, layout="decoder", **settings):
+    data = TaskData(path, **settings)
+    data.attach_tokenizer(tokenizer, layout)
+    data.setup()
+    return inspection(data)
+
+
+def test_packed_rows_are_counted(write_task, tokenizer):
+    path = str(write_task(train=["yes", "no", "long " * 20, "no, no"]))
+    text = inspected(path, tokenizer, packing=True)
+    packed = re.search(
+        r"the 1 micro-batches of the first slice have (\d) rows, in which (\d+) of (\d+) positions", text
+    )
+    rows, n_tokens, positions = map(int, packed.groups())
+    assert rows < 4
+    assert n_tokens <= positions
+    assert text.replace(re.search(r"Packed: .*\n\n", text)[0], "") == inspected(path, tokenizer)
+
+
+def test_an_encoder_decoder_shows_what_each_half_has(write_task, t5_tokenizer):
+    text = inspected(str(write_task(train=["yes"])), t5_tokenizer, "encoder_decoder", template="plain")
+    assert "between « and », and the encoder reads what stands before\n\n" in text
+    assert "train 0?</s>«yes</s>»" in text
 
 
 def test_every_assistant_turn_is_marked(tokenizer):

@@ -61,6 +61,21 @@ USER, ASSISTANT = {"role": "user", "content": "Q"}, {"role": "assistant", "conte
         ({"messages": ["Q"]}, "turn 1 is 'Q', not an object"),
         ({"messages": [USER, {"role": "tool", "content": "x"}]}, "turn 2 has `role` 'tool', not one of system, user"),
         ({"messages": [USER, {"role": "assistant"}]}, "turn 2: no `content`"),
+        ({"messages": {"role": "user"}}, r"`messages` is \{'role': 'user'\}, not a list of turns"),
+        ({"messages": [None, ASSISTANT]}, "turn 1 is null, not an object"),
+        ({"messages": [USER, {"role": 2, "content": "A"}]}, "turn 2 has `role` 2, not one of"),
+        ({"messages": [USER, {"content": "A"}]}, "turn 2 has `role` null, not one of"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}, ASSISTANT]},
+            r"turn 1: `content` is \[.*not a text",
+        ),
+        ({"messages": [USER, {"role": "assistant", "content": None}]}, "turn 2: `content` is null, not a text"),
+        ({"conversations": [{"from": "human", "value": 1}]}, "turn 1: `value` is 1, not a text"),
+        ({"question": None, "answer": "A"}, "`question` is null, not a text"),
+        ({"question": "", "answer": "A"}, "`question` is empty"),
+        ({"question": True, "answer": "A"}, "`question` is True, not a text"),
+        ({"question": {"a": 1}, "answer": "A"}, r"`question` is \{'a': 1\}, not a text"),
+        ({"question": b"Q", "answer": "A"}, "`question` is b'Q', not a text"),
         ({"messages": [USER, ASSISTANT, USER]}, "the last turn is not the assistant's"),
         ({"messages": [ASSISTANT]}, "no turn is the user's"),
     ],
@@ -70,7 +85,7 @@ def test_what_is_wrong_with_a_record_is_said(raw, message):
         parse_record(raw, "a.jsonl", 1)
 
 
-def test_the_nearest_format_is_named():
+def test_complaint_typos_the_nearest_format_is_named():
     advice = format_advice(["questions", "response", "answers"])
     assert "Keys of the first record: questions, response, answers." in advice
     assert "Nearest: question/answer, which needs `question` and `answer`." in advice

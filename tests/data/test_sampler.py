@@ -109,6 +109,19 @@ def test_records_of_a_step_are_bucketed_by_length():
     assert first_step == sorted(first_step)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("records_per_slice", [7, 23, 50])
+def test_bucketing_never_changes_which_records_share_a_step(shape, records_per_slice):
+    bucketed, mixed = (
+        steps(ranks(records_per_slice, *shape, epoch=3, bucket=bucket), accumulate=shape[1]) for bucket in (True, False)
+    )
+
+    def learned(step):
+        return sorted((ref.index, ref.step_targets) for ref in step if ref.counted)
+
+    assert [learned(step) for step in bucketed] == [learned(step) for step in mixed]
+
+
 def test_lightning_finds_set_epoch():
     from lightning.fabric.utilities.data import _set_sampler_epoch
     from torch.utils.data import DataLoader

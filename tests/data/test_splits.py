@@ -1,10 +1,10 @@
 import json
 from pathlib import Path
 
-import datasets
 import pytest
 
-from lightning_quicktune.data.splits import SPLITS, ReadingSettings, content_digest, read_splits
+from lightning_quicktune.data.sources import SPLITS
+from lightning_quicktune.data.splits import ReadingSettings, read_splits
 
 TASKS = Path(__file__).parents[2].parent / "shared" / "tasks"
 DEFAULT = ReadingSettings()
@@ -52,7 +52,7 @@ def test_equal_records_of_one_file_stay_in_one_split(tmp_path):
     assert [len(splits.records[name]) for name in SPLITS] == [32, 4, 4]
 
 
-def test_bad_records_are_named_all_at_once(write_task):
+def test_complaint_typos_bad_records_are_named_all_at_once_with_the_first_records_keys(write_task):
     path = str(write_task(train=["a"] + [{"question": "x"}] * 25, test=["t", {"question": "x", "answer": ""}]))
     with pytest.raises(ValueError, match="26 of 29 records can't be used") as error:
         read_splits(path, DEFAULT)
@@ -76,11 +76,31 @@ def test_bad_records_can_be_skipped(write_task):
     assert splits.n_skipped == 2
 
 
-def test_a_folder_of_unknown_records_is_never_skipped_whole(write_task):
+def test_complaint_typos_a_folder_of_unknown_records_is_never_skipped_whole(write_task):
     bad = [{"quest": "x", "answers": "y"}]
     path = str(write_task(train=bad, validation=bad, test=bad))
     with pytest.raises(ValueError, match=r"3 of 3 .*(?s:.*)Nearest: question/answer(?s:.*)Rename the keys"):
         read_splits(path, ReadingSettings(on_bad_record="skip"))
+
+
+def test_a_file_of_mixed_formats_is_an_error_or_skipped(write_task):
+    alpaca = {"instruction": "Say b.", "output": "b"}
+    path = str(write_task(train=["a", alpaca, "c"]))
+    message = (
+        r"1 of 5 records can't be used:\n  train\.jsonl:2: format instruction/input/output, but the file began with "
+        r"question/answer \(keys: instruction, output\)(?s:.*)Mend these records"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_splits(path, DEFAULT)
+    with pytest.warns(UserWarning, match="1 of 5 records"):
+        splits = read_splits(path, ReadingSettings(on_bad_record="skip"))
+    assert answers(splits)["train"] == ["a", "c"]
+    assert splits.n_skipped == 1
+
+
+def test_files_of_a_folder_may_differ_in_format(write_task):
+    splits = read_splits(str(write_task(test=[{"prompt": "p", "completion": "c"}])), DEFAULT)
+    assert answers(splits)["test"] == ["c"]
 
 
 def test_a_split_that_is_empty_after_skipping_is_an_error(write_task):
@@ -117,74 +137,15 @@ def test_duplicates_can_be_kept(write_task):
     assert answers(splits) == {"train": ["a", "a", "b", "c"], "validation": ["a", "b", "v"], "test": ["b"]}
 
 
-def test_missing_and_ambiguous_splits_are_errors(write_task):
-    folder = write_task()
-    (folder / "train.csv").write_text("question,answer\na,b\n")
-    with pytest.raises(ValueError, match=r"train split is there twice: train\.jsonl and train\.csv .*Remove one"):
-        read_splits(str(folder), DEFAULT)
-    (folder / "train.csv").unlink()
-    (folder / "validation.jsonl").rename(folder / "dev.jsonl")
-    message = r"The validation split is missing: .* holds dev\.jsonl, test\.jsonl, train\.jsonl, but .*Add or rename"
-    with pytest.raises(FileNotFoundError, match=message):
-        read_splits(str(folder), DEFAULT)
-
-
 def test_too_few_records_to_split(tmp_path):
     with pytest.raises(ValueError, match=r"holds 2 different records, too few .*`data\.init_args\.path`"):
         read_splits(one_file(tmp_path, 2, copies=3), DEFAULT)
-
-
-def test_a_wrong_path_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"Nothing is at `.*none`.* Correct `data\.init_args\.path`"):
-        read_splits(str(tmp_path / "none"), DEFAULT)
-    with pytest.raises(FileNotFoundError, match=r"Nothing is at `none\.jsonl`"):
-        read_splits("none.jsonl", DEFAULT)
 
 
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.5)])
 def test_shares_must_leave_room(shares):
     with pytest.raises(ValueError, match=r"leave no room .*`data\.init_args\.reading\.validation_share`"):
         ReadingSettings(validation_share=shares[0], test_share=shares[1])
-
-
-def public(monkeypatch, **sizes):
-    rows = {
-        name: datasets.Dataset.from_list([{"question": f"{name}{i}", "answer": "a"} for i in range(size)])
-        for name, size in sizes.items()
-    }
-    monkeypatch.setattr(datasets, "load_dataset", lambda path: datasets.DatasetDict(rows))
-
-
-def test_public_datasets_are_loaded_by_id(monkeypatch):
-    public(monkeypatch, test=1, train=3, validation=2)
-    splits = read_splits("org/name", DEFAULT)
-    assert [len(splits.records[name]) for name in SPLITS] == [3, 2, 1]
-    assert splits.records["train"][2].where == "org/name/train:3"
-    public(monkeypatch, train=20)
-    assert [len(read_splits("org/name", DEFAULT).records[name]) for name in SPLITS] == [16, 2, 2]
-    public(monkeypatch, train=20, test=3)
-    with pytest.raises(ValueError, match=r"has the splits train, test, but validation is needed too\. Save it"):
-        read_splits("org/name", DEFAULT)
-
-
-def test_a_public_dataset_that_cannot_be_loaded(monkeypatch):
-    def fail(path):
-        raise ConnectionError("no route")
-
-    monkeypatch.setattr(datasets, "load_dataset", fail)
-    with pytest.raises(
-        FileNotFoundError, match=r"neither a folder nor a file .*\(ConnectionError: no route\)\. Correct"
-    ):
-        read_splits("org/name", DEFAULT)
-
-
-def test_the_digest_follows_the_content(write_task):
-    path = str(write_task(train=["a"]))
-    before = content_digest(path)
-    assert content_digest(path) == before
-    write_task(train=["b"])
-    assert content_digest(path) != before
-    assert content_digest("org/name") != content_digest("org/other")
 
 
 @pytest.mark.skipif(not TASKS.is_dir(), reason="the task folders aren't here")

@@ -22,7 +22,7 @@ def learned(encoded, tokenizer):
 
 
 @pytest.mark.parametrize("rstrip", [False, True], ids=["plain tokens", "tokens that take white space"])
-def test_only_the_answer_and_its_end_of_turn_token_are_learned(tokenizer, make_tokenizer, rstrip):
+def test_complaint_never_stops_generating_the_last_target_is_the_end_of_turn_token(tokenizer, make_tokenizer, rstrip):
     tokenizer = make_tokenizer(tokenizer.chat_template, rstrip=rstrip)
     encoded = encode(QUESTION, tokenizer, "chat")
     assert learned(encoded, tokenizer) == "Paris<|end|>"
@@ -38,7 +38,7 @@ def test_only_the_answer_and_its_end_of_turn_token_are_learned(tokenizer, make_t
     assert not encoded.target_mask[: encoded.prompt_length].any()
 
 
-def test_every_assistant_turn_is_learned(tokenizer):
+def test_complaint_never_stops_generating_every_assistant_turn_is_learned_with_its_end(tokenizer):
     encoded = encode(CHAT, tokenizer, "chat")
     assert learned(encoded, tokenizer) == "yes<|end|>Ünïcode 🙂<|end|>"
     assert encoded.answer == "Ünïcode 🙂"
@@ -47,7 +47,7 @@ def test_every_assistant_turn_is_learned(tokenizer):
     assert encoded.prompt_text.endswith("And now?<|end|>\n<|assistant|>\n")
 
 
-def test_an_answer_that_begins_with_white_space_keeps_the_prompt_of_generation(tokenizer):
+def test_complaint_templates_differ_white_space_at_the_start_of_an_answer_keeps_the_prompt(tokenizer):
     record = conversation("Q", "\nParis")
     whole = tokenizer(render(record.turns, tokenizer, "chat"))["input_ids"]
     encoded = encode(record, tokenizer, "chat")
@@ -98,10 +98,46 @@ def test_plain_begins_with_the_token_that_the_tokenizer_begins_with():
     np.testing.assert_array_equal(encoded.target_mask, [False, False, True, True])
 
 
-def test_generation_stops_on_the_end_of_turn_and_on_the_end_of_text(tokenizer):
+def test_complaint_never_stops_generating_both_end_tokens_stop_it(tokenizer):
     ends = tokenizer.convert_tokens_to_ids(["<|end|>", "<|endoftext|>"])
     assert stop_token_ids(tokenizer, "chat") == tuple(ends)
     assert stop_token_ids(tokenizer, "plain") == (ends[1],)
+
+
+CONVERSATIONS = [QUESTION, CHAT, conversation("Q", " \n a"), conversation("Q", "a<|end|>\nb"), conversation("é", "🙂")]
+
+
+@pytest.mark.parametrize("template", ["chat", "plain"])
+@pytest.mark.parametrize("record", CONVERSATIONS)
+def test_complaint_templates_differ_the_training_prompt_is_that_of_generation(tokenizer, template, record):
+    encoded = encode(record, tokenizer, template)
+    prompt = render(record.turns[:-1], tokenizer, template, generation=True)
+    assert encoded.prompt_text == prompt
+    assert encoded.prompt_ids.tolist() == tokenizer(prompt)["input_ids"]
+
+
+@pytest.mark.parametrize("template", ["chat", "plain"])
+@pytest.mark.parametrize("record", CONVERSATIONS)
+def test_complaint_all_masked_every_record_has_its_whole_answer_and_an_end_to_learn(tokenizer, template, record):
+    encoded = encode(record, tokenizer, template)
+    end = "<|end|>" if template == "chat" else "<|endoftext|>"
+    assert learned(encoded, tokenizer).endswith(record.answer + end)
+    assert encoded.n_targets >= 2
+    rendered = render(record.turns, tokenizer, template)
+    assert tokenizer.decode(encoded.input_ids) == rendered, "a template is never cut"
+
+
+def test_plain_leaves_white_space_to_a_tokenizer_like_t5s(t5_tokenizer):
+    record = conversation("What is the capital?", "Paris")
+    encoded = encode(record, t5_tokenizer, "plain")
+    assert t5_tokenizer.convert_ids_to_tokens(encoded.input_ids.tolist())[-2:] == ["▁Paris", "</s>"]
+    assert t5_tokenizer.convert_ids_to_tokens(encoded.input_ids[encoded.target_mask].tolist()) == ["▁Paris", "</s>"]
+    assert encoded.prompt_ids.tolist() == t5_tokenizer("What is the capital?\n", add_special_tokens=False)["input_ids"]
+
+
+def test_an_encoder_reads_no_chat(tokenizer):
+    with pytest.raises(ValueError, match=r"`data\.init_args\.template` is chat, but .*`tiny` has an encoder.*: plain`"):
+        encode(QUESTION, tokenizer, "chat", "encoder_decoder")
 
 
 def test_a_missing_chat_template_is_an_error(make_tokenizer):
@@ -133,14 +169,14 @@ def test_a_rejected_role_names_record_and_roles(make_tokenizer):
     ],
     ids=["prompt rewritten", "answer rewritten"],
 )
-def test_a_template_that_rewrites_is_an_error(make_tokenizer, template):
+def test_complaint_templates_differ_one_that_rewrites_turns_is_an_error(make_tokenizer, template):
     tokenizer = make_tokenizer(template + "{% if add_generation_prompt %}<|assistant|>{% endif %}")
     message = r"writes the turns of train\.jsonl:7 differently .*`data\.init_args\.template: plain`"
     with pytest.raises(ValueError, match=message):
         encode(QUESTION, tokenizer, "chat")
 
 
-def test_a_turn_without_an_end_is_an_error(make_tokenizer):
+def test_complaint_never_stops_generating_a_turn_without_an_end_is_an_error(make_tokenizer):
     template = (
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n###{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>{% endif %}"
