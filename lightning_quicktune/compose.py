@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import warnings
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, dict_to_namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -20,6 +21,8 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import Configuration
 
 FitConfig = dict[str, Any]
+
+_SECTIONS: Mapping[str, type] = {"trainer": Trainer, "model": LightningModule, "data": LightningDataModule}
 
 _UPSTREAM_NOISE = (
     ".*does not have many workers.*",  # the data is tokenized already: workers would only cost
@@ -101,16 +104,16 @@ def build(config: FitConfig) -> Composed:
     """
     parsed = _parse(config)
     built = fit_parser().instantiate(parsed)
-    trainer = {k: v for k, v in vars(built.trainer).items()}
-    return Composed(built.model, built.data, trainer, int(parsed.seed_everything))
+    return Composed(built.model, built.data, dict(vars(built.trainer)), int(parsed.seed_everything))
 
 
 def check_space(config: FitConfig, space: SearchSpace) -> None:
-    """Checks, before anything trains, that every key a search space sets exists and takes its values.
+    """Checks, before anything trains, the fit YAML alone, then that it takes every key and value of a search space.
 
     Raises:
-        ValueError: If a key or value doesn't fit the fit YAML; names the configuration.
+        ValueError: If the fit YAML is wrong, or a key or value doesn't fit it; names the configuration.
     """
+    _parse(config)
     for configuration in [space.default, *space.sample(int(min(32, space.size - 1)), seed=0)]:
         try:
             _parse(configured(config, space, configuration))
@@ -139,15 +142,35 @@ def fit_parser() -> LightningArgumentParser:
     """The parser of a fit YAML, with the arguments that LightningCLI's ``fit`` has; built once."""
     parser = LightningArgumentParser(exit_on_error=False)
     parser.add_argument("--seed_everything", type=int, default=0)
-    parser.add_lightning_class_args(Trainer, "trainer")
-    parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True)
-    parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
+    for section, kind in _SECTIONS.items():
+        parser.add_lightning_class_args(kind, section, subclass_mode=kind is not Trainer)
     parser.add_argument("--ckpt_path", type=str | None, default=None)
     return parser
 
 
 def _parse(config: FitConfig) -> Any:
+    """Parses section by section, because trials share most of them; what is wrong, the whole parser says."""
+    seed = config.get("seed_everything", 0)
+    if config.keys() <= {*_SECTIONS, "seed_everything"} and type(seed) is int:
+        try:
+            sections = {name: _parse_section(name, json.dumps(config[name])).clone() for name in _SECTIONS}
+            return dict_to_namespace({"seed_everything": seed, **sections, "ckpt_path": None})
+        except (ArgumentError, KeyError, TypeError):
+            pass
     try:
         return fit_parser().parse_object(copy.deepcopy(config))
     except ArgumentError as error:
         raise ValueError(f"{' '.join(str(error).split())} Mend the fit YAML (`recipe`).") from error
+
+
+@lru_cache(maxsize=32)
+def _parse_section(name: str, text: str) -> Any:
+    """One section, from JSON; trials that go on or differ elsewhere find it here."""
+    return _section_parser(name).parse_object({name: json.loads(text)})[name]
+
+
+@lru_cache(maxsize=len(_SECTIONS))
+def _section_parser(name: str) -> LightningArgumentParser:
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_lightning_class_args(_SECTIONS[name], name, subclass_mode=_SECTIONS[name] is not Trainer)
+    return parser

@@ -49,6 +49,9 @@ class SliceResult:
         metrics: Raw validation metrics, by name.
         test_score: Score on the test split, if it was measured; never shown to searchers.
         test_metrics: Raw test metrics, by name.
+        device: Where this slice was trained, as ``DeviceInfo`` names it; none if unknown.
+        threads: Threads of PyTorch that it was trained with; none if unknown.
+        reference_step_s: Seconds of the reference step there, see ``DeviceInfo``; none if unknown.
     """
 
     fidelity: int
@@ -59,6 +62,9 @@ class SliceResult:
     metrics: Mapping[str, float] = field(default_factory=dict)
     test_score: float | None = None
     test_metrics: Mapping[str, float] = field(default_factory=dict)
+    device: str | None = None
+    threads: int | None = None
+    reference_step_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,17 +99,21 @@ class LearningCurve:
 
 @dataclass(frozen=True)
 class Overheads:
-    """Seconds that a trial spent outside its slices; they are no part of ``cost_s``.
+    """Seconds that a trial spent outside its finished slices; they are no part of ``cost_s``.
 
     Args:
-        start_s: Building model, data and trainer.
-        resume_s: Reading checkpoints after pauses, summed.
+        start_s: From the call to the first training batch, for a trial that begins; the reference step is left out.
+        resume_s: The same for each time that it went on from a checkpoint, summed.
         test_s: Evaluating the test split, summed.
+        save_s: Writing checkpoints and records, telling the tracker, and cleaning up, summed.
+        unfinished_s: Training and validating slices that did not end, because of a failure or an interruption, summed.
     """
 
     start_s: float = 0.0
     resume_s: float = 0.0
     test_s: float = 0.0
+    save_s: float = 0.0
+    unfinished_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,9 @@ class TaskInfo:
 class Trial:
     """One configuration on one task, as far as it has been trained: the trial record.
 
+    ``fit``, run on data and base model of these digests with these versions and as many threads, trains the same
+    weights bit for bit.
+
     Args:
         task: Name of the task.
         base_model: Name of the base model.
@@ -195,6 +208,9 @@ class Trial:
         overheads: Seconds outside the slices.
         device: Where it ran last.
         versions: Version of each package that can change a label.
+        fit: The fit YAML of the trial, as a dictionary; what it leaves out is the default of these versions.
+        base_model_hash: Digest of the base model's weights, as ``BaseModelInfo`` has it.
+        content_digest: Digest of the task's data.
     """
 
     task: str
@@ -209,6 +225,9 @@ class Trial:
     overheads: Overheads = field(default_factory=Overheads)
     device: DeviceInfo | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    base_model_hash: str = ""
+    content_digest: str = ""
 
     @property
     def key(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
@@ -13,7 +14,10 @@ from lightning_quicktune.compose import quiet_upstream
 from lightning_quicktune.finetune.module import CausalLMFinetuner
 from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
+from lightning_quicktune.tracking.connection import answering
 from lightning_quicktune.tracking.lightning_logger import log_folder, log_text
+
+_LIGHTNING_FINDS = ("best", "hpc", "last", "registry")  # words that Lightning's Trainer turns into a path
 
 
 class LogConfig(SaveConfigCallback):
@@ -31,6 +35,14 @@ class LogConfig(SaveConfigCallback):
 
 class QuickTuneCLI(LightningCLI):
     """Composes trainer, model and data from YAML; see ``lightning-quicktune fit --help``."""
+
+    def _parse_ckpt_path(self) -> None:
+        """Refuses a checkpoint that isn't there or can't be read, before any data or weights are."""
+        subcommand = self.config.get("subcommand")
+        path = str(self.config[subcommand].get("ckpt_path") or "") if subcommand else ""
+        if path and path not in _LIGHTNING_FINDS and "://" not in path:
+            _check_checkpoint(Path(path))
+        super()._parse_ckpt_path()
 
     def after_instantiate_classes(self) -> None:
         """Logs the hyperparameters that a person sorts runs by."""
@@ -52,18 +64,45 @@ def run(args: list[str] | None) -> None:
         args: Words from the subcommand on; none for those of the shell, which DDP's launcher gives to other ranks.
     """
     quiet_upstream()
-    cli = QuickTuneCLI(
-        LightningModule,
-        LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        save_config_callback=LogConfig,
-        save_config_kwargs={"overwrite": True},
-        args=args,
-    )
+    try:
+        with answering("the place that `trainer.logger` names", key="trainer.logger"):
+            cli = QuickTuneCLI(
+                LightningModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                seed_everything_default=0,
+                save_config_callback=LogConfig,
+                save_config_kwargs={"overwrite": True},
+                args=args,
+            )
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1 on Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     if isinstance(cli.model, CausalLMFinetuner):
         cli.model.release()
+
+
+def _check_checkpoint(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`--ckpt_path` is {path}, and there is no such file. Give the path of a `.ckpt` that `fit` wrote, or "
+            "leave it out to start afresh."
+        )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"`--ckpt_path` is {path}, which can't be read as a checkpoint: {reason} It is damaged or something else. "
+            "Give an earlier checkpoint, or leave it out to start afresh."
+        ) from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise ValueError(
+            f"`--ckpt_path` is {path}, which holds no `state_dict`, so it isn't a checkpoint of Lightning. Give the "
+            "path of a `.ckpt` that `fit` wrote; an exported adapter can't be trained further."
+        )
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -47,7 +47,7 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Words after the program's name; those of the shell if left out.
 
     Returns:
-        Exit status: 0 if all went well, 2 for a mistake in the command, 1 for what could not be done.
+        Exit status: 0 if all went well, 2 for a mistake in the command, 1 for what could not be done, 130 for Ctrl-C.
     """
     words = list(sys.argv[1:] if args is None else args)
     if not words or words[0] in ("-h", "--help"):
@@ -69,7 +69,8 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"lightning-quicktune {words[0]}: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write(f"lightning-quicktune {words[0]}: interrupted; the same command goes on where it stopped\n")
+        how = "`--ckpt_path` with its last checkpoint" if words[0] in _LIGHTNING else "the same command"
+        sys.stderr.write(f"lightning-quicktune {words[0]}: interrupted; {how} goes on where it stopped\n")
         return 130
     return 0
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import artifact_folder, connect_existing, resolve_uri
+from lightning_quicktune.tracking.connection import answering, artifact_folder, connect_existing, resolve_uri
+
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second for what can't be an id or a version
 
 
 def download(uri: str, tracking_uri: str | None = None) -> Path:
@@ -24,13 +26,19 @@ def download(uri: str, tracking_uri: str | None = None) -> Path:
     Raises:
         ValueError: If the URI has another form.
         FileNotFoundError: If there is no such run, artifact or version.
+        ConnectionError: If MLflow does not answer.
     """
     where = resolve_uri(tracking_uri)
+    with answering(where):
+        return _located(uri, where)
+
+
+def _located(uri: str, where: str) -> Path:
     if run := re.fullmatch(r"runs:/+([^/]+)/(.+?)/*", uri):
         return _run_artifact(connect_existing(where), where, uri, run[1], run[2])
     if model := re.fullmatch(r"models:/+([^/@]+)(?:/(\d+)|@([^/@]+))", uri):
         client = connect_existing(where)
-        return download(_model_source(client, where, uri, *model.groups()), where)
+        return _located(_model_source(client, where, uri, *model.groups()), where)
     raise ValueError(
         f"{uri!r} is no artifact of MLflow: a run's artifact is `runs:/RUN_ID/path`, a registered one "
         "`models:/name/version` or `models:/name@alias`. Copy the run id or the version from the MLflow UI."
@@ -41,7 +49,7 @@ def _run_artifact(client: MlflowClient, where: str, uri: str, run_id: str, path:
     try:
         location = client.get_run(run_id).info.artifact_uri
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code not in _NOT_THERE:
             raise
         raise FileNotFoundError(
             f"There is no run {run_id!r} (asked for by {uri!r}) at {where}. Check the run id in the MLflow UI, "
@@ -63,7 +71,7 @@ def _model_source(client: MlflowClient, where: str, uri: str, name: str, version
     try:
         found = client.get_model_version(name, version) if version else client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code not in _NOT_THERE:
             raise
         versions = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda each: int(each.version))
         listing = ", ".join(f"models:/{name}/{each.version}" for each in versions) or "no version of that name"

@@ -7,12 +7,15 @@ import hashlib
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # what `mlflow ui` opens in the same folder
 _SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
@@ -62,6 +65,27 @@ def artifact_folder(uri: str, location: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme else Path(location)
 
 
+@contextmanager
+def answering(uri: str, key: str = "tracking.uri") -> Iterator[None]:
+    """Turns what MLflow and its database raise into an error that says what to do.
+
+    Args:
+        uri: Where MLflow is, for the message.
+        key: Key of the YAML that says where it is.
+
+    Raises:
+        ConnectionError: If MLflow could not do what was asked.
+    """
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ConnectionError(
+            f"MLflow at {uri} did not do what was asked: {reason} It must be a running server or a database of this "
+            f"version of MLflow. Start it, or set `{key}` (or the environment's MLFLOW_TRACKING_URI)."
+        ) from error
+
+
 def connect_existing(uri: str) -> MlflowClient:
     """Client for reading, which must not create an empty database where there is none.
 
@@ -80,12 +104,12 @@ def connect_existing(uri: str) -> MlflowClient:
     return MlflowClient(uri)
 
 
-def ensure_experiment(client: MlflowClient, uri: str, name: str) -> str:
-    """Id of the experiment of that name, which is created if it is missing."""
+def ensure_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:
+    """The experiment of that name, which is created if it is missing."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location=_artifact_location(uri, name)))
+            return client.get_experiment(client.create_experiment(name, _artifact_location(uri, name)))
         except MlflowException:  # another process was faster
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
@@ -95,7 +119,7 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str) -> str:
             f"`tracking.experiment` is {name!r}, which was deleted at {uri}, so it takes no runs. Restore it with "
             f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or choose another name."
         )
-    return str(experiment.experiment_id)
+    return experiment
 
 
 def find_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:

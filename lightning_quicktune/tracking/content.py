@@ -123,6 +123,10 @@ def trial_content(trial: Trial, settings: str, digest: str) -> RunContent:
         "overheads.start_s": f"{trial.overheads.start_s:g}",
         "overheads.resume_s": f"{trial.overheads.resume_s:g}",
         "overheads.test_s": f"{trial.overheads.test_s:g}",
+        "overheads.save_s": f"{trial.overheads.save_s:g}",
+        "overheads.unfinished_s": f"{trial.overheads.unfinished_s:g}",
+        "base_model.weight_hash": trial.base_model_hash,
+        "content_digest": trial.content_digest,
     }
     if trial.device is not None:
         tags |= {

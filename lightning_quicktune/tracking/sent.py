@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,22 +20,26 @@ class Sent:
     Args:
         uri: Tracking URI it was sent to.
         experiment: Name of the experiment.
+        created_ms: When the experiment was made: a database that took another's place has another time.
         run_id: The run that stands for the record.
         started_ms: Start of that run, in milliseconds since 1970.
         digest: Digest of the record as it was sent; empty if only the run was created.
         status: Status of the run.
         fidelity: Largest step that was sent.
         n_points: Number of metric values that were sent.
+        tags: Tags as they were sent.
     """
 
     uri: str
     experiment: str
+    created_ms: int
     run_id: str
     started_ms: int
     digest: str
     status: str
     fidelity: int
     n_points: int
+    tags: Mapping[str, str]
 
     def new_steps(self, content: RunContent) -> int:
         """First step whose metrics MLflow does not have in full.
@@ -52,10 +57,10 @@ class Sent:
         os.replace(temporary, folder / _FILE)
 
 
-def read_sent(folder: Path, uri: str, experiment: str) -> Sent | None:
-    """What was sent from a folder to this experiment; none if nothing was, or if the note is unreadable."""
+def read_sent(folder: Path, uri: str, experiment: str, created_ms: int) -> Sent | None:
+    """What was sent from a folder to this very experiment; none if nothing was, or if the note is unreadable."""
     try:
         sent = Sent(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):  # the run is found again by its tags
         return None
-    return sent if (sent.uri, sent.experiment) == (uri, experiment) else None
+    return sent if (sent.uri, sent.experiment, sent.created_ms) == (uri, experiment, created_ms) else None

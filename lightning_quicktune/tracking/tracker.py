@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import connect_existing, ensure_experiment, resolve_uri
+from lightning_quicktune.tracking.connection import answering, connect_existing, ensure_experiment, resolve_uri
 from lightning_quicktune.tracking.content import RECORD_FILES, Kind, RunContent, read_content
 from lightning_quicktune.tracking.records import read_records
 from lightning_quicktune.tracking.sent import Sent, read_sent
@@ -20,7 +21,7 @@ from lightning_quicktune.types import TaskInfo, Trial
 _logger = logging.getLogger(__name__)
 _warned: set[str] = set()
 _POINTS_PER_CALL = 800  # MLflow takes 1,000 values a call, parameters and tags included
-_PATIENCE = 20  # a server that is away may cost one part in so many of the time
+_PATIENCE = 20  # a server that is slow or away may cost one part in so many of the time
 
 
 class Tracker:
@@ -38,8 +39,9 @@ class Tracker:
     def __init__(self, uri: str | None, experiment: str) -> None:
         self.uri = resolve_uri(uri)
         self.experiment = experiment
-        self._connected: tuple[MlflowClient, str] | None = None
+        self._connected: tuple[MlflowClient, Experiment] | None = None
         self._away_until = 0.0
+        self._busy_until = 0.0
 
     def sync_trial(self, folder: Path) -> bool:
         """Sends what MLflow does not have yet of the trial in a folder.
@@ -50,6 +52,19 @@ class Tracker:
         Returns:
             Whether MLflow has everything now.
         """
+        return self._sync(folder, "trial")
+
+    def follow_trial(self, folder: Path) -> bool:
+        """Sends like ``sync_trial``, but a trial that still runs only as often as takes a twentieth of the time.
+
+        Args:
+            folder: Folder of the trial.
+
+        Returns:
+            Whether MLflow has everything now.
+        """
+        if self._busy_until > time.monotonic() and read_content(folder, "trial").status == "RUNNING":
+            return False
         return self._sync(folder, "trial")
 
     def sync_task(self, folder: Path) -> bool:
@@ -93,17 +108,18 @@ class Tracker:
         Returns:
             Id of the run: the folder is ``runs:/ID/artifact_path`` from now on.
         """
-        client, experiment_id = self._connect()
-        run = client.create_run(experiment_id, run_name=run_name, tags={**tags, "quicktune.kind": kind})
-        run_id: str = run.info.run_id
-        try:
-            now = int(time.time() * 1000)
-            client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()])
-            client.log_artifacts(run_id, str(folder), artifact_path)
-        except BaseException:
-            client.set_terminated(run_id, "FAILED")
-            raise
-        client.set_terminated(run_id, "FINISHED")
+        with answering(self.uri):
+            client, experiment = self._connect()
+            run = client.create_run(experiment.experiment_id, run_name=run_name, tags={**tags, "quicktune.kind": kind})
+            run_id: str = run.info.run_id
+            try:
+                now = int(time.time() * 1000)
+                client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()])
+                client.log_artifacts(run_id, str(folder), artifact_path)
+            except BaseException:
+                client.set_terminated(run_id, "FAILED")
+                raise
+            client.set_terminated(run_id, "FINISHED")
         return run_id
 
     def register(self, run_id: str, artifact_path: str, name: str) -> str:
@@ -117,34 +133,37 @@ class Tracker:
         Returns:
             The version's URI, ``models:/name/version``.
         """
-        client, _ = self._connect()
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        version = client.create_model_version(name, source=f"runs:/{run_id}/{artifact_path}", run_id=run_id)
+        with answering(self.uri):
+            client, _ = self._connect()
+            try:
+                client.create_registered_model(name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            version = client.create_model_version(name, source=f"runs:/{run_id}/{artifact_path}", run_id=run_id)
         return f"models:/{name}/{version.version}"
 
-    def _connect(self) -> tuple[MlflowClient, str]:
+    def _connect(self) -> tuple[MlflowClient, Experiment]:
         if self._connected is None:
             client = MlflowClient(self.uri)
             self._connected = client, ensure_experiment(client, self.uri, self.experiment)
         return self._connected
 
     def _read(self, kind: Kind) -> list[dict[str, object]]:
-        return read_records(connect_existing(self.uri), self.uri, self.experiment, kind)
+        with answering(self.uri):
+            return read_records(connect_existing(self.uri), self.uri, self.experiment, kind)
 
     def _sync(self, folder: Path, kind: Kind) -> bool:
         content = read_content(folder, kind)
-        sent = read_sent(folder, self.uri, self.experiment)
-        if sent is not None and sent.digest == content.digest:
-            return True
         started = time.monotonic()
         if started < self._away_until:
             return False
         try:
-            self._send(folder, content, sent)
+            sent = read_sent(folder, self.uri, self.experiment, self._connect()[1].creation_time)
+            if sent is None or sent.digest != content.digest:
+                self._send(folder, content, sent)
+                now = time.monotonic()
+                self._busy_until = now + _PATIENCE * (now - started)
         except Exception as error:  # a server, a database or a disk fails in many ways, and none may stop training
             now = time.monotonic()
             self._away_until = now + _PATIENCE * (now - started)
@@ -159,17 +178,30 @@ class Tracker:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise  # the database was emptied or replaced: begin again
-        client, experiment_id = self._connect()
-        run = self._find(content) or client.create_run(experiment_id, run_name=content.name, tags=content.identity)
-        sent = Sent(self.uri, self.experiment, run.info.run_id, run.info.start_time, "", run.info.status, -1, 0)
+        client, experiment = self._connect()
+        found = self._find(content)
+        tags = {} if found else {**content.tags, **content.identity}
+        run = found or client.create_run(experiment.experiment_id, run_name=content.name, tags=tags)
+        sent = Sent(
+            uri=self.uri,
+            experiment=self.experiment,
+            created_ms=experiment.creation_time,
+            run_id=run.info.run_id,
+            started_ms=run.info.start_time,
+            digest="",
+            status=run.info.status,
+            fidelity=-1,
+            n_points=0,
+            tags=tags,
+        )
         self._update(folder, content, sent, is_new=True)
 
     def _find(self, content: RunContent) -> Run | None:
         """The run made for this record by a process that was killed before it could note so."""
-        client, experiment_id = self._connect()
+        client, experiment = self._connect()
         quote = '"' if "'" in content.name else "'"
         query = " and ".join(f"tags.`{name}` = {quote}{value}{quote}" for name, value in content.identity.items())
-        runs = client.search_runs([experiment_id], query, max_results=1)
+        runs = client.search_runs([experiment.experiment_id], query, max_results=1)
         return runs[0] if runs else None
 
     def _update(self, folder: Path, content: RunContent, sent: Sent, is_new: bool) -> None:
@@ -181,7 +213,7 @@ class Tracker:
             if p.step >= first
         ]
         params = [Param(name, value) for name, value in content.params.items()] if is_new else []
-        tags = [RunTag(name, value) for name, value in content.tags.items()]
+        tags = [RunTag(name, value) for name, value in content.tags.items() if sent.tags.get(name) != value]
         client.log_batch(sent.run_id, metrics[:_POINTS_PER_CALL], params, tags)
         for start in range(_POINTS_PER_CALL, len(metrics), _POINTS_PER_CALL):
             client.log_batch(sent.run_id, metrics[start : start + _POINTS_PER_CALL])
@@ -192,16 +224,13 @@ class Tracker:
             client.set_terminated(sent.run_id, content.status)
         elif content.status != sent.status:
             client.update_run(sent.run_id, content.status)
-        fidelity = max((p.step for p in content.points), default=-1)
-        Sent(
-            uri=self.uri,
-            experiment=self.experiment,
-            run_id=sent.run_id,
-            started_ms=sent.started_ms,
+        replace(
+            sent,
             digest=content.digest,
             status=content.status,
-            fidelity=fidelity,
+            fidelity=max((p.step for p in content.points), default=-1),
             n_points=len(content.points),
+            tags=content.tags,
         ).write(folder)
 
     def _warn(self, error: Exception) -> None:

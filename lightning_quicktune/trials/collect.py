@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import sys
 import time
 import zlib
 from dataclasses import dataclass
@@ -11,19 +12,26 @@ from pathlib import Path
 
 import torch
 
-from lightning_quicktune.compose import FitConfig, check_space, read_yaml
+from lightning_quicktune.compose import FitConfig, read_yaml
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials.progress import Progress
-from lightning_quicktune.trials.runner import TrialPlan, run_trial
+from lightning_quicktune.trials.checkpoints import drop_checkpoints
+from lightning_quicktune.trials.collection_progress import CollectionProgress
+from lightning_quicktune.trials.identity import differences, label_settings
+from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.recipe import check_search
+from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import drop_checkpoints, exclusive, read_json, read_trial, write_json
+from lightning_quicktune.trials.storage import exclusive, read_json, read_trial, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
+from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)
+_ENDED = ("completed", "failed")
+_GRACE_S = 10.0  # for workers to pause their trials
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,11 @@ def collect(settings: CollectSettings) -> Collected:
     output = Path(settings.output)
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
-    check_space(recipe, space)
+    check_search(recipe, space)
     _check_same_collection(output, space, recipe, settings)
-    for source in settings.tasks:
-        _task(settings, recipe, source)
+    setups = [_task(settings, recipe, source) for source in settings.tasks]
     _run_workers(settings)
-    return _gather(settings, Tracker(settings.tracking.uri, settings.tracking.experiment), space)
+    return _gather(settings, Tracker(settings.tracking.uri, settings.tracking.experiment), space, setups)
 
 
 def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> list[TrialPlan]:
@@ -86,15 +93,29 @@ def _run_workers(settings: CollectSettings) -> None:
         _work(settings, 0)
         return
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_work, args=(settings, number)) for number in range(settings.workers)]
+    workers = [context.Process(target=_worker, args=(settings, number)) for number in range(settings.workers)]
     for worker in workers:
         worker.start()
-    for worker in workers:
-        worker.join()
+    try:
+        for worker in workers:
+            worker.join()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.join(_GRACE_S)
+            worker.terminate()
+        raise
     if any(worker.exitcode for worker in workers):
         codes = [worker.exitcode for worker in workers]
         log.warning("Some workers ended early (exit codes %s); what they left is done here.", codes)
         _work(settings, 0)
+
+
+def _worker(settings: CollectSettings, number: int) -> None:
+    """A process of its own, which Ctrl-C reaches too: it has paused its trial then, and ends without a traceback."""
+    try:
+        _work(settings, number)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _work(settings: CollectSettings, number: int) -> None:
@@ -104,12 +125,12 @@ def _work(settings: CollectSettings, number: int) -> None:
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
     waiting = [p for source in settings.tasks for p in plans(settings, space, _task(settings, recipe, source))]
-    progress = Progress(waiting, number)
+    progress = CollectionProgress(waiting, number)
     for plan in waiting:
         with exclusive(plan.folder) as free:
             if free and not _is_done(plan):
                 start = time.perf_counter()
-                trial = run_trial(plan, plan.task.max_fidelity, tracker.sync_trial)
+                trial = run_trial(plan, plan.task.max_fidelity, tracker.follow_trial)
                 progress.finished(trial, time.perf_counter() - start)
             if free:
                 drop_checkpoints(plan.folder)
@@ -117,7 +138,7 @@ def _work(settings: CollectSettings, number: int) -> None:
 
 def _is_done(plan: TrialPlan) -> bool:
     trial = read_trial(plan.folder)
-    return trial is not None and trial.status in ("completed", "failed")
+    return trial is not None and trial.status in _ENDED
 
 
 def _task(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSetup:
@@ -128,19 +149,15 @@ def _task_folder(settings: CollectSettings, source: str) -> Path:
     return Path(settings.output) / "tasks" / task_name(source)
 
 
-def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace) -> Collected:
+def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, setups: list[TaskSetup]) -> Collected:
+    """Builds the table from what MLflow holds of this collection, whatever else the experiment has."""
     _send_all(settings, tracker)
-    names = {task_name(source) for source in settings.tasks}
-    tasks = [t for t in tracker.read_tasks() if t.name in names]
-    same = {"seed": settings.seed, "max_fidelity": settings.max_fidelity, "base_model": tasks[0].base_model.name}
-    trials = [
-        t
-        for t in tracker.read_trials()
-        if t.task in names
-        and t.status in ("completed", "failed")
-        and all(getattr(t, name) == value for name, value in same.items())
-    ]
-    table = build(trials, tasks, space, origin=settings.origin, licence=settings.licence)
+    expected = {plan.blank.key: plan.blank for setup in setups for plan in plans(settings, space, setup)}
+    trials = [t for t in tracker.read_trials() if t.status in _ENDED and _is_same(t, expected.get(t.key))]
+    missing = len(expected) - len({t.key for t in trials})
+    if missing:
+        log.warning("%d of %d trials are not in the table: their runs are deleted in MLflow.", missing, len(expected))
+    table = build(trials, [s.info for s in setups], space, origin=settings.origin, licence=settings.licence)
     folder = Path(settings.output) / "meta_dataset"
     save(table, folder)
     failed = sum(t.status == "failed" for t in trials)
@@ -149,10 +166,20 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace) -> 
         "meta_dataset",
         run_name="meta-dataset",
         kind="meta_dataset",
-        tags={"tasks": str(len(tasks))},
+        tags={"tasks": str(len(setups))},
         metrics={"trials": float(len(trials)), "failed_trials": float(failed)},
     )
     return Collected(table, folder, run_id)
+
+
+def _is_same(trial: Trial, planned: Trial | None) -> bool:
+    """Whether a trial of the experiment is the planned one: of the same settings, records and weights."""
+    same = ("max_fidelity", "base_model_hash", "content_digest")
+    return (
+        planned is not None
+        and all(getattr(trial, name) == getattr(planned, name) for name in same)
+        and label_settings(trial.fit) == label_settings(planned.fit)
+    )
 
 
 def _send_all(settings: CollectSettings, tracker: Tracker) -> None:
@@ -180,15 +207,14 @@ def _check_names(sources: list[str]) -> None:
 
 def _check_same_collection(output: Path, space: SearchSpace, recipe: FitConfig, settings: CollectSettings) -> None:
     """A folder holds trials that can be compared: of one space, recipe, length and seed. Tasks and numbers may grow."""
-    identity = {"max_fidelity": settings.max_fidelity, "seed": settings.seed, "recipe": recipe}
+    identity = {"max_fidelity": settings.max_fidelity, "seed": settings.seed, **label_settings(recipe)}
     known = read_json(output / "collection.json")
     if known is None:
-        write_json(output / "collection.json", {**identity, "space": space.to_dict()})
+        write_json(output / "collection.json", {"identity": identity, "space": space.to_dict()})
         return
-    differing = [name for name, value in identity.items() if known[name] != value]
-    differing += SearchSpace.from_dict(known["space"]).differences(space)
-    if differing:
+    changes = differences(known["identity"], identity) + SearchSpace.from_dict(known["space"]).differences(space)
+    if changes:
         raise ValueError(
-            f"{output} holds trials of another collection; these differ: {'; '.join(differing)}. Set `output` to "
-            "another folder, or go on with the settings of before."
+            f"{output} holds trials of another collection: {'; '.join(changes)}. Set `output` to another folder, or "
+            "go on with the settings of before."
         )

@@ -6,12 +6,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from lightning_quicktune.trials.runner import TrialPlan
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.types import Trial
 
 
-class Progress:
+class CollectionProgress:
     """One line per finished trial, with what all workers have done.
 
     Args:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.runner import TrialPlan, run_trial
+from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 

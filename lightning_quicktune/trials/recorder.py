@@ -1,33 +1,55 @@
-"""Lightning callbacks that turn epochs into slices: record score and cost of each, and pause after one."""
+"""Lightning callbacks that turn epochs into slices: score, cost and checkpoint of each, and pause after one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 
 from lightning_quicktune.finetune.module import CausalLMFinetuner
 from lightning_quicktune.finetune.scoring import split_metrics
-from lightning_quicktune.types import LearningCurve, SliceResult
+from lightning_quicktune.trials.checkpoints import save_slice
+from lightning_quicktune.types import DeviceInfo, LearningCurve, Overheads, SliceResult
+
+_Phase = Literal["start_s", "resume_s", "test_s", "save_s", "unfinished_s"]
 
 
-class SliceRecorder(Callback):
-    """Records score and cost of each slice; the curve travels in the checkpoint, so that the two always agree.
+class SliceRecorder(Checkpoint):
+    """Records score and cost of each slice and writes its checkpoint, in which the curve travels: the two always agree.
+
+    All time is booked once: training and validation as the cost of a slice, everything else as an overhead. As a
+    ``Checkpoint`` it is called after all other callbacks.
 
     Args:
-        on_slice: Called with the curve after each slice.
+        folder: Folder of the trial, where checkpoints are written.
+        overheads: What earlier attempts took.
+        on_slice: Called with the curve after each slice, when its checkpoint is safe.
         test_each_slice: Whether the test split is measured after each slice, outside the cost.
+        began: When this attempt began, by ``time.perf_counter``.
     """
 
-    def __init__(self, on_slice: Callable[[LearningCurve], None], test_each_slice: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        overheads: Overheads,
+        on_slice: Callable[[LearningCurve], None],
+        test_each_slice: bool,
+        began: float,
+    ) -> None:
+        self.folder = folder
+        self.overheads = overheads
         self.on_slice = on_slice
         self.test_each_slice = test_each_slice
+        self.device: DeviceInfo | None = None
         self.slices: list[SliceResult] = []
-        self.test_s = 0.0
-        self._wall = self._cpu = 0.0
+        self._booked = began  # all time before is booked
+        self._phase: _Phase = "start_s"  # what time counts as from then on; in a slice, only if the slice doesn't end
+        self._cpu = 0.0
         self._tokens = 0
 
     @property
@@ -35,18 +57,31 @@ class SliceRecorder(Callback):
         """The slices so far."""
         return LearningCurve(tuple(self.slices))
 
+    def leave_out(self, seconds: float) -> None:
+        """Takes seconds out of what is booked next."""
+        self._booked += seconds
+
+    def resumes(self) -> None:
+        """Says that this attempt goes on from a checkpoint."""
+        self._phase = "resume_s"
+
+    def close(self) -> None:
+        """Books the rest of an attempt."""
+        self._book(self._phase)
+
     def state_dict(self) -> dict[str, Any]:
         """The curve, for the checkpoint."""
-        return {"slices": [asdict(s) for s in self.slices], "test_s": self.test_s}
+        return {"slices": [asdict(s) for s in self.slices]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes the curve over from a checkpoint."""
         self.slices = [SliceResult(**s) for s in state_dict["slices"]]
-        self.test_s = state_dict["test_s"]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clocks of a slice."""
-        self._wall, self._cpu, self._tokens = time.perf_counter(), time.process_time(), 0
+        self._book(self._phase)
+        self._phase = "unfinished_s"
+        self._cpu, self._tokens = time.process_time(), 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -67,12 +102,13 @@ class SliceRecorder(Callback):
         self._tokens += int(batch["n_tokens"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ends a slice: stops the clocks, then tests outside the cost."""
-        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        """Ends a slice: stops the clocks, tests outside the cost, then makes the slice safe."""
+        cpu, wall = time.process_time() - self._cpu, self._elapsed()
+        self._phase = "save_s"
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        metrics = {name.removeprefix("val/"): v for name, v in logged.items() if name.startswith("val/")}
         test = self._test(trainer, pl_module) if self.test_each_slice else {}
         score_name = pl_module.score.name if isinstance(pl_module, CausalLMFinetuner) else "score"
+        is_best = all(logged["score"] > s.score for s in self.slices)
         self.slices.append(
             SliceResult(
                 fidelity=len(self.slices) + 1,
@@ -80,22 +116,36 @@ class SliceRecorder(Callback):
                 cost_s=wall,
                 cost_cpu_s=cpu,
                 cost_tokens=self._tokens,
-                metrics=metrics,
+                metrics={name.removeprefix("val/"): v for name, v in logged.items() if name.startswith("val/")},
                 test_score=test.get(score_name),
                 test_metrics=test,
+                device=self.device.name if self.device else None,
+                threads=self.device.threads if self.device else None,
+                reference_step_s=self.device.reference_step_s if self.device else None,
             )
         )
+        save_slice(trainer, self.folder, is_best)
+        self._book("save_s")
         self.on_slice(self.curve)
 
     def _test(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         if not isinstance(module, CausalLMFinetuner):
             raise TypeError(f"Only a CausalLMFinetuner can be tested between slices, not a {type(module).__name__}.")
-        start = time.perf_counter()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         score = module.score
         metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)
-        self.test_s += time.perf_counter() - start
+        self._book("test_s")
         return metrics
+
+    def _elapsed(self) -> float:
+        """Seconds since the last booking, which are then booked."""
+        now = time.perf_counter()
+        elapsed, self._booked = now - self._booked, now
+        return elapsed
+
+    def _book(self, name: _Phase) -> None:
+        seconds = getattr(self.overheads, name) + self._elapsed()
+        self.overheads = replace(self.overheads, **{name: seconds})
 
 
 class PauseAt(Callback):

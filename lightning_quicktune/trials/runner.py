@@ -4,81 +4,30 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import BasePredictionWriter, Checkpoint, ModelCheckpoint
+from lightning.pytorch import Trainer, seed_everything
 
-from lightning_quicktune.compose import (
-    Composed,
-    FitConfig,
-    build,
-    configured,
-    quiet_upstream,
-    to_yaml,
-    with_overrides,
-)
+from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
 from lightning_quicktune.finetune.module import CausalLMFinetuner, DivergedError
-from lightning_quicktune.finetune.reference import reference_step_s
-from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.facts import device_info, versions
+from lightning_quicktune.trials.checkpoints import usable_checkpoint
+from lightning_quicktune.trials.facts import device_info
+from lightning_quicktune.trials.identity import differences, label_settings
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
-from lightning_quicktune.trials.storage import BEST, FIT_YAML, LAST, disk_full, read_trial, write_text, write_trial
-from lightning_quicktune.types import Configuration, LearningCurve, Overheads, SliceResult, TaskInfo, Trial
+from lightning_quicktune.trials.storage import FIT_YAML, disk_full, read_trial, write_text, write_trial
+from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
+from lightning_quicktune.types import LearningCurve, Trial
 
 log = logging.getLogger(__name__)
-
-_QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-
-
-@dataclass(frozen=True)
-class TrialPlan:
-    """One configuration on one task: all that a trial needs.
-
-    Args:
-        task: The task.
-        fit: The fit YAML of the task, before the configuration's values are set.
-        space: The search space of the configuration.
-        configuration: What is trained.
-        seed: Seed of adapter, data order and dropout.
-        folder: Where record and checkpoints are kept, of this trial alone.
-        test_each_slice: Whether the test split is measured after each slice.
-    """
-
-    task: TaskInfo
-    fit: FitConfig
-    space: SearchSpace
-    configuration: Configuration
-    seed: int
-    folder: Path
-    test_each_slice: bool = False
-
-    @property
-    def resolved(self) -> FitConfig:
-        """The fit YAML of this trial: run alone, it trains the same weights."""
-        seeded = with_overrides(self.fit, {"seed_everything": self.seed, "trainer.max_epochs": self.task.max_fidelity})
-        return configured(seeded, self.space, self.configuration)
-
-    @property
-    def blank(self) -> Trial:
-        """The record before the first slice."""
-        return Trial(
-            task=self.task.name,
-            base_model=self.task.base_model.name,
-            metric=self.task.metric,
-            configuration=self.configuration,
-            seed=self.seed,
-            max_fidelity=self.task.max_fidelity,
-            curve=LearningCurve(),
-            status="running",
-            versions=versions(),
-        )
 
 
 def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object] | None = None) -> Trial:
@@ -93,141 +42,152 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
         The trial record, which is also in the plan's folder.
 
     Raises:
-        ValueError: If ``fidelity`` is outside its range, or the fit YAML asks for several devices.
+        ValueError: If ``fidelity`` is outside its range, the fit YAML asks for several devices, or the folder holds a
+            trial with other settings.
         OSError: If the disk is full.
+        KeyboardInterrupt: If the user stopped it; the trial is then paused.
     """
+    began = time.perf_counter()
     if not 1 <= fidelity <= plan.task.max_fidelity:
         raise ValueError(
             f"A trial of {plan.task.name} can't reach fidelity {fidelity}: its schedule has {plan.task.max_fidelity} "
             "slices. Raise `max_fidelity`."
         )
-    known = read_trial(plan.folder)
-    # A record that says `running` is of a killed process: then what the checkpoint holds counts.
-    if known is not None and known.status != "running" and (known.failure or known.curve.fidelity >= fidelity):
-        return known
-    write_text(plan.folder / FIT_YAML, to_yaml(plan.resolved))
-    attempt = _Attempt(plan, known or plan.blank, on_record or (lambda folder: None))
-    write_trial(plan.folder, attempt.trial)
+    known, blank = read_trial(plan.folder), plan.blank
+    if known is not None:
+        _check_same(plan, known, blank)
+        if known.versions != blank.versions:
+            log.warning(
+                "Trial %s began with other versions: %s. Its record may not reproduce it.",
+                known.key,
+                "; ".join(differences(known.versions, blank.versions)),
+            )
+        # A record that says `running` is of a killed process: then what the checkpoint holds counts.
+        if known.status != "running" and (known.failure or known.curve.fidelity >= fidelity):
+            return known
+    attempt = _Attempt(plan, known or blank, fidelity, on_record or (lambda folder: None), began)
     with warnings.catch_warnings():
         quiet_upstream()
-        attempt.train(fidelity)
-    attempt.keep()
+        attempt.train()
     return attempt.trial
 
 
-def trial_device(fit: FitConfig) -> torch.device:
-    """The device that trials of this fit YAML use."""
-    trainer = Trainer(**{**build(fit).trainer, **_QUIET, "callbacks": None})
-    device: torch.device = trainer.strategy.root_device
-    return device
+def stop_trial(folder: Path, on_record: Callable[[Path], object]) -> None:
+    """Marks a paused trial as stopped, because the search has ended without it; it can still be trained further.
 
-
-def time_reference_step(fit: FitConfig) -> float:
-    """Seconds of the base model's reference step on the device that trials of this fit YAML use."""
-    model = build(fit).model
-    if not isinstance(model, CausalLMFinetuner):
-        raise ValueError(f"`model.class_path` is {type(model).__name__}, which has no base model to time.")
-    return reference_step_s(model.loaded, trial_device(fit))
+    Args:
+        folder: Folder of the trial.
+        on_record: Called with the folder if the record has changed.
+    """
+    trial = read_trial(folder)
+    if trial is not None and trial.status == "paused":
+        write_trial(folder, replace(trial, status="stopped"))
+        on_record(folder)
 
 
 class _Attempt:
     """One fit of a trial, from building it to its end by pause, completion or failure."""
 
-    def __init__(self, plan: TrialPlan, trial: Trial, on_record: Callable[[Path], object]) -> None:
+    def __init__(
+        self, plan: TrialPlan, trial: Trial, fidelity: int, on_record: Callable[[Path], object], began: float
+    ) -> None:
         self.plan = plan
+        self.fidelity = fidelity
         self.on_record = on_record
         self.trial = replace(trial, status="running")
-        self.recorder = SliceRecorder(self._on_slice, plan.test_each_slice)
+        self.recorder = SliceRecorder(plan.folder, trial.overheads, self._on_slice, plan.test_each_slice, began)
 
-    def train(self, fidelity: int) -> None:
-        start = time.perf_counter()
+    def train(self) -> None:
         seed_everything(self.plan.seed, verbose=False)
-        composed = build(self.plan.resolved)
-        module = composed.model
-        if not isinstance(module, CausalLMFinetuner):
-            raise ValueError(
-                f"Trials train a CausalLMFinetuner, but `model.class_path` is {type(module).__name__}. "
-                "Set it in `recipe`."
-            )
-        trainer = _trainer(composed, self.plan.folder, [self.recorder, PauseAt(fidelity)])
+        fit = self.plan.resolved
+        composed = build(fit)
+        module = self._checked(composed)
+        trainer = trial_trainer(composed, self.plan.folder, [self.recorder, PauseAt(self.fidelity)])
+        write_text(self.plan.folder / FIT_YAML, to_yaml(fit))
+        self._keep()
         try:
-            device = trainer.strategy.root_device
-            if self.trial.device is None:
-                reference = reference_step_s(module.loaded, device)
-                self.trial = replace(self.trial, device=device_info(device, reference))
-            checkpoint, curve = _usable_checkpoint(self.plan.folder)
-            self.trial = replace(self.trial, curve=curve)
-            self._spend(time.perf_counter() - start, resumed=checkpoint is not None)
-            if curve.fidelity < fidelity:
-                trainer.fit(module, composed.data, ckpt_path=checkpoint, weights_only=True)
+            with _interruptible():
+                self._fit(trainer, module, composed)
             done = self.trial.curve.fidelity
             self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
         except Exception as error:
             self.trial = replace(self.trial, status="failed", failure=_failure(error, composed, self.plan.folder))
             log.warning("Trial %s failed after %d slices: %s", self.trial.key, self.trial.curve.fidelity, error)
+        except KeyboardInterrupt:
+            self.trial = replace(self.trial, status="paused")
+            raise
         finally:
             module.release()
+            self.recorder.close()
+            self._keep()
+            self.on_record(self.plan.folder)
+
+    def _checked(self, composed: Composed) -> CausalLMFinetuner:
+        module, expected = composed.model, self.plan.task.base_model
+        if not isinstance(module, CausalLMFinetuner):
+            raise ValueError(
+                f"Trials train a CausalLMFinetuner, but `model.class_path` is {type(module).__name__}. "
+                "Set it in `recipe`."
+            )
+        if module.loaded.info.weight_hash != expected.weight_hash:
+            raise ValueError(
+                f"The task {self.plan.task.name} was described with weights {expected.weight_hash} of "
+                f"{expected.name}, but `model.init_args.base_model` now gives {module.loaded.info.weight_hash}. Put "
+                "the base model back, or set `output` to another folder."
+            )
+        return module
+
+    def _fit(self, trainer: Trainer, module: CausalLMFinetuner, composed: Composed) -> None:
+        self._time_device(module, trainer.strategy.root_device)
+        checkpoint, curve = usable_checkpoint(self.plan.folder)
+        self.trial = replace(self.trial, curve=curve)
+        if checkpoint is not None:
+            self.recorder.resumes()
+        if curve.fidelity < self.fidelity:
+            trainer.fit(module, composed.data, ckpt_path=checkpoint, weights_only=True)
+
+    def _time_device(self, module: CausalLMFinetuner, device: torch.device) -> None:
+        start = time.perf_counter()
+        reference = known_reference_step_s(module, device)
+        self.recorder.leave_out(time.perf_counter() - start)
+        self.recorder.device = device_info(device, reference)
+        self.trial = replace(self.trial, device=self.recorder.device)
 
     def _on_slice(self, curve: LearningCurve) -> None:
-        overheads = replace(self.trial.overheads, test_s=self.recorder.test_s)
-        self.trial = replace(self.trial, curve=curve, overheads=overheads)
-        self.keep()
+        self.trial = replace(self.trial, curve=curve)
+        self._keep()
+        if curve.fidelity < self.fidelity:  # the last slice is told with the end of the attempt
+            self.on_record(self.plan.folder)
 
-    def keep(self) -> None:
-        """Writes the record."""
+    def _keep(self) -> None:
+        self.trial = replace(self.trial, overheads=self.recorder.overheads)
         write_trial(self.plan.folder, self.trial)
-        self.on_record(self.plan.folder)
-
-    def _spend(self, seconds: float, resumed: bool) -> None:
-        before = self.trial.overheads
-        overheads: Overheads = (
-            replace(before, resume_s=before.resume_s + seconds)
-            if resumed
-            else replace(before, start_s=before.start_s + seconds)
-        )
-        self.trial = replace(self.trial, overheads=overheads)
 
 
-def _trainer(composed: Composed, folder: Path, callbacks: list[Callback]) -> Trainer:
-    arguments = dict(composed.trainer)
-    if arguments.get("devices") not in (1, "1", "auto") or int(arguments.get("num_nodes") or 1) > 1:
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays a ``KeyboardInterrupt``, which Lightning turns into an exit and then makes SIGINT ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def _check_same(plan: TrialPlan, known: Trial, now: Trial) -> None:
+    """Refuses to go on with a trial that was trained with other settings or data."""
+    before, after = ({"max_fidelity": t.max_fidelity, **label_settings(t.fit)} for t in (known, now))
+    changes = differences(before, after)
+    if known.content_digest != now.content_digest:
+        changes.append("the records of the task have changed")
+    if changes:
         raise ValueError(
-            f"Trials run inside this process and train on one device, but `trainer.devices` is {arguments['devices']}. "
-            "Set `trainer.devices: 1` in `recipe`; to train one configuration on several, run `fit` on its fit.yaml."
+            f"{plan.folder} holds this trial with other settings: {'; '.join(changes)}. Slices of both can't be one "
+            "learning curve: set `output` to another folder, or put the settings back."
         )
-    if arguments.get("devices") == "auto":
-        arguments["devices"] = 1
-    checkpoint = ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(BEST).stem,
-        monitor="score",
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    own = [c for c in arguments.get("callbacks") or [] if not isinstance(c, (Checkpoint, BasePredictionWriter))]
-    arguments["callbacks"] = [*own, *callbacks, checkpoint]
-    return Trainer(**{**arguments, **_QUIET, "default_root_dir": folder})
-
-
-def _usable_checkpoint(folder: Path) -> tuple[str | None, LearningCurve]:
-    """The furthest checkpoint that can be read, and its curve; a damaged one is removed and said in the log."""
-    for path in (folder / LAST, folder / BEST):
-        if not path.is_file():
-            continue
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            slices = state["callbacks"][SliceRecorder.__name__]["slices"]
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            log.warning(
-                "The checkpoint %s is damaged (%s); going on from an earlier one or from scratch.", path, reason
-            )
-            path.unlink()
-        else:
-            return str(path), LearningCurve(tuple(SliceResult(**s) for s in slices))
-    return None, LearningCurve()
 
 
 def _failure(error: Exception, composed: Composed, folder: Path) -> str:

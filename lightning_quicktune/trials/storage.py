@@ -15,8 +15,6 @@ from lightning_quicktune.types import Trial
 
 RECORD = "trial.json"
 FIT_YAML = "fit.yaml"
-LAST = "last.ckpt"
-BEST = "best.ckpt"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -58,12 +56,6 @@ def exclusive(folder: Path) -> Iterator[bool]:
             yield False
             return
         yield True
-
-
-def drop_checkpoints(folder: Path) -> None:
-    """Frees the disk of a trial that will not be trained further; its record stays."""
-    for name in (LAST, BEST):
-        (folder / name).unlink(missing_ok=True)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import time
 from dataclasses import dataclass
@@ -19,8 +17,10 @@ from lightning_quicktune.data.suite.builtin import write_task
 from lightning_quicktune.finetune.landmarks import landmarks
 from lightning_quicktune.finetune.module import CausalLMFinetuner
 from lightning_quicktune.finetune.scoring import split_metrics
-from lightning_quicktune.trials.runner import trial_device
+from lightning_quicktune.trials.identity import content_digest, differences, label_settings
+from lightning_quicktune.trials.recipe import check_recipe
 from lightning_quicktune.trials.storage import read_json, write_json
+from lightning_quicktune.trials.trainer import trial_device
 from lightning_quicktune.types import TaskInfo
 
 TASK_RECORD = "task.json"
@@ -50,23 +50,23 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
         ValueError: If the recipe doesn't compose these models, the data can't be used, or it changed since it was
             described.
     """
+    check_recipe(recipe)
     path = _local_path(source, folder)
     fit = with_overrides(recipe, {"data.init_args.path": path, "trainer.max_epochs": max_fidelity})
     seed_everything(int(fit.get("seed_everything", 0)), verbose=False)
     module, data = task_objects(fit)
-    identity, known = _identity(fit, data), read_json(folder / TASK_RECORD)
-    if known is None:
-        module.loaded.model.to(trial_device(fit))
-        info = _describe(task_name(source), module, data, max_fidelity)
-        write_json(folder / IDENTITY, {"identity": identity})
-        write_json(folder / TASK_RECORD, info.to_dict())
-        return TaskSetup(info, fit)
-    if read_json(folder / IDENTITY) != {"identity": identity}:
-        raise ValueError(
-            f"The task `{task_name(source)}` in {folder} was described with other data or another recipe. Trials of "
-            "both can't be compared: set `output` to another folder, or put data and `recipe` back."
-        )
-    return TaskSetup(TaskInfo.from_dict(known), fit)
+    settings = {"max_fidelity": max_fidelity, **label_settings(fit)}
+    content = content_digest(data)
+    identity: dict[str, Any] = {"settings": settings, "content": content}
+    known = read_json(folder / TASK_RECORD)
+    if known is not None:
+        _check_same(task_name(source), folder, identity)
+        return TaskSetup(TaskInfo.from_dict(known), fit)
+    module.loaded.model.to(trial_device(fit))
+    info = _describe(task_name(source), module, data, max_fidelity, content)
+    write_json(folder / IDENTITY, identity)
+    write_json(folder / TASK_RECORD, info.to_dict())
+    return TaskSetup(info, fit)
 
 
 def task_objects(fit: FitConfig) -> tuple[CausalLMFinetuner, TaskData]:
@@ -101,7 +101,21 @@ def _local_path(source: str, folder: Path) -> str:
     return str(target if (target / "meta.json").is_file() else write_task(name, folder / "data"))
 
 
-def _describe(name: str, module: CausalLMFinetuner, data: TaskData, max_fidelity: int) -> TaskInfo:
+def _check_same(name: str, folder: Path, now: dict[str, Any]) -> None:
+    before = read_json(folder / IDENTITY) or {}
+    changes = differences(before.get("settings", {}), now["settings"])
+    if before.get("content") != now["content"]:
+        changes.append("the records have changed")
+    if changes:
+        raise ValueError(
+            f"The task `{name}` in {folder} was described with other settings or data: {'; '.join(changes)}. Trials of "
+            "both can't be compared: set `output` to another folder, or put data and `recipe` back."
+        )
+
+
+def _describe(name: str, module: CausalLMFinetuner, data: TaskData, max_fidelity: int, content: str) -> TaskInfo:
+    module.configure_model()  # a wrong adapter is to fail here, once, and not in every trial
+    module.release()
     base = module.loaded
     start = time.perf_counter()
     texts = text_meta_features(data.records("train"), data.tokens("train"))
@@ -117,15 +131,5 @@ def _describe(name: str, module: CausalLMFinetuner, data: TaskData, max_fidelity
         zero_shot_score=zero_shot[score.name],
         meta_features=features,
         meta_features_cost_s=time.perf_counter() - start,
-        facts=data.describe(),
+        facts={**data.describe(), "content_digest": content},
     )
-
-
-def _identity(fit: FitConfig, data: TaskData) -> str:
-    """Changes with anything that changes a label: model, data settings and the records themselves."""
-    settings: dict[str, Any] = {"model": fit["model"], "data": {**fit["data"]["init_args"], "path": ""}}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for split in ("train", "validation", "test"):
-        for record in data.records(split):
-            digest.update(repr([(t.role, t.content) for t in record.turns]).encode())
-    return digest.hexdigest()[:16]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.scoring import split_metrics
-from lightning_quicktune.trials.runner import TrialPlan, trial_device
-from lightning_quicktune.trials.storage import BEST, read_json, write_json
+from lightning_quicktune.trials.checkpoints import BEST
+from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.task_setup import task_objects
+from lightning_quicktune.trials.trainer import trial_device
 from lightning_quicktune.types import Configuration
 
 

@@ -16,9 +16,10 @@ from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_y
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.scale import to_score
-from lightning_quicktune.trials.runner import TrialPlan, time_reference_step
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import set_up_task
+from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
 from lightning_quicktune.types import Configuration, TaskInfo

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightning_quicktune.compose import FitConfig, check_space, quiet_upstream, read_yaml, to_yaml
+from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.search.loop import run_search
@@ -17,10 +17,14 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.checkpoints import BEST
+from lightning_quicktune.trials.identity import settings_digest
 from lightning_quicktune.trials.in_process import InProcessExecutor
-from lightning_quicktune.trials.runner import run_trial, time_reference_step
-from lightning_quicktune.trials.storage import BEST, exclusive, read_json, write_json, write_text
+from lightning_quicktune.trials.recipe import check_search
+from lightning_quicktune.trials.runner import run_trial, stop_trial
+from lightning_quicktune.trials.storage import exclusive, read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
+from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare
 from lightning_quicktune.tuning.experience import base_model_name, load_experience
 from lightning_quicktune.tuning.figure import draw_search
@@ -86,13 +90,13 @@ class _Job:
         self.space = self._space()
         if self.experience is not None:
             self.experience.check_use(self.space, base_model_name(recipe), settings.allow_other_base_model)
-        check_space(recipe, self.space)
+        check_search(recipe, self.space)
         _say(f"Describing {settings.task} and the base model ...")
         self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
         self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
         self.tracker.sync_task(self.output / "task")
         self.executor = InProcessExecutor(
-            self.setup, self.space, self.output / "trials", settings.seed, on_record=self.tracker.sync_trial
+            self.setup, self.space, self.output / "trials", settings.seed, on_record=self.tracker.follow_trial
         )
 
     def search(self) -> SearchResult:
@@ -104,6 +108,7 @@ class _Job:
         identity = {
             "task": task.name,
             "base_model": task.base_model.weight_hash,
+            "recipe": settings_digest(self.setup.fit),
             "space": self.space.id,
             "pool_size": settings.pool_size,
             "max_fidelity": task.max_fidelity,
@@ -114,6 +119,8 @@ class _Job:
         journal = Journal(self.output, identity)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
         result = run_search(searcher, self.executor, self._budget(), journal, self._on_observation)
+        for folder in sorted((self.output / "trials").glob("*/")):
+            stop_trial(folder, self.tracker.sync_trial)
         if result.incumbent is None:
             raise RuntimeError(
                 f"None of {len(result.entries)} trials got through its first slice, so there is nothing to choose. "
@@ -169,7 +176,13 @@ class _Job:
 
     def _max_fidelity(self, recipe: FitConfig) -> int:
         known = self.experience.performance.card.layout.max_fidelity if self.experience else None
-        return int(self.settings.max_fidelity or known or recipe["trainer"]["max_epochs"])
+        chosen = self.settings.max_fidelity or known or (recipe.get("trainer") or {}).get("max_epochs")
+        if chosen is None:
+            raise ValueError(
+                "Nothing says how long a full training is: `max_fidelity` is not set, there are no `surrogates`, and "
+                "`recipe` has no `trainer.max_epochs`. Set `max_fidelity` to a number of slices."
+            )
+        return int(chosen)
 
     def _budget(self) -> Budget:
         budget, spent = self.settings.budget, self.setup.info.meta_features_cost_s
@@ -209,7 +222,7 @@ class _Job:
             return None
         plan = self.executor.plan(self.space.default)
         _say("Training the default configuration in full, for comparison ...")
-        trial = run_trial(plan, plan.task.max_fidelity, self.tracker.sync_trial)
+        trial = run_trial(plan, plan.task.max_fidelity, self.tracker.follow_trial)
         if not trial.curve.scores:
             log.warning("The default configuration failed (%s), so it is not compared.", trial.failure)
             return None

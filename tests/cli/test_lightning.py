@@ -1,4 +1,5 @@
 import json
+import signal
 import sys
 
 import pytest
@@ -83,3 +84,49 @@ def test_an_unknown_key_of_the_model_is_named(arguments, capsys):
 def test_targets_that_match_nothing_end_without_a_traceback(arguments, capsys):
     assert main(["fit", *arguments, "--model.init_args.lora.targets", "[q_proj]"]) == 1
     assert "It has down_proj, gate_up_proj, o_proj, qkv_proj" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("subcommand", ["fit", "test", "predict"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such file"),
+        (b"PK half", "can't be read as a checkpoint"),
+        ({"a": 1}, "holds no `state_dict`"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used_is_said(arguments, tmp_path, capsys, subcommand, content, said):
+    if isinstance(content, bytes):
+        (tmp_path / "some.ckpt").write_bytes(content)
+    elif content is not None:
+        torch.save(content, tmp_path / "some.ckpt")
+    assert main([subcommand, *arguments, "--ckpt_path", "some.ckpt"]) == 1
+    error = capsys.readouterr().err
+    assert f"`--ckpt_path` is some.ckpt, {'and ' if content is None else 'which '}{said}" in error
+
+
+def test_ctrl_c_in_fit_ends_with_130(arguments, monkeypatch, capsys):
+    handler = signal.getsignal(signal.SIGINT)
+
+    def training_step(self, batch, batch_idx):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("lightning_quicktune.finetune.module.CausalLMFinetuner.training_step", training_step)
+    try:
+        assert main(["fit", *arguments]) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_tracking_server_that_is_away_is_said(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    logger = {
+        "class_path": "lightning.pytorch.loggers.MLFlowLogger",
+        "init_args": {"tracking_uri": "http://127.0.0.1:9"},
+    }
+    (tmp_path / "logger.yaml").write_text(yaml.safe_dump({"trainer": {"logger": [logger]}}))
+    assert main(["fit", *arguments, "--config", "logger.yaml"]) == 1
+    error = capsys.readouterr().err
+    assert "did not do what was asked" in error
+    assert "set `trainer.logger`" in error

@@ -44,7 +44,7 @@ def test_a_mistake_of_the_user_is_one_line_without_a_traceback(capsys, tmp_path)
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("name", ["tune", "collect", "export", "inspect", "synthesize"])
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - {"fit", "validate", "test", "predict"}))
 def test_every_subcommand_of_ours_has_help(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([name, "--help"])
@@ -57,3 +57,16 @@ def test_an_unknown_key_is_refused(capsys):
         main(["tune", "--budgte.seconds", "3"])
     assert stopped.value.code == 2
     assert "budgte" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "way"), [("tune", "the same command goes on"), ("fit", "`--ckpt_path` with its last")]
+)
+def test_ctrl_c_ends_with_130_and_without_a_traceback(word, way, monkeypatch, capsys):
+    def interrupted(words):
+        raise KeyboardInterrupt
+
+    module = "lightning" if word == "fit" else word
+    monkeypatch.setattr(f"lightning_quicktune.cli.{module}.run", interrupted)
+    assert main([word]) == 130
+    assert way in capsys.readouterr().err

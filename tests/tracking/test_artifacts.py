@@ -87,3 +87,20 @@ def test_an_unknown_version_lists_the_others(tracker, run_id):
         download("models:/cost@best", tracker.uri)
     with pytest.raises(FileNotFoundError, match=r"it has no version of that name"):
         download("models:/nobody/1", tracker.uri)
+
+
+def test_a_server_that_is_away_is_said(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConnectionError, match=r"MLflow at http://127.0.0.1:9 did not do .* set `tracking.uri`"):
+        download("runs:/0123456789/surrogate", "http://127.0.0.1:9")
+
+
+def test_what_can_be_no_run_id_is_said(tracker, run_id):
+    with pytest.raises(FileNotFoundError, match=r"no run 'not an id!' .* Check the run id"):
+        download("runs:/not an id!/surrogate", tracker.uri)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"something else" * 1000)
+    with pytest.raises(ConnectionError, match=r"did not do what was asked: .*not a database"):
+        download("runs:/0123456789/surrogate", f"sqlite:///{tmp_path}/mlflow.db")

@@ -261,3 +261,37 @@ def test_the_default_is_what_mlflow_ui_opens_and_survives_a_change_of_folder(tmp
     assert module.resolve_uri(None) == module.resolve_uri(DEFAULT_TRACKING_URI) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
     assert Tracker(None, "any").uri == "http://server:5000"
+
+
+def test_a_database_in_anothers_place_is_filled_again(tracker, tmp_path):
+    folder = store(tmp_path, with_slices(2))
+    tracker.sync_trial(folder)
+    note = json.loads((folder / "sent.json").read_text())
+    (folder / "sent.json").write_text(json.dumps({**note, "created_ms": note["created_ms"] - 1, "run_id": "f" * 32}))
+    MlflowClient(tracker.uri).delete_run(note["run_id"])
+    assert tracker.sync_trial(folder)
+    assert history(tracker, "score") == [(1, 0.1), (2, 0.2)]
+
+
+def test_a_running_trial_is_followed_as_often_as_costs_little_and_its_end_is_sent(tracker, tmp_path):
+    assert tracker.follow_trial(store(tmp_path, with_slices(1)))
+    assert not tracker.follow_trial(store(tmp_path, with_slices(2)))
+    assert tracker.follow_trial(store(tmp_path, with_slices(3, status="completed")))
+    assert history(tracker, "score") == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    tracker._busy_until = 0.0
+    assert tracker.follow_trial(store(tmp_path, with_slices(4)))
+    assert len(history(tracker, "score")) == 4
+
+
+def test_only_changed_tags_are_sent_again(tracker, tmp_path, monkeypatch):
+    tracker.sync_trial(store(tmp_path, with_slices(1)))
+    sent = []
+    original = MlflowClient.log_batch
+
+    def log_batch(self, run_id, metrics=(), params=(), tags=()):
+        sent.extend(tag.key for tag in tags)
+        original(self, run_id, metrics, params, tags)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
+    tracker.sync_trial(store(tmp_path, with_slices(2)))
+    assert sent == ["fidelity"]

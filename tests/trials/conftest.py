@@ -1,6 +1,6 @@
 import pytest
 
-from lightning_quicktune.trials.runner import TrialPlan
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.types import Configuration
 

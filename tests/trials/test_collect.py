@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,9 +63,49 @@ def test_a_second_run_trains_nothing_and_more_configurations_go_on(settings, tmp
 
 
 def test_a_collection_of_another_recipe_is_refused(settings, tmp_path, fit_config):
-    collect(settings(tasks=settings().tasks[:1], n_shared=1, n_fresh=0, max_fidelity=1))
-    with pytest.raises(ValueError, match=r"holds trials of another collection; these differ: max_fidelity"):
-        collect(settings(max_fidelity=2))
+    few = {"tasks": settings().tasks[:1], "n_shared": 1, "n_fresh": 0}
+    collect(settings(**few, max_fidelity=1))
+    with pytest.raises(ValueError, match=r"another collection: `max_fidelity` was 1 and is now 2. Set `output`"):
+        collect(settings(**few, max_fidelity=2))
+    fit_config["trainer"]["gradient_clip_val"] = 0.5
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(ValueError, match=r"another collection: `trainer.gradient_clip_val` was 1.0 and is now 0.5"):
+        collect(settings(**few, max_fidelity=1))
+    fit_config["trainer"] |= {"gradient_clip_val": 1.0, "enable_progress_bar": False}
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    collect(settings(**few, max_fidelity=1))
+
+
+def test_other_trials_of_the_experiment_stay_out_of_the_table(settings, tmp_path, fit_config):
+    few = {"tasks": settings().tasks[:1], "n_shared": 1, "n_fresh": 0, "max_fidelity": 1}
+    collect(settings(**few))
+    fit_config["model"]["init_args"]["label_smoothing"] = 0.1
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    other = collect(settings(**few, output=str(tmp_path / "other")))
+    assert len(Tracker(settings().tracking.uri, "collected").read_trials()) == 2
+    (plan,) = tmp_path.glob("other/trials/*/*/trial.json")
+    (cost,) = other.table.trials["cost_s"]
+    assert cost == json.loads(plan.read_text())["curve"][0]["cost_s"]
+
+
+def test_a_fresh_database_is_filled_again_without_training(settings, tmp_path):
+    few = {"tasks": settings().tasks[:1], "n_shared": 2, "n_fresh": 0, "max_fidelity": 1}
+    before = collect(settings(**few)).table.trials
+    (tmp_path / "fresh").mkdir()
+    Tracker(f"sqlite:///{tmp_path}/fresh/mlflow.db", "collected").log_folder(tmp_path / "small", "a", "a", "a", {}, {})
+    shutil.rmtree(tmp_path / "mlartifacts")
+    (tmp_path / "fresh" / "mlflow.db").rename(tmp_path / "mlflow.db")
+    after = collect(settings(**few)).table.trials
+    assert after.equals(before)
+    assert len(Tracker(settings().tracking.uri, "collected").read_trials()) == 2
+
+
+def test_wrong_targets_fail_once_before_any_trial(settings, tmp_path, fit_config):
+    fit_config["model"]["init_args"]["lora"] = {"targets": ["q_proj"]}
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(ValueError, match=r"q_proj.* match no linear module"):
+        collect(settings())
+    assert not list(tmp_path.glob("collection/trials/*/*"))
 
 
 def test_two_tasks_of_one_name_are_refused(settings, tmp_path, write_colours):

@@ -1,10 +1,16 @@
 import dataclasses
+import gc
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
-from lightning_quicktune.trials.runner import TrialPlan, run_trial
-from lightning_quicktune.trials.storage import LAST, read_trial, write_trial
+from lightning_quicktune.trials.checkpoints import LAST
+from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.runner import run_trial
+from lightning_quicktune.trials.storage import read_trial, write_trial
 from lightning_quicktune.trials.task_setup import set_up_task
 
 
@@ -142,3 +148,21 @@ def test_several_devices_are_refused_with_the_key_to_set(make_plan):
     plan = dataclasses.replace(plan, fit={**plan.fit, "trainer": {**plan.fit["trainer"], "devices": 2}})
     with pytest.raises(ValueError, match=r"`trainer.devices` is 2. Set `trainer.devices: 1`"):
         run_trial(plan, 1)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_over_two_hundred_trials(make_plan):
+    """A minute: each trial trains one slice."""
+
+    def resident_mb():
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    sizes = []
+    for number in range(200):
+        plan = make_plan(f"trial{number}", lora_rank=2 + 2 * (number % 2))
+        run_trial(plan, 1)
+        shutil.rmtree(plan.folder)
+        if number % 50 == 49:
+            sizes.append(resident_mb())
+    assert sizes[-1] - sizes[0] < 15, f"Megabytes after 50, 100, 150 and 200 trials: {sizes}"

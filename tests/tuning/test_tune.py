@@ -34,7 +34,9 @@ def settings(tmp_path, fit_config, colour_task, small_space):
             "output": str(tmp_path / "search"),
             "tracking": {"experiment": "tuned", "uri": f"sqlite:///{tmp_path}/mlflow.db"},
         }
-        (tmp_path / "tune.yaml").write_text(yaml.safe_dump({k: v for k, v in {**plain, **changes}.items() if v}))
+        (tmp_path / "tune.yaml").write_text(
+            yaml.safe_dump({k: v for k, v in {**plain, **changes}.items() if v is not None})
+        )
         return parse_settings("tune", TuneSettings, ["--config", str(tmp_path / "tune.yaml")])
 
     return make
@@ -132,13 +134,47 @@ def test_a_budget_that_the_description_has_used_up(settings):
         tune(settings(budget={"seconds": 0.001}))
 
 
-def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings, fit_config, tmp_path):
-    make = settings
-    make()
+def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings, monkeypatch):
+    def exhausted(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr("lightning_quicktune.finetune.module.CausalLMFinetuner.training_step", exhausted)
+    with pytest.raises(RuntimeError, match=r"None of \d+ trials got through its first slice.*trial.json"):
+        tune(settings())
+
+
+def test_wrong_targets_fail_before_any_trial(settings, fit_config, tmp_path):
+    make = settings()
     fit_config["model"]["init_args"]["lora"] = {"targets": ["q_proj"]}
     (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
-    with pytest.raises(RuntimeError, match=r"None of \d+ trials got through its first slice.*trial.json"):
-        tune(make())
+    with pytest.raises(ValueError, match=r"q_proj.* match no linear module"):
+        tune(make)
+    assert not (tmp_path / "search" / "trials").exists()
+
+
+def test_a_recipe_without_a_length_names_the_key(settings, fit_config, tmp_path):
+    make = settings(max_fidelity=None)
+    del fit_config["trainer"]["max_epochs"]
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(ValueError, match=r"`recipe` has no `trainer.max_epochs`. Set `max_fidelity`"):
+        tune(make)
+
+
+def test_another_recipe_on_the_same_output_is_refused(settings, fit_config, tmp_path):
+    tune(settings(budget={"slices": 1}, compare_default=False))
+    fit_config["trainer"]["gradient_clip_val"] = 0.5
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(ValueError, match=r"`trainer.gradient_clip_val` was 1.0 and is now 0.5"):
+        tune(settings(budget={"slices": 2}, compare_default=False))
+
+
+def test_trials_that_the_budget_leaves_are_stopped_and_go_on_with_a_larger_one(settings, tmp_path):
+    tuned = tune(settings(budget={"slices": 2}, compare_default=False))
+    assert {t.status for t in Tracker(tuned.tracking_uri, "tuned").read_trials()} == {"stopped"}
+    tune(settings(budget={"slices": 6}, compare_default=False))
+    trials = Tracker(tuned.tracking_uri, "tuned").read_trials()
+    assert max(t.curve.fidelity for t in trials) > 1
+    assert {t.status for t in trials} <= {"completed", "stopped"}
 
 
 def test_a_second_process_in_the_same_folder_is_refused(settings, tmp_path):

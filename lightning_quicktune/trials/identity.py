@@ -1,0 +1,75 @@
+"""What makes trials comparable: the settings and the content that change a label."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightning_quicktune.data.datamodule import TaskData
+
+# Arguments of the Trainer that say where and how loudly it trains, not what comes of it; the length of the training is
+# compared apart, as `max_fidelity`.
+_NO_LABEL = frozenset(
+    {
+        "accelerator",
+        "callbacks",
+        "default_root_dir",
+        "devices",
+        "enable_checkpointing",
+        "enable_model_summary",
+        "enable_progress_bar",
+        "log_every_n_steps",
+        "logger",
+        "max_epochs",
+        "num_nodes",
+        "num_sanity_val_steps",
+        "profiler",
+        "strategy",
+    }
+)
+
+
+def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes a label in a fit YAML, by dotted key; neither the data's path (its content counts) nor the seed.
+
+    Args:
+        fit: The fit YAML.
+    """
+    trainer = {k: v for k, v in (fit.get("trainer") or {}).items() if k not in _NO_LABEL}
+    flat = dict(_flat({"trainer": trainer, "model": fit.get("model"), "data": fit.get("data")}, ""))
+    return {key: value for key, value in flat.items() if key != "data.init_args.path"}
+
+
+def settings_digest(fit: Mapping[str, Any]) -> str:
+    """Changes with anything in ``label_settings``."""
+    return hashlib.sha256(json.dumps(label_settings(fit), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Settings that differ, each in words: ``key was 1 and is now 2``."""
+    keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    return [f"`{k}` was {before.get(k, 'not set')!r} and is now {now.get(k, 'not set')!r}" for k in keys]
+
+
+def content_digest(data: TaskData) -> str:
+    """Changes with the records of any split, not with where they lie.
+
+    Args:
+        data: The task's data, set up.
+    """
+    digest = hashlib.sha256()
+    for split in ("train", "validation", "test"):
+        for record in data.records(split):
+            digest.update(repr((split, [(t.role, t.content) for t in record.turns])).encode())
+    return digest.hexdigest()[:16]
+
+
+def _flat(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings by dotted key; an empty mapping is a leaf."""
+    if not isinstance(tree, Mapping) or not tree:
+        yield prefix, tree
+        return
+    for key, value in tree.items():
+        yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))

@@ -1,0 +1,63 @@
+"""The Trainer of a trial, the device it is on, and what that device's reference step takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter, Checkpoint
+
+from lightning_quicktune.compose import Composed, FitConfig, build
+from lightning_quicktune.finetune.base_model import BaseModelSettings
+from lightning_quicktune.finetune.module import CausalLMFinetuner
+from lightning_quicktune.finetune.reference import reference_step_s
+
+_QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
+_reference: dict[tuple[BaseModelSettings, str, int], float] = {}
+
+
+def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback]) -> Trainer:
+    """The trainer of a fit YAML, on one device and without its writers of checkpoints, predictions and logs.
+
+    Args:
+        composed: What the fit YAML describes.
+        folder: Folder of the trial.
+        callbacks: Callbacks of the trial, called after those of the YAML.
+
+    Raises:
+        ValueError: If the YAML asks for several devices.
+    """
+    arguments = dict(composed.trainer)
+    if arguments.get("devices") not in (1, "1", "auto") or int(arguments.get("num_nodes") or 1) > 1:
+        raise ValueError(
+            f"Trials run inside this process and train on one device, but `trainer.devices` is {arguments['devices']}. "
+            "Set `trainer.devices: 1` in `recipe`; to train one configuration on several, run `fit` on its fit.yaml."
+        )
+    if arguments.get("devices") == "auto":
+        arguments["devices"] = 1
+    own = [c for c in arguments.get("callbacks") or [] if not isinstance(c, (Checkpoint, BasePredictionWriter))]
+    return Trainer(**{**arguments, **_QUIET, "callbacks": [*own, *callbacks], "default_root_dir": folder})
+
+
+def trial_device(fit: FitConfig) -> torch.device:
+    """The device that trials of this fit YAML use."""
+    trainer = Trainer(**{**build(fit).trainer, **_QUIET, "callbacks": None})
+    device: torch.device = trainer.strategy.root_device
+    return device
+
+
+def time_reference_step(fit: FitConfig) -> float:
+    """Seconds of the base model's reference step on the device that trials of this fit YAML use."""
+    model = build(fit).model
+    if not isinstance(model, CausalLMFinetuner):
+        raise ValueError(f"`model.class_path` is {type(model).__name__}, which has no base model to time.")
+    return known_reference_step_s(model, trial_device(fit))
+
+
+def known_reference_step_s(module: CausalLMFinetuner, device: torch.device) -> float:
+    """Seconds of the base model's reference step, timed once per process, device and number of threads."""
+    key = (module.base_model, str(device), torch.get_num_threads())
+    if key not in _reference:
+        _reference[key] = reference_step_s(module.loaded, device)
+    return _reference[key]
