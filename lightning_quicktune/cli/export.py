@@ -33,13 +33,11 @@ def run(args: list[str]) -> None:
     settings = parse_settings("export", ExportSettings, args)
     from lightning_quicktune.compose import build, read_yaml
     from lightning_quicktune.finetune.export import export_adapter, export_merged, load_adapter
-    from lightning_quicktune.finetune.module import CausalLMFinetuner
+    from lightning_quicktune.finetune.finetuner import Finetuner
 
     module = build(read_yaml(Path(settings.fit))).model
-    if not isinstance(module, CausalLMFinetuner):
-        raise ValueError(
-            f"`fit` composes a {type(module).__name__}, but only a CausalLMFinetuner has an adapter to export."
-        )
+    if not isinstance(module, Finetuner):
+        raise ValueError(f"`fit` composes a {type(module).__name__}, but only a Finetuner has an adapter to export.")
     load_adapter(module, settings.checkpoint)
     folder = (export_merged if settings.merge else export_adapter)(module, settings.output)
     sys.stdout.write(f"Written to {folder}\n")

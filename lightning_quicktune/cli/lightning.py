@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 
 from lightning_quicktune.compose import quiet_upstream
-from lightning_quicktune.finetune.module import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import Finetuner
+from lightning_quicktune.finetune.resuming import read_checkpoint
 from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 from lightning_quicktune.tracking.connection import answering
@@ -41,7 +41,7 @@ class QuickTuneCLI(LightningCLI):
         subcommand = self.config.get("subcommand")
         path = str(self.config[subcommand].get("ckpt_path") or "") if subcommand else ""
         if path and path not in _LIGHTNING_FINDS and "://" not in path:
-            _check_checkpoint(Path(path))
+            read_checkpoint(path)
         super()._parse_ckpt_path()
 
     def after_instantiate_classes(self) -> None:
@@ -80,29 +80,8 @@ def run(args: list[str] | None) -> None:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1 on Ctrl-C
             raise KeyboardInterrupt from None
         raise
-    if isinstance(cli.model, CausalLMFinetuner):
+    if isinstance(cli.model, Finetuner):
         cli.model.release()
-
-
-def _check_checkpoint(path: Path) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`--ckpt_path` is {path}, and there is no such file. Give the path of a `.ckpt` that `fit` wrote, or "
-            "leave it out to start afresh."
-        )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"`--ckpt_path` is {path}, which can't be read as a checkpoint: {reason} It is damaged or something else. "
-            "Give an earlier checkpoint, or leave it out to start afresh."
-        ) from error
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise ValueError(
-            f"`--ckpt_path` is {path}, which holds no `state_dict`, so it isn't a checkpoint of Lightning. Give the "
-            "path of a `.ckpt` that `fit` wrote; an exported adapter can't be trained further."
-        )
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:

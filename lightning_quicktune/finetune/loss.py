@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +12,22 @@ from torch import Tensor
 from lightning_quicktune.data.collate import IGNORE_INDEX
 
 
+class Targets(NamedTuple):
+    """The ``K`` targets of a batch, row by row, and what the model gives for them.
+
+    Args:
+        logits: Unnormalized scores of each target's place, shape ``(K, V)``.
+        labels: Token ids of the targets, int64, shape ``(K,)``.
+        rows: Which row of the batch each target is in, int64, shape ``(K,)``.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
 def next_token_loss(
-    logits: Float[Tensor, "B T V"], labels: Int[Tensor, "B T"], label_smoothing: float = 0.0
+    logits: Float[Tensor, "*shape V"], labels: Int[Tensor, "*shape"], label_smoothing: float = 0.0
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
     """Summed cross-entropy of the targets, and the number of targets it was summed over.
 
@@ -29,7 +42,7 @@ def next_token_loss(
         Loss in nats, and the count.
     """
     loss_sum = F.cross_entropy(
-        logits.float().flatten(0, 1),
+        logits.float().flatten(0, -2),
         labels.flatten(),
         ignore_index=IGNORE_INDEX,
         reduction="sum",
@@ -38,29 +51,47 @@ def next_token_loss(
     return loss_sum, (labels != IGNORE_INDEX).sum()
 
 
-def target_logits(model: Any, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Logits of the positions that predict a target in some record of the batch, and those targets.
+def target_logits(model: Any, batch: dict[str, Any]) -> Targets:
+    """Logits of the positions that predict a target, and of no others.
 
-    The model's own forward pass chooses the positions, so that whatever it does to logits (scaling,
-    soft-capping) is done here too.
+    The model's own forward pass runs up to its output head and after it, so that whatever it does to hidden states or
+    logits (scaling, soft-capping) is done here too; the head alone sees fewer positions.
 
     Args:
-        model: A causal language model, with or without adapter.
-        batch: ``input_ids``, ``attention_mask`` and ``labels``, each ``(B, T)``.
-
-    Returns:
-        Logits ``(B, K, V)`` and labels ``(B, K)``, where ``K`` counts the chosen positions, at least 1.
+        model: A language model, with or without adapter.
+        batch: ``input_ids``, ``labels`` and either ``attention_mask`` or, where records are packed into rows,
+            ``position_ids`` that begin at 0 for each record: without a mask, Transformers keeps them apart.
     """
-    labels = batch["labels"][:, 1:]
-    columns = (labels != IGNORE_INDEX).any(0).nonzero().flatten()  # (K,)
-    if not len(columns):
-        columns = torch.zeros(1, dtype=torch.long, device=labels.device)
-    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "use_cache": False}
-    if _keeps_logits(model):
-        return model(**inputs, logits_to_keep=columns).logits, labels[:, columns]
-    return model(**inputs).logits[:, columns], labels[:, columns]
+    labels = batch["labels"]
+    read = ("input_ids", "attention_mask", "position_ids")
+    inputs: dict[str, Any] = {key: batch[key] for key in read if key in batch}
+    if model.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = decoder_inputs(model, labels)
+    else:
+        labels = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    places = labels != IGNORE_INDEX  # (B, T)
+
+    def keep_places(head: Any, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (hidden[0][places][None], *hidden[1:])
+
+    handle = _plain(model).get_output_embeddings().register_forward_pre_hook(keep_places)
+    try:
+        logits = model(**inputs, use_cache=False).logits[0]
+    finally:
+        handle.remove()
+    return Targets(logits, labels[places], places.nonzero()[:, 0])
 
 
-def _keeps_logits(model: Any) -> bool:
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(plain.forward).parameters
+def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """The batch with its tensors on a device."""
+    return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
+
+
+def decoder_inputs(model: Any, labels: Int[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+    """What an encoder-decoder's decoder reads to predict ``labels``: its start token, then all but the last label."""
+    shifted: Tensor = _plain(model).prepare_decoder_input_ids_from_labels(labels)
+    return shifted
+
+
+def _plain(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -25,7 +25,9 @@ def reference_step_s(base: BaseModel, device: torch.device) -> float:
         start = time.perf_counter()
         with torch.random.fork_rng(devices=[]):
             inputs = model.get_input_embeddings()(tokens).detach().requires_grad_()
-            model(inputs_embeds=inputs, use_cache=False).logits.float().logsumexp(-1).mean().backward()
+            answers = {"decoder_input_ids": tokens} if model.config.is_encoder_decoder else {}
+            logits = model(inputs_embeds=inputs, use_cache=False, **answers).logits
+            logits.float().logsumexp(-1).mean().backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         if attempt:

@@ -1,19 +1,22 @@
-"""Scores of a model on a split: likelihood of the answers, and metrics of generated answers."""
+"""Scores of a model on a split: the likelihood of its answers, generated answers, and the choice among labels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torchmetrics.aggregation import MeanMetric
 
-from lightning_quicktune.finetune.generation import answer_metrics, answers
-from lightning_quicktune.finetune.loss import next_token_loss, target_logits
+from lightning_quicktune.finetune.generation import answer_totals
+from lightning_quicktune.finetune.labels import label_totals
+from lightning_quicktune.finetune.loss import next_token_loss, on_device, target_logits
 from lightning_quicktune.finetune.text_metrics import GENERATION_METRICS
 
-ScoreName = Literal["answer_likelihood", "exact_match", "token_f1", "rouge_l"]
+ScoreName = Literal["answer_likelihood", "exact_match", "token_f1", "rouge_l", "label_accuracy"]
+Totals = dict[str, tuple[float, int]]  # sum and count of each metric, so that ranks can be added up
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,20 @@ class ScoreSettings:
     """What is measured on a split.
 
     Args:
-        name: The metric that is the score; all but ``answer_likelihood`` generate answers.
+        name: The metric that is the score. ``exact_match``, ``token_f1`` and ``rouge_l`` generate answers;
+            ``label_accuracy`` takes the likeliest of the answers that the training records have.
         max_new_tokens: Most tokens of a generated answer.
     """
 
     name: ScoreName = "answer_likelihood"
     max_new_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(
+                f"`model.init_args.score.max_new_tokens` is {self.max_new_tokens}, but an answer has at least 1 token. "
+                "Raise it."
+            )
 
     @property
     def generates(self) -> bool:
@@ -45,8 +56,8 @@ def answer_likelihood(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[fl
     device = next(model.parameters()).device
     total, count = 0.0, 0
     for batch in batches:
-        on_device = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
-        loss_sum, n_targets = next_token_loss(*target_logits(model, on_device))
+        targets = target_logits(model, on_device(batch, device))
+        loss_sum, n_targets = next_token_loss(targets.logits, targets.labels)
         total, count = total + loss_sum.item(), count + int(n_targets)
     model.train(was_training)
     return total, count
@@ -58,25 +69,49 @@ def split_metrics(
     """All metrics of a model on one split, on this process alone.
 
     Args:
-        model: A causal language model, with or without adapter.
+        model: A language model, with or without adapter.
         tokenizer: Its tokenizer.
         data: A ``TaskData`` that has been set up.
         split: ``validation`` or ``test``.
-        settings: How answers are generated.
+        settings: What is measured, and how answers are generated.
         generate: Whether to generate answers and measure them too.
 
     Returns:
-        ``loss`` (nats per target token), ``answer_likelihood`` and, if asked for, the generation metrics.
+        ``loss`` (nats per target token), ``answer_likelihood``, ``label_accuracy`` if it is the score and, if asked
+        for, the generation metrics.
     """
     total, count = answer_likelihood(model, data.evaluation_dataloader(split))
-    metrics = likelihood_metrics(total, count)
+    totals = further_totals(model, tokenizer, data, split, settings, generate)
+    return likelihood_metrics(total / max(count, 1)) | {name: s / max(n, 1) for name, (s, n) in totals.items()}
+
+
+def further_totals(
+    model: Any, tokenizer: Any, data: Any, split: str, settings: ScoreSettings, generate: bool
+) -> Totals:
+    """Sum and count, on this process, of the metrics that the likelihood doesn't give; as in ``split_metrics``."""
+    totals: Totals = {}
     if generate:
-        generated = answers(model, tokenizer, data.prompt_dataloader(split), settings.max_new_tokens)
-        metrics |= {name: s / max(n, 1) for name, (s, n) in answer_metrics(generated).items()}
-    return metrics
+        totals |= answer_totals(model, tokenizer, data.prompt_dataloader(split), settings.max_new_tokens)
+    if settings.name == "label_accuracy":
+        totals["label_accuracy"] = label_totals(model, data.choice_dataloader(split))
+    return totals
 
 
-def likelihood_metrics(total: float, count: int) -> dict[str, float]:
+def likelihood_metrics(loss: float) -> dict[str, float]:
     """``loss`` in nats per target token, and ``answer_likelihood`` = exp(-loss), in [0, 1]."""
-    loss = total / max(count, 1)
     return {"loss": loss, "answer_likelihood": math.exp(-loss) if math.isfinite(loss) else 0.0}
+
+
+def mean_over_ranks(totals: Mapping[str, tuple[float, int]], device: torch.device) -> dict[str, float]:
+    """Mean of each metric over all records of all ranks; every rank must call it with the same names."""
+    return {name: _mean_over_ranks(*pair, device) for name, pair in totals.items()}
+
+
+def _mean_over_ranks(total: float, count: int, device: torch.device) -> float:
+    mean = MeanMetric(nan_strategy="disable").to(device)
+    mean.set_dtype(torch.float32 if device.type == "mps" else torch.float64)
+    mean.update(
+        torch.tensor(total / max(count, 1), device=device, dtype=mean.dtype),
+        torch.tensor(count, device=device, dtype=mean.dtype),
+    )
+    return float(mean.compute()) if count or mean.weight > 0 else 0.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from functools import lru_cache
-from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -41,24 +39,18 @@ def rouge_l(prediction: str, reference: str) -> float:
     References:
         Lin (2004), ROUGE: A Package for Automatic Evaluation of Summaries.
     """
-    return float(_rouge_scorer().score(reference, prediction)["rougeL"].fmeasure)
+    from torchmetrics.functional.text import rouge_score
+
+    scores = rouge_score(prediction, reference, rouge_keys="rougeL", normalizer=str, tokenizer=_words)
+    return float(scores["rougeL_fmeasure"])
 
 
 GENERATION_METRICS = {"exact_match": exact_match, "token_f1": token_f1, "rouge_l": rouge_l}
 
 
-@lru_cache(maxsize=1)
-def _rouge_scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rougeL"], use_stemmer=False, tokenizer=_UnicodeWords())
-
-
-class _UnicodeWords:
-    """Splits at white space and punctuation of any script; rouge_score's own tokenizer knows a to z only."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return re.findall(r"\w", text) if _is_unspaced(text) else re.findall(r"\w+", text.lower())
+def _words(text: str) -> list[str]:
+    """Words of any script, or its characters where it has no spaces; torchmetrics by itself knows a to z only."""
+    return re.findall(r"\w", text) if _is_unspaced(text) else re.findall(r"\w+", text.lower())
 
 
 def _is_unspaced(text: str) -> bool:

@@ -6,11 +6,10 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 
+from lightning_quicktune.finetune.resuming import read_checkpoint
 from lightning_quicktune.types import LearningCurve, SliceResult
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ def usable_checkpoint(folder: Path) -> tuple[Path | None, LearningCurve]:
         if not path.is_file():
             continue
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_checkpoint(path)
             slices = state["callbacks"][CURVE]["slices"]
         except Exception as error:
             reason = " ".join(str(error).split())[:200]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from lightning_quicktune.finetune.module import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.trials.checkpoints import save_slice
 from lightning_quicktune.types import DeviceInfo, LearningCurve, Overheads, SliceResult
@@ -107,7 +107,7 @@ class SliceRecorder(Checkpoint):
         self._phase = "save_s"
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         test = self._test(trainer, pl_module) if self.test_each_slice else {}
-        score_name = pl_module.score.name if isinstance(pl_module, CausalLMFinetuner) else "score"
+        score_name = pl_module.score.name if isinstance(pl_module, Finetuner) else "score"
         is_best = all(logged["score"] > s.score for s in self.slices)
         self.slices.append(
             SliceResult(
@@ -129,8 +129,8 @@ class SliceRecorder(Checkpoint):
         self.on_slice(self.curve)
 
     def _test(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
-        if not isinstance(module, CausalLMFinetuner):
-            raise TypeError(f"Only a CausalLMFinetuner can be tested between slices, not a {type(module).__name__}.")
+        if not isinstance(module, Finetuner):
+            raise TypeError(f"Only a Finetuner can be tested between slices, not a {type(module).__name__}.")
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         score = module.score
         metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
-from lightning_quicktune.finetune.module import CausalLMFinetuner, DivergedError
+from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
 from lightning_quicktune.trials.identity import differences, label_settings
@@ -122,12 +122,11 @@ class _Attempt:
             self._keep()
             self.on_record(self.plan.folder)
 
-    def _checked(self, composed: Composed) -> CausalLMFinetuner:
+    def _checked(self, composed: Composed) -> Finetuner:
         module, expected = composed.model, self.plan.task.base_model
-        if not isinstance(module, CausalLMFinetuner):
+        if not isinstance(module, Finetuner):
             raise ValueError(
-                f"Trials train a CausalLMFinetuner, but `model.class_path` is {type(module).__name__}. "
-                "Set it in `recipe`."
+                f"Trials train a Finetuner, but `model.class_path` is {type(module).__name__}. Set it in `recipe`."
             )
         if module.loaded.info.weight_hash != expected.weight_hash:
             raise ValueError(
@@ -137,7 +136,7 @@ class _Attempt:
             )
         return module
 
-    def _fit(self, trainer: Trainer, module: CausalLMFinetuner, composed: Composed) -> None:
+    def _fit(self, trainer: Trainer, module: Finetuner, composed: Composed) -> None:
         self._time_device(module, trainer.strategy.root_device)
         checkpoint, curve = usable_checkpoint(self.plan.folder)
         self.trial = replace(self.trial, curve=curve)
@@ -146,7 +145,7 @@ class _Attempt:
         if curve.fidelity < self.fidelity:
             trainer.fit(module, composed.data, ckpt_path=checkpoint, weights_only=True)
 
-    def _time_device(self, module: CausalLMFinetuner, device: torch.device) -> None:
+    def _time_device(self, module: Finetuner, device: torch.device) -> None:
         start = time.perf_counter()
         reference = known_reference_step_s(module, device)
         self.recorder.leave_out(time.perf_counter() - start)

@@ -14,8 +14,8 @@ from lightning_quicktune.compose import FitConfig, build, with_overrides
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.meta_features import text_meta_features
 from lightning_quicktune.data.suite.builtin import write_task
+from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.landmarks import landmarks
-from lightning_quicktune.finetune.module import CausalLMFinetuner
 from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.trials.identity import content_digest, differences, label_settings
 from lightning_quicktune.trials.recipe import check_recipe
@@ -69,7 +69,7 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
     return TaskSetup(info, fit)
 
 
-def task_objects(fit: FitConfig) -> tuple[CausalLMFinetuner, TaskData]:
+def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
     """Model and data of a fit YAML; the data is read and tokenized, weights are not loaded.
 
     Raises:
@@ -77,12 +77,12 @@ def task_objects(fit: FitConfig) -> tuple[CausalLMFinetuner, TaskData]:
     """
     composed = build(fit)
     module, data = composed.model, composed.data
-    if not isinstance(module, CausalLMFinetuner) or not isinstance(data, TaskData):
+    if not isinstance(module, Finetuner) or not isinstance(data, TaskData):
         raise ValueError(
             f"`recipe` composes {type(module).__name__} with {type(data).__name__}, but trials need a "
-            "CausalLMFinetuner with TaskData. Set `model.class_path` and `data.class_path` as in `configs/recipe`."
+            "Finetuner with TaskData. Set `model.class_path` and `data.class_path` as in `configs/recipe`."
         )
-    data.attach_tokenizer(module.tokenizer)
+    data.attach_tokenizer(module.tokenizer, layout=module.layout)
     data.setup("fit")
     return module, data
 
@@ -113,7 +113,7 @@ def _check_same(name: str, folder: Path, now: dict[str, Any]) -> None:
         )
 
 
-def _describe(name: str, module: CausalLMFinetuner, data: TaskData, max_fidelity: int, content: str) -> TaskInfo:
+def _describe(name: str, module: Finetuner, data: TaskData, max_fidelity: int, content: str) -> TaskInfo:
     module.configure_model()  # a wrong adapter is to fail here, once, and not in every trial
     module.release()
     base = module.loaded

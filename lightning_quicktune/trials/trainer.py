@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter, Checkpoint
 
 from lightning_quicktune.compose import Composed, FitConfig, build
 from lightning_quicktune.finetune.base_model import BaseModelSettings
-from lightning_quicktune.finetune.module import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.reference import reference_step_s
 
 _QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
@@ -50,12 +50,12 @@ def trial_device(fit: FitConfig) -> torch.device:
 def time_reference_step(fit: FitConfig) -> float:
     """Seconds of the base model's reference step on the device that trials of this fit YAML use."""
     model = build(fit).model
-    if not isinstance(model, CausalLMFinetuner):
+    if not isinstance(model, Finetuner):
         raise ValueError(f"`model.class_path` is {type(model).__name__}, which has no base model to time.")
     return known_reference_step_s(model, trial_device(fit))
 
 
-def known_reference_step_s(module: CausalLMFinetuner, device: torch.device) -> float:
+def known_reference_step_s(module: Finetuner, device: torch.device) -> float:
     """Seconds of the base model's reference step, timed once per process, device and number of threads."""
     key = (module.base_model, str(device), torch.get_num_threads())
     if key not in _reference:

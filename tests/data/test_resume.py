@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from lightning_quicktune.data.datamodule import TaskData
@@ -94,10 +96,11 @@ def test_training_does_not_go_on_with_other_records_or_another_seed(
     checkpoint, write_task, tokenizer, make_trainer, make_recorder, monkeypatch
 ):
     path, saved = checkpoint
-    monkeypatch.setenv("PL_GLOBAL_SEED", "5")
-    with pytest.raises(ValueError, match=r"`seed_everything` was 0 and is now 5\."):
+    before = os.environ.get("PL_GLOBAL_SEED", "0")
+    monkeypatch.setenv("PL_GLOBAL_SEED", "99")
+    with pytest.raises(ValueError, match=r"`seed_everything` was \d+ and is now 99\."):
         make_trainer().fit(make_recorder(tokenizer), datamodule=resumable(path), ckpt_path=saved)
-    monkeypatch.delenv("PL_GLOBAL_SEED")
+    monkeypatch.setenv("PL_GLOBAL_SEED", before)
     write_task(train=[*ANSWERS[1:], "another"])
     with pytest.raises(ValueError, match=r"the records of `data\.init_args\.path`.* was \w{16} and is now \w{16}\."):
         make_trainer().fit(make_recorder(tokenizer), datamodule=resumable(path), ckpt_path=saved)

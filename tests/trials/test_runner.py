@@ -102,7 +102,7 @@ def test_out_of_memory_is_recorded_with_batch_size_and_length(make_plan, monkeyp
     def exhausted(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("lightning_quicktune.finetune.module.next_token_loss", exhausted)
+    monkeypatch.setattr("lightning_quicktune.finetune.finetuner.next_token_loss", exhausted)
     trial = run_trial(make_plan("memory"), 1)
     assert trial.failure == "out_of_memory: batch of 4 records of at most 2048 tokens"
 

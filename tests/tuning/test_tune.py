@@ -138,7 +138,7 @@ def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings
     def exhausted(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("lightning_quicktune.finetune.module.CausalLMFinetuner.training_step", exhausted)
+    monkeypatch.setattr("lightning_quicktune.finetune.causal_lm.CausalLMFinetuner.training_step", exhausted)
     with pytest.raises(RuntimeError, match=r"None of \d+ trials got through its first slice.*trial.json"):
         tune(settings())
 

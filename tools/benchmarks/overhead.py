@@ -27,8 +27,8 @@ from lightning.pytorch import seed_everything
 from miniature import make_plan, save_miniature, set_up
 
 from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
-from lightning_quicktune.finetune.module import CausalLMFinetuner
 from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials import recorder, runner
@@ -61,7 +61,7 @@ def bare_loop(module: CausalLMFinetuner, data: TaskData, clip: float) -> None:
         loader.batch_sampler.set_epoch(number)
         module.model.train()
         for batch in loader:
-            loss_sum, _ = next_token_loss(*target_logits(module.model, batch))
+            loss_sum, _ = next_token_loss(*target_logits(module.model, batch)[:2])
             optimizer.zero_grad()
             (loss_sum / batch["step_targets"]).backward()
             torch.nn.utils.clip_grad_norm_(weights, clip)

@@ -1,25 +1,37 @@
-"""The LightningModule that finetunes an adapter on a frozen causal language model."""
+"""What the finetuners of all architectures share: an adapter on a frozen base model, trained on answer tokens only."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from lightning_quicktune.data.seeding import global_seed, seed_slice
-from lightning_quicktune.finetune.base_model import BaseModel, BaseModelSettings, load_base_model, load_tokenizer
-from lightning_quicktune.finetune.generation import answer_metrics, answers, generate_answers
+from lightning_quicktune.data.tokens import Layout
+from lightning_quicktune.finetune.base_model import (
+    BaseModel,
+    BaseModelSettings,
+    check_precision,
+    load_base_model,
+    load_tokenizer,
+)
+from lightning_quicktune.finetune.generation import generate_answers
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
+from lightning_quicktune.finetune.neftune import embedding_noise
+from lightning_quicktune.finetune.optimizers import build_optimizer
+from lightning_quicktune.finetune.resuming import check_base_model, check_same_fit, check_weights, fit_state
 from lightning_quicktune.finetune.schedule import ScheduleSettings
-from lightning_quicktune.finetune.scoring import ScoreSettings, likelihood_metrics
+from lightning_quicktune.finetune.scoring import ScoreSettings, further_totals, likelihood_metrics, mean_over_ranks
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
@@ -28,8 +40,8 @@ class DivergedError(RuntimeError):
     """The loss is no longer a finite number; the trial can't go on."""
 
 
-class CausalLMFinetuner(LightningModule):
-    """Finetunes an adapter on a frozen causal language model, on answer tokens only.
+class Finetuner(LightningModule, ABC):
+    """Finetunes an adapter on a frozen language model, on answer tokens only.
 
     Args:
         base_model: The frozen weights.
@@ -37,14 +49,20 @@ class CausalLMFinetuner(LightningModule):
         optimizer: Builds the optimizer from the trainable parameters.
         schedule: How the learning rate moves over the full training (``trainer.max_epochs``).
         label_smoothing: Probability spread over the vocabulary in training, in [0, 1).
+        neftune_alpha: Size of the noise on embeddings in training; 0 for none.
+        lora_plus_ratio: Learning rate of the adapter's B matrices over that of the others, above 0.
         score: What validation and test measure.
 
     Batch:
-        input_ids: Token ids, int64, shape ``(B, T)``, right-padded (left-padded in ``predict``).
-        attention_mask: 1 where a token is, int64, shape ``(B, T)``.
-        labels: Token ids, int64, shape ``(B, T)``; ``IGNORE_INDEX`` where no loss is taken.
+        input_ids: Token ids, int64, shape ``(B, T)``, right-padded (decoder-only models: left-padded in ``predict``).
+        attention_mask: 1 where a token is, int64, shape ``(B, T)``; absent from packed batches.
+        position_ids: Only in packed batches: int64, shape ``(B, T)``, from 0 in each record.
+        labels: Token ids, int64, shape ``(B, T)``, or of the answers alone ``(B, K)`` for encoder-decoders;
+            ``IGNORE_INDEX`` where no loss is taken.
         step_targets: Target tokens of the whole optimizer step, over micro-batches and ranks, int64 scalar.
     """
+
+    layout: ClassVar[Layout]
 
     def __init__(
         self,
@@ -53,14 +71,21 @@ class CausalLMFinetuner(LightningModule):
         optimizer: OptimizerFactory = AdamW,
         schedule: ScheduleSettings = ScheduleSettings(),
         label_smoothing: float = 0.0,
+        neftune_alpha: float = 0.0,
+        lora_plus_ratio: float = 1.0,
         score: ScoreSettings = ScoreSettings(),
     ) -> None:
         super().__init__()
+        _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "a probability in [0, 1)")
+        _check_range("neftune_alpha", neftune_alpha, neftune_alpha >= 0, "the size of a noise, 0 for none")
+        _check_range("lora_plus_ratio", lora_plus_ratio, lora_plus_ratio > 0, "a ratio above 0, 1 for plain LoRA")
         self.base_model = base_model
         self.lora = lora
         self.optimizer_factory = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        self.neftune_alpha = neftune_alpha
+        self.lora_plus_ratio = lora_plus_ratio
         self.score = score
         self.strict_loading = False  # checkpoints hold trainable weights only; on_load_checkpoint compares the keys
         self.model: Any = None
@@ -76,14 +101,18 @@ class CausalLMFinetuner(LightningModule):
     def loaded(self) -> BaseModel:
         """The base model, which trials of one worker share."""
         if self._loaded is None:
-            self._loaded = load_base_model(self.base_model)
+            loaded = load_base_model(self.base_model)
+            _check_layout(self, loaded)
+            self._loaded = loaded
         return self._loaded
 
     def configure_model(self) -> None:
         """Loads the weights here, not in ``__init__``, so that configs can be checked without them."""
         if self.model is None:
+            if self._trainer is not None:
+                check_precision(self._trainer.precision)
             seed_slice(global_seed(), 0)
-            self.model = attach_adapter(self.loaded, self.lora)
+            self.model = attach_adapter(self.loaded, self.lora, self.base_model.gradient_checkpointing)
             self.model.train()
 
     def release(self) -> None:
@@ -113,14 +142,22 @@ class CausalLMFinetuner(LightningModule):
         Lightning averages over micro-batches and DDP over ranks, which would weight tokens of short batches more; the
         factor undoes both.
         """
-        logits, labels = target_logits(self.model, batch)
-        loss_sum, n_targets = next_token_loss(logits, labels, self.label_smoothing)
+        with embedding_noise(self.model, batch, self.neftune_alpha):
+            targets = target_logits(self.model, batch)
+        loss_sum, n_targets = next_token_loss(targets.logits, targets.labels, self.label_smoothing)
         if not torch.isfinite(loss_sum):
             raise DivergedError(
                 f"The training loss is {loss_sum.item()} at step {self.global_step}. Lower the learning rate "
                 "(`model.init_args.optimizer.init_args.lr`) or clip gradients (`trainer.gradient_clip_val`)."
             )
-        self.log("train/loss", loss_sum.detach() / n_targets.clamp_min(1), batch_size=max(int(n_targets), 1))
+        if not batch["step_targets"] > 0:
+            raise ValueError(
+                f"All targets of step {self.global_step} are masked, so it would train nothing at a loss of 0. Each "
+                "answer has at least its end-of-turn token as target: mend the labels of the data module, or set "
+                "`data.class_path` to TaskData."
+            )
+        if self.trainer.loggers:
+            self.log("train/loss", loss_sum.detach() / n_targets.clamp_min(1), batch_size=max(int(n_targets), 1))
         parts = self.trainer.accumulate_grad_batches * self.trainer.world_size
         loss: Tensor = loss_sum / batch["step_targets"] * parts
         return loss
@@ -131,7 +168,8 @@ class CausalLMFinetuner(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Adds up the loss of the targets, without label smoothing or dropout."""
-        loss_sum, n_targets = next_token_loss(*target_logits(self.model, batch))
+        targets = target_logits(self.model, batch)
+        loss_sum, n_targets = next_token_loss(targets.logits, targets.labels)
         self._sums = (self._sums[0] + loss_sum.item(), self._sums[1] + int(n_targets))
 
     def on_validation_epoch_end(self) -> None:
@@ -154,20 +192,12 @@ class CausalLMFinetuner(LightningModule):
 
     def _split_metrics(self, split: str, generate: bool) -> dict[str, float]:
         """Metrics of one split over all ranks."""
-        metrics = likelihood_metrics(*self._over_ranks(*self._sums))
-        if generate and not self.trainer.sanity_checking:
-            loader = self.trainer.datamodule.prompt_dataloader(split)  # type: ignore[attr-defined]
-            sums = answer_metrics(answers(self.model, self.tokenizer, loader, self.score.max_new_tokens))
-            pairs = {name: self._over_ranks(*pair) for name, pair in sums.items()}
-            metrics |= {name: total / max(count, 1) for name, (total, count) in pairs.items()}
-        elif generate:
-            metrics |= {self.score.name: 0.0}
-        return metrics
-
-    def _over_ranks(self, total: float, count: int) -> tuple[float, int]:
-        pair = torch.tensor([total, count], dtype=torch.float64, device=self.device)
-        summed = self.trainer.strategy.reduce(pair, reduce_op="sum")
-        return float(summed[0]), int(summed[1])
+        metrics = likelihood_metrics(mean_over_ranks({"loss": self._sums}, self.device)["loss"])
+        if self.trainer.sanity_checking:
+            return {self.score.name: 0.0, **metrics}
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        totals = further_totals(self.model, self.tokenizer, data, split, self.score, generate)
+        return metrics | mean_over_ranks(totals, self.device)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[dict[str, str]]:
         """Generates an answer to each prompt of the batch: its prompt, reference and generated text."""
@@ -175,7 +205,7 @@ class CausalLMFinetuner(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimizes the adapter's weights; the schedule spans the full training."""
-        optimizer = self.optimizer_factory([p for p in self.parameters() if p.requires_grad])
+        optimizer = build_optimizer(self, self.optimizer_factory, self.lora_plus_ratio)
         scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -185,29 +215,40 @@ class CausalLMFinetuner(LightningModule):
         return {k: v for k, v in super().state_dict(*args, **kwargs).items() if k in trained}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes which base model the adapter belongs to."""
+        """Notes which base model the adapter belongs to, and what else changed the weights."""
         checkpoint["base_model"] = {"name": self.loaded.name, "weight_hash": self.loaded.info.weight_hash}
+        if self._trainer is not None:
+            checkpoint["fit"] = fit_state(self, self._trainer)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses an adapter of another base model, or of another shape.
+        """Refuses an adapter of another base model or shape and, in ``fit``, of other settings.
 
         Raises:
             ValueError: If the checkpoint doesn't fit.
         """
         self.configure_model()
-        theirs = checkpoint.get("base_model", {"name": "unknown", "weight_hash": "unknown"})
-        if theirs["weight_hash"] != self.loaded.info.weight_hash:
-            raise ValueError(
-                f"The checkpoint belongs to the base model `{theirs['name']}` (weights {theirs['weight_hash']}), but "
-                f"`{self.loaded.name}` (weights {self.loaded.info.weight_hash}) is loaded. Set "
-                "`model.init_args.base_model.name` to the checkpoint's, or start without `--ckpt_path`."
-            )
-        own = {k: tuple(v.shape) for k, v in self.state_dict().items()}
-        saved = {k: tuple(v.shape) for k, v in checkpoint["state_dict"].items()}
-        if own != saved:
-            differing = sorted(k for k in own.keys() | saved.keys() if own.get(k) != saved.get(k))
-            raise ValueError(
-                f"The checkpoint's adapter has another shape: {len(differing)} of {len(own | saved)} weights differ, "
-                f"the first is {differing[0]} ({saved.get(differing[0])} saved, {own.get(differing[0])} configured). "
-                "Use the `model.init_args.lora` that the checkpoint was trained with."
-            )
+        check_base_model(checkpoint.get("base_model"), self.loaded)
+        own, saved = self.state_dict(), checkpoint["state_dict"]
+        check_weights({k: tuple(v.shape) for k, v in own.items()}, {k: tuple(v.shape) for k, v in saved.items()})
+        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            check_same_fit(checkpoint.get("fit"), fit_state(self, self.trainer))
+
+
+def _check_range(key: str, value: float, fits: bool, meaning: str) -> None:
+    if not fits:
+        raise ValueError(
+            f"`model.init_args.{key}` is {value}, but it is {meaning}. Set `model.init_args.{key}` to such a value."
+        )
+
+
+def _check_layout(module: Finetuner, loaded: BaseModel) -> None:
+    """Refuses a base model of the other architecture."""
+    if loaded.layout != module.layout:
+        path = {
+            "decoder": "lightning_quicktune.finetune.causal_lm.CausalLMFinetuner",
+            "encoder_decoder": "lightning_quicktune.finetune.seq2seq.Seq2SeqFinetuner",
+        }[loaded.layout]
+        raise ValueError(
+            f"`{loaded.name}` is a model of the kind {loaded.layout}, which {type(module).__name__} can't train. "
+            f"Set `model.class_path: {path}`, or another `model.init_args.base_model.name`."
+        )

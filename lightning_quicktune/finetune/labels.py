@@ -1,0 +1,49 @@
+"""Chooses among the answers of a closed set by their likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lightning_quicktune.finetune.loss import Targets, on_device, target_logits
+
+
+def row_log_likelihood(targets: Targets, n_rows: int) -> Float[Tensor, " B"]:
+    """Summed log-likelihood of each row's targets, in nats.
+
+    Args:
+        targets: Targets and their logits.
+        n_rows: Rows of the batch.
+    """
+    chosen = targets.logits.float().log_softmax(-1).gather(-1, targets.labels[:, None])[:, 0]
+    return chosen.new_zeros(n_rows).index_add(0, targets.rows, chosen)
+
+
+@torch.no_grad()
+def label_totals(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[float, int]:
+    """How many records have the right answer as the likeliest of all choices, and how many records there are.
+
+    The whole answer counts, its end-of-turn token included, so that a choice that begins another one is no better for
+    being shorter. The model's mode is put back afterwards.
+
+    Args:
+        model: A language model, with or without adapter.
+        batches: Of ``TaskData.choice_dataloader``: a row per record and choice, with ``record``, ``choice``, ``right``.
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    hits, count = 0, 0
+    for batch in batches:
+        likelihood = row_log_likelihood(target_logits(model, on_device(batch, device)), len(batch["labels"])).cpu()
+        right, record, choice = batch["right"].cpu(), batch["record"].cpu(), batch["choice"].cpu()
+        table = torch.full((len(right), int(choice.max()) + 1), -torch.inf)
+        table[record, choice] = likelihood
+        hits += int((table.argmax(1) == right).sum())
+        count += len(right)
+    model.train(was_training)
+    return float(hits), count

@@ -1,0 +1,93 @@
+"""Transfers learning curves to a new task: asks for the trial whose next slices are worth most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_quicktune.search.optional_stopping import optional_stopping_index
+from lightning_quicktune.search.pool import by_id
+from lightning_quicktune.search.progress import Progress
+from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
+from lightning_quicktune.surrogate.curves.prior import PoolPrior
+from lightning_quicktune.types import Configuration, Observation, Suggestion
+
+Array = NDArray[np.float64]
+
+
+class CurveTransferSearcher:
+    """Conditions what other tasks taught on all curves seen on the new one; nothing is refitted.
+
+    Each configuration is a paused trial whose next score may be seen for a price. It asks for the one with the largest
+    ratio of expected improvement to expected price, where a plan may stop after the next knot.
+
+    Args:
+        pool: Distinct configurations, in the order of the prior's rows.
+        prior: What other tasks say of the pool's learning curves.
+        start_score: Score before any training; not a number to start from the pool's expected median final score.
+    """
+
+    def __init__(self, pool: Sequence[Configuration], prior: PoolPrior, start_score: float = np.nan) -> None:
+        configurations = by_id(pool)
+        self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
+        self._prior, self._posterior = prior, CurvePosterior(prior)
+        self._progress = Progress(int(prior.knots[-1]))
+        self._following = np.zeros(len(self._pool), dtype=np.int64)  # index of the next knot
+        self._reached = np.zeros(len(self._pool), dtype=np.int64)
+        self._open = np.ones(len(self._pool), dtype=np.bool_)
+        self._log_costs: dict[int, float] = {}
+        self._best = -np.inf
+        expected = float(np.median(self._posterior.moments()[0][:, -1]))
+        self._start = start_score if np.isfinite(start_score) else expected
+
+    @property
+    def pending(self) -> frozenset[Configuration]:
+        """Configurations that were suggested and not yet told."""
+        return self._progress.pending
+
+    def ask(self) -> Suggestion | None:
+        """The open configuration with the largest index, up to its next knot."""
+        if not self._open.any():
+            return None
+        mean, covariance = self._posterior.moments()
+        incumbent = self._best if np.isfinite(self._best) else self._start
+        index = optional_stopping_index(mean, covariance, self._price(), self._following, incumbent)
+        place = int(np.argmax(np.where(self._open, index, -np.inf)))
+        self._open[place] = False
+        return self._progress.suggest(self._pool[place], int(self._prior.knots[self._following[place]]))
+
+    def tell(self, observation: Observation) -> None:
+        """Takes in what came of a suggestion: every knot of the curve that is new."""
+        self._progress.record(observation)
+        config_id = observation.configuration.id
+        scores = self._progress.scores(config_id)
+        self._best = max([self._best, *scores])
+        place = self._places.get(config_id)
+        if place is not None:
+            if not self._progress.has_failed(config_id):
+                self._observe(place, scores)
+            self._reached[place] = len(scores)
+            self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self._prior.knots)
+            known = [s.cost_s for s in observation.curve.slices if np.isfinite(s.cost_s) and s.cost_s > 0]
+            if known:
+                self._log_costs[place] = float(np.log(np.mean(known)))
+
+    def _observe(self, place: int, scores: Sequence[float]) -> None:
+        knots = self._prior.knots
+        while self._following[place] < len(knots) and knots[self._following[place]] <= len(scores):
+            knot = int(self._following[place])
+            self._posterior.observe(place, knot, scores[knots[knot] - 1])
+            self._following[place] += 1
+
+    def _price(self) -> Array:
+        """Price of training on to each knot: predicted seconds to the power of the prior's ``cost_exponent``."""
+        log_cost = self._prior.log_cost.copy()
+        if self._log_costs:
+            tried, seen = np.array(list(self._log_costs)), np.array(list(self._log_costs.values()))
+            log_cost += (seen - log_cost[tried]).mean()
+            log_cost[tried] = seen
+        slices = np.maximum(self._prior.knots[None] - self._reached[:, None], 0.5)
+        log_price = self._prior.cost_exponent * (log_cost[:, None] + np.log(slices) - np.median(log_cost))
+        return np.asarray(np.exp(log_price), dtype=np.float64)

@@ -1,0 +1,216 @@
+"""Every architecture goes through the whole life of a trial, and gives its own logits."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers as hf
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from lightning_quicktune.data.collate import IGNORE_INDEX
+from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model, load_tokenizer
+from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.lora import LoraSettings
+from lightning_quicktune.finetune.loss import next_token_loss, target_logits
+from lightning_quicktune.finetune.scoring import ScoreSettings
+from lightning_quicktune.finetune.seq2seq import Seq2SeqFinetuner
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists"),
+]
+
+ASSETS = Path(__file__).parents[2] / "lightning_quicktune" / "assets"
+SHAPE = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+}
+GEMMA2 = {"head_dim": 16, "final_logit_softcapping": 2.0, "sliding_window": 8}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256}
+T5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
+BUILDERS = {
+    "phi3": lambda ids: hf.Phi3ForCausalLM(hf.Phi3Config(**SHAPE, **ids, sliding_window=8)),
+    "llama": lambda ids: hf.LlamaForCausalLM(hf.LlamaConfig(**SHAPE, **ids)),
+    "qwen2": lambda ids: hf.Qwen2ForCausalLM(hf.Qwen2Config(**SHAPE, **ids)),
+    "gpt2": lambda ids: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2, **ids)),
+    "gemma": lambda ids: hf.GemmaForCausalLM(hf.GemmaConfig(**SHAPE, **ids, head_dim=16)),
+    "gemma2": lambda ids: hf.Gemma2ForCausalLM(hf.Gemma2Config(**SHAPE, **GEMMA2, **ids)),
+    "t5": lambda ids: hf.T5ForConditionalGeneration(
+        hf.T5Config(**T5, **ids, decoder_start_token_id=ids["pad_token_id"])
+    ),
+}
+DECODERS = [name for name in BUILDERS if name != "t5"]
+
+
+class StopAfter(Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
+
+
+def build(name, folder):
+    """Writes a random model and the shipped tokenizer; weights are large enough for logits to differ."""
+    tokenizer = hf.AutoTokenizer.from_pretrained(ASSETS / "nano_phi3")
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
+    torch.manual_seed(0)
+    model = BUILDERS[name]({"vocab_size": len(tokenizer), **ids})
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.data.mul_(5)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("architectures")
+    return {name: build(name, root / name) for name in BUILDERS}
+
+
+@pytest.fixture
+def task(colour_task):
+    def make(name, **arguments):
+        template = "plain" if name in ("gpt2", "t5") else "chat"
+        return TaskData(str(colour_task), batch_size=4, records_per_slice=8, template=template, **arguments)
+
+    return make
+
+
+@pytest.fixture
+def ready(models, task):
+    """Data and untrained model of an architecture: ``(name, **arguments of TaskData)``."""
+
+    def make(name, **arguments):
+        data, settings = task(name, **arguments), BaseModelSettings(str(models[name]))
+        data.attach_tokenizer(load_tokenizer(settings), layout="encoder_decoder" if name == "t5" else "decoder")
+        data.setup("fit")
+        return data, load_base_model(settings).model
+
+    return make
+
+
+@pytest.fixture
+def fit(models, task):
+    """Fits three slices, or fewer, from the start or from a checkpoint."""
+    made = []
+
+    def make(name, folder, stop=3, resume=None):
+        seed_everything(1, verbose=False)
+        module = (Seq2SeqFinetuner if name == "t5" else CausalLMFinetuner)(
+            BaseModelSettings(str(models[name])),
+            lora=LoraSettings(rank=4, dropout=0.1),
+            optimizer=lambda p: torch.optim.AdamW(p, lr=1e-2),
+            score=ScoreSettings(max_new_tokens=3),
+        )
+        made.append(module)
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=3,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            default_root_dir=folder,
+            callbacks=[ModelCheckpoint(folder, save_last=True, save_on_train_epoch_end=True), StopAfter(stop)],
+        )
+        trainer.fit(module, task(name), ckpt_path=resume, weights_only=True)
+        return module, trainer, {k: v.clone() for k, v in module.state_dict().items()}
+
+    yield make
+    for module in made:
+        module.release()
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_resumed_equals_uninterrupted_bit_for_bit_and_tests_and_predicts(fit, task, tmp_path, name):
+    module, _, whole = fit(name, tmp_path / "whole")
+    module.release()
+    module, _, _ = fit(name, tmp_path / "parts", stop=1)
+    module.release()
+    module, trainer, resumed = fit(name, tmp_path / "parts", resume=tmp_path / "parts" / "last.ckpt")
+    assert len(whole) == len(resumed) > 0
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert any(weight.abs().max() > 0 for key, weight in whole.items() if "lora_B" in key)
+    (tested,) = trainer.test(module, task(name), verbose=False)
+    assert 0 < tested["test/answer_likelihood"] < 1
+    assert {"test/exact_match", "test/token_f1", "test/rouge_l"} <= tested.keys()
+    answers = [answer for batch in trainer.predict(module, task(name)) for answer in batch]
+    assert len(answers) == 7
+    assert all(answer["reference"] for answer in answers)
+
+
+def full_loss(model, batch):
+    """The model's own loss, over its full logits."""
+    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    if model.config.is_encoder_decoder:
+        return model(**inputs, labels=batch["labels"]).loss
+    logits = model(**inputs, use_cache=False).logits
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch["labels"][:, 1:].flatten())
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_logits_only_where_a_target_is_give_the_models_own_loss_within_1e_6(ready, name):
+    data, model = ready(name)
+    batch = next(iter(data.evaluation_dataloader("train")))
+    with torch.no_grad():
+        targets = target_logits(model, batch)
+        loss_sum, n_targets = next_token_loss(targets.logits, targets.labels)
+        torch.testing.assert_close(loss_sum / n_targets, full_loss(model, batch), rtol=1e-6, atol=0)
+    assert n_targets == (batch["labels"] != IGNORE_INDEX).sum()
+
+
+def test_logits_of_a_soft_capped_model_stay_within_its_cap(ready):
+    data, model = ready("gemma2")
+    with torch.no_grad():
+        targets = target_logits(model, next(iter(data.evaluation_dataloader("train"))))
+    assert 1 < targets.logits.abs().max() <= 2
+
+
+def training_batch(data):
+    return next(iter(data.train_dataloader()))
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_complaint_packing_leaks_packed_logits_equal_unpacked_within_1e_5(ready, name):
+    found = []
+    for packing in (False, True):
+        data, model = ready(name, packing=packing)
+        batch = training_batch(data)
+        assert ("attention_mask" in batch) is not packing
+        with torch.no_grad():
+            logits = target_logits(model, batch).logits
+        found.append(logits[logits[:, 0].argsort()])  # packing only changes the order of records
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-5)
+
+
+def test_packing_gives_the_gradient_of_unpacked_batches_within_1e_5(ready):
+    gradients = []
+    for packing in (False, True):
+        data, model = ready("phi3", packing=packing)
+        embeddings = model.get_input_embeddings().weight.requires_grad_()
+        targets = target_logits(model, training_batch(data))
+        loss_sum, n_targets = next_token_loss(targets.logits, targets.labels)
+        gradients += torch.autograd.grad(loss_sum / n_targets, embeddings)
+        embeddings.requires_grad_(False)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "right"),
+    [(CausalLMFinetuner, "t5", "seq2seq.Seq2SeqFinetuner"), (Seq2SeqFinetuner, "phi3", "causal_lm.CausalLMFinetuner")],
+)
+def test_a_base_model_of_the_other_kind_is_refused(models, kind, name, right):
+    with pytest.raises(ValueError, match=rf"Set `model.class_path: lightning_quicktune.finetune.{right}`"):
+        kind(BaseModelSettings(str(models[name]))).configure_model()
