@@ -117,6 +117,24 @@ def load_base_model(settings: BaseModelSettings) -> BaseModel:
     return BaseModel(model, short_name(settings.name))
 
 
+def check_layout(base: BaseModel, layout: Layout) -> None:
+    """Refuses a base model of the other architecture than a finetuner trains.
+
+    Args:
+        base: The base model.
+        layout: What the finetuner trains.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if base.layout != layout:
+        right = {"decoder": "causal_lm.CausalLMFinetuner", "encoder_decoder": "seq2seq.Seq2SeqFinetuner"}[base.layout]
+        raise ValueError(
+            f"`{base.name}` is a model of the kind {base.layout}, and this finetuner trains the kind {layout}. Set "
+            f"`model.class_path: lightning_quicktune.finetune.{right}`, or another `model.init_args.base_model.name`."
+        )
+
+
 def check_precision(precision: str) -> None:
     """Refuses a precision that would change the base weights themselves, which the next trial of this process needs.
 

@@ -20,6 +20,7 @@ from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.base_model import (
     BaseModel,
     BaseModelSettings,
+    check_layout,
     check_precision,
     load_base_model,
     load_tokenizer,
@@ -102,7 +103,7 @@ class Finetuner(LightningModule, ABC):
         """The base model, which trials of one worker share."""
         if self._loaded is None:
             loaded = load_base_model(self.base_model)
-            _check_layout(self, loaded)
+            check_layout(loaded, self.layout)
             self._loaded = loaded
         return self._loaded
 
@@ -238,17 +239,4 @@ def _check_range(key: str, value: float, fits: bool, meaning: str) -> None:
     if not fits:
         raise ValueError(
             f"`model.init_args.{key}` is {value}, but it is {meaning}. Set `model.init_args.{key}` to such a value."
-        )
-
-
-def _check_layout(module: Finetuner, loaded: BaseModel) -> None:
-    """Refuses a base model of the other architecture."""
-    if loaded.layout != module.layout:
-        path = {
-            "decoder": "lightning_quicktune.finetune.causal_lm.CausalLMFinetuner",
-            "encoder_decoder": "lightning_quicktune.finetune.seq2seq.Seq2SeqFinetuner",
-        }[loaded.layout]
-        raise ValueError(
-            f"`{loaded.name}` is a model of the kind {loaded.layout}, which {type(module).__name__} can't train. "
-            f"Set `model.class_path: {path}`, or another `model.init_args.base_model.name`."
         )

@@ -36,7 +36,7 @@ def folder(fit_config, tmp_path):
 TWO = ("--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.init_args.batch_size", "2")
 
 
-def test_two_processes_train_the_same_adapter_as_one_within_1e_4(folder):
+def test_complaint_token_mean_two_processes_train_the_same_adapter_as_one_within_1e_4(folder):
     import torch
 
     run(folder, "fit")
@@ -49,7 +49,15 @@ def test_two_processes_train_the_same_adapter_as_one_within_1e_4(folder):
         torch.testing.assert_close(alone[name], together[name], rtol=1e-3, atol=1e-4)
 
 
-def test_each_of_an_odd_number_of_records_is_predicted_exactly_once(folder):
+def test_each_of_an_odd_number_of_records_is_predicted_and_tested_exactly_once(folder):
     run(folder, "predict", *TWO)
     rows = [json.loads(line) for path in folder.glob("predictions*.jsonl") for line in path.read_text().splitlines()]
     assert len(rows) == len({row["prompt"] for row in rows}) == 7
+    alone, together = (tested(run(folder, "test", *flags)) for flags in ((), TWO))
+    assert alone == pytest.approx(together, rel=1e-4)
+
+
+def tested(output):
+    """Metrics of the table that Lightning prints."""
+    cells = [line.split("│") for line in output.splitlines() if "test/" in line]
+    return {name.strip(): float(value) for _, name, value, _ in cells}

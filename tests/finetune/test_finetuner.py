@@ -40,13 +40,88 @@ def gradients(make_module, colour_task, batch_size, accumulate):
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:The number of training batches")
-def test_one_batch_of_8_and_two_micro_batches_of_4_give_the_same_gradient_within_1e_5(make_module, colour_task):
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(4, 2), (2, 4), (1, 8), (3, 3)])
+def test_complaint_token_mean_micro_batches_give_the_gradient_of_the_whole_step_within_1e_5(
+    make_module, colour_task, batch_size, accumulate
+):
     whole = gradients(make_module, colour_task, 8, 1)
-    parts = gradients(make_module, colour_task, 4, 2)
+    parts = gradients(make_module, colour_task, batch_size, accumulate)
     assert len(whole) == len(parts) > 0
     for ours, theirs in zip(whole, parts, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
     assert any(g.abs().max() > 1e-4 for g in whole)
+
+
+class Seen:
+    """Stands in for a trainer in one training or validation step."""
+
+    loggers, accumulate_grad_batches, world_size, precision = (), 1, 1, "32-true"
+
+
+def losses(make_module, data, monkeypatch, **arguments):
+    """Training loss of one micro-batch, and validation loss of another, with the same seed and weights."""
+    seed_everything(1, verbose=False)
+    module = make_module(**arguments)
+    module.configure_model()
+    monkeypatch.setattr(type(module), "trainer", Seen())
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.05)
+    seed_everything(2, verbose=False)
+    batch = next(iter(data.train_dataloader()))
+    trained = module.training_step(batch, 0).item()
+    module.on_validation_epoch_start()
+    module.model.eval()
+    module.validation_step(batch, 0)
+    module.model.train()
+    module.release()
+    monkeypatch.undo()
+    return trained, module._sums[0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"label_smoothing": 0.2}, {"neftune_alpha": 5.0}, {"lora": LoraSettings(dropout=0.5)}], ids=str
+)
+def test_smoothing_noise_and_dropout_change_the_training_loss_and_never_that_of_validation(
+    make_module, data, monkeypatch, arguments
+):
+    plain, plain_validation = losses(make_module, data, monkeypatch)
+    trained, validation = losses(make_module, data, monkeypatch, **arguments)
+    assert abs(trained - plain) > 1e-4
+    assert validation == plain_validation
+
+
+def test_a_step_whose_targets_are_all_masked_is_an_error(make_module, data, monkeypatch):
+    """The complaint that everything is masked and the loss still looks fine."""
+    module = make_module()
+    module.configure_model()
+    monkeypatch.setattr(type(module), "trainer", Seen())
+    batch = next(iter(data.train_dataloader()))
+    batch |= {"labels": torch.full_like(batch["labels"], -100), "step_targets": torch.tensor(0)}
+    with pytest.raises(ValueError, match=r"All targets of step 0 are masked"):
+        module.training_step(batch, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"neftune_alpha": -1.0}, "neftune_alpha"),
+        ({"lora_plus_ratio": 0.0}, "lora_plus_ratio"),
+    ],
+)
+def test_options_out_of_range_name_their_key(make_module, arguments, key):
+    with pytest.raises(ValueError, match=rf"`model.init_args.{key}` is .* Set `model.init_args.{key}` to such a value"):
+        make_module(**arguments)
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
+def test_a_precision_that_would_cast_the_shared_base_is_refused_before_it_does(make_module, monkeypatch, precision):
+    module = make_module()
+    module._trainer = type("Precise", (), {"precision": precision})()
+    with pytest.raises(ValueError, match=rf"`trainer.precision` is {precision}"):
+        module.configure_model()
 
 
 @pytest.mark.parametrize("name", ["tiny", "nano"])

@@ -4,7 +4,7 @@ from lightning_quicktune.finetune.base_model import BaseModelSettings, end_token
 from lightning_quicktune.finetune.generation import answer_totals, generate_answers
 
 
-def test_generation_ends_at_every_end_token_of_the_model():
+def test_complaint_never_stops_generating_it_ends_at_every_end_token_of_the_model():
     settings = BaseModelSettings("nano")
     tokenizer, model = load_tokenizer(settings), load_base_model(settings).model
     names = set(tokenizer.convert_ids_to_tokens(end_tokens(model, tokenizer)))
