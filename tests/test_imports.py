@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "finetune": {"types", "data", "tracking"},
     "metadataset": {"types", "space", "tracking"},
     "surrogate": {"types", "space", "metadataset"},
-    "search": {"types", "space", "surrogate"},
+    "search": {"types", "space", "surrogate", "metadataset"},
     "trials": {"types", "space", "compose", "data", "finetune", "tracking", "metadataset"},
     "evaluation": {"types", "space", "metadataset", "surrogate", "search", "tracking"},
     "tuning": BELOW_TUNING,

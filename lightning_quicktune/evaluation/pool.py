@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
 from lightning_quicktune.evaluation.settings import CostName
 from lightning_quicktune.metadataset.table import CurveRow, MetaDataset
-from lightning_quicktune.types import Configuration, TaskInfo
+from lightning_quicktune.types import Configuration, SliceResult, TaskInfo
 
 NOISE = 3.0  # seed standard deviations that search must be able to gain
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One recorded trial, ready to be replayed.
+
+    Args:
+        configuration: What was trained.
+        seed: Seed of the trial.
+        slices: Its slices; their ``cost_s`` is the cost that is paid.
+        ends_s: Seconds paid up to the end of each slice, shape ``(F + 1,)``; the first is 0.
+    """
+
+    configuration: Configuration
+    seed: int
+    slices: tuple[SliceResult, ...]
+    ends_s: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,30 +57,49 @@ class TaskPool:
     seed_std: float
     full_training_s: float
     start_score: float
+    overheads: PaidOverheads
 
     @property
     def is_telling(self) -> bool:
         """Whether search can gain more here than the noise between seeds; not so where all scores are equal."""
         return self.best - self.median_final > NOISE * self.seed_std
 
-    @property
+    @cached_property
     def configurations(self) -> tuple[Configuration, ...]:
         """All configurations of the pool."""
         return tuple(rows[0].configuration for rows in self.trials.values())
 
-    def draw(self, seed: int) -> dict[str, CurveRow]:
+    @cached_property
+    def recorded(self) -> Mapping[str, tuple[Recorded, ...]]:
+        """The same trials, ready to be replayed."""
+        return {config_id: tuple(_recorded(r, self.cost) for r in rows) for config_id, rows in self.trials.items()}
+
+    def draw(self, seed: int) -> dict[str, Recorded]:
         """One recorded trial of each configuration, by its id.
 
         Args:
             seed: Decides which, where there are several.
         """
         generator = np.random.default_rng(seed)
-        return {config_id: rows[int(generator.integers(len(rows)))] for config_id, rows in self.trials.items()}
+        return {config_id: rows[int(generator.integers(len(rows)))] for config_id, rows in self.recorded.items()}
 
     def reference_step_s(self) -> float:
         """Median seconds of the reference step where the trials ran; not a number if unknown."""
         known = [row.reference_step_s for rows in self.trials.values() for row in rows]
         return _median([s for s in known if math.isfinite(s)])
+
+
+@dataclass(frozen=True)
+class PaidOverheads:
+    """Seconds that are paid beside the slices, as the median trial of the task recorded them; 0 where none did.
+
+    Args:
+        start_s: For each trial that begins.
+        resume_s: For each time that one goes on after a pause.
+    """
+
+    start_s: float = 0.0
+    resume_s: float = 0.0
 
 
 def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
@@ -77,18 +115,22 @@ def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
     """
     task = table.task_info(name)
     rows = [row for row in table.curves([name]) if _can_be_replayed(row, task.max_fidelity)]
-    final = {(r.configuration.id, r.seed): r.scores[task.max_fidelity - 1] for r in rows if is_full(r, task)}
-    scores = [score for row in rows for score in row.scores]
-    return TaskPool(
-        task=task,
-        trials=_by_configuration(rows, table.space.default.id),
-        cost=cost,
-        best=max(scores, default=math.nan),
-        median_final=_median(list(final.values())),
-        seed_std=_seed_std(final),
-        full_training_s=_full_training_s(rows, task, cost),
-        start_score=task.zero_shot_score if math.isfinite(task.zero_shot_score) else min(scores, default=math.nan),
-    )
+    columns = {key: _recorded_median(table, name, key) for key in ("start_s", "resume_s")}
+    return _pool(task, rows, table.space.default.id, cost, PaidOverheads(**columns))
+
+
+def part_of(pool: TaskPool, config_ids: Collection[str] | None) -> TaskPool:
+    """The pool of some of a task's configurations, with measures of regret of its own.
+
+    Args:
+        pool: The pool of the whole task.
+        config_ids: Ids of the configurations to keep; none to keep all.
+    """
+    if config_ids is None:
+        return pool
+    kept = {config_id: rows for config_id, rows in pool.trials.items() if config_id in config_ids}
+    part = _pool(pool.task, [r for rows in kept.values() for r in rows], "", pool.cost, pool.overheads)
+    return replace(part, trials=kept)
 
 
 def costs_of(row: CurveRow, cost: CostName) -> tuple[float, ...]:
@@ -106,14 +148,51 @@ def is_full(row: CurveRow, task: TaskInfo) -> bool:
     return row.fidelity >= task.max_fidelity
 
 
+def _pool(
+    task: TaskInfo, rows: Sequence[CurveRow], default_id: str, cost: CostName, overheads: PaidOverheads
+) -> TaskPool:
+    ids = [row.configuration.id for row in rows]
+    final = {
+        (i, r.seed): r.scores[task.max_fidelity - 1] for i, r in zip(ids, rows, strict=True) if is_full(r, task)
+    }
+    scores = [score for row in rows for score in row.scores]
+    return TaskPool(
+        task=task,
+        trials=_by_configuration(ids, rows, default_id),
+        cost=cost,
+        best=max(scores, default=math.nan),
+        median_final=_median(list(final.values())),
+        seed_std=_seed_std(final),
+        full_training_s=_full_training_s(rows, task, cost),
+        start_score=task.zero_shot_score if math.isfinite(task.zero_shot_score) else min(scores, default=math.nan),
+        overheads=overheads,
+    )
+
+
+def _recorded(row: CurveRow, cost: CostName) -> Recorded:
+    paid = costs_of(row, cost)
+    cells = zip(row.scores, paid, row.costs_cpu_s, strict=True)
+    slices = tuple(SliceResult(f, score, s, cpu_s, cost_tokens=0) for f, (score, s, cpu_s) in enumerate(cells, start=1))
+    return Recorded(row.configuration, row.seed, slices, tuple(accumulate(paid, initial=0.0)))
+
+
+def _recorded_median(table: MetaDataset, name: str, column: str) -> float:
+    if column not in table.trials.columns:
+        return 0.0
+    cells = table.trials.loc[table.trials["task"] == name, column].dropna()
+    return float(cells.median()) if len(cells) else 0.0
+
+
 def _can_be_replayed(row: CurveRow, max_fidelity: int) -> bool:
     return row.fidelity >= max_fidelity or row.status in ("completed", "failed")
 
 
-def _by_configuration(rows: Sequence[CurveRow], default_id: str) -> dict[str, tuple[CurveRow, ...]]:
+def _by_configuration(
+    ids: Sequence[str], rows: Sequence[CurveRow], default_id: str
+) -> dict[str, tuple[CurveRow, ...]]:
     found: dict[str, tuple[CurveRow, ...]] = {default_id: ()}
-    for row in rows:
-        found[row.configuration.id] = (*found.get(row.configuration.id, ()), row)
+    for config_id, row in zip(ids, rows, strict=True):
+        found[config_id] = (*found.get(config_id, ()), row)
     return {config_id: trials for config_id, trials in found.items() if trials}
 
 

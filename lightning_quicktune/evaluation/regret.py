@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
-LEVEL = 0.95  # share of the drawn means that lie in an interval
-_EQUAL = 1e-12  # regrets that differ by rounding alone
+EQUAL = 1e-12  # regrets that differ by rounding alone
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,6 @@ def incumbents(observed: Iterable[Observed]) -> tuple[Observed, ...]:
     return tuple(best)
 
 
-def incumbent_at(best: Sequence[Observed], at_s: float) -> Observed | None:
-    """The incumbent after some time; none before the first slice has ended.
-
-    Args:
-        best: All incumbents, in the order of time.
-        at_s: Simulated seconds since the search began.
-    """
-    return next((each for each in reversed(best) if each.at_s <= at_s), None)
-
-
 def normalised_regret(
     scores: Float[np.ndarray, "*shape"], best: float, median_final: float
 ) -> Float[np.ndarray, "*shape"]:
@@ -87,43 +76,14 @@ def mean_ranks(regrets: Float[np.ndarray, "methods comparisons"]) -> Float[np.nd
     Args:
         regrets: Regret of each method in each comparison, such as a task and seed.
     """
-    return np.asarray(rankdata(regrets, axis=0, method="average").mean(axis=1))
+    return np.asarray(rankdata(np.round(regrets / EQUAL) * EQUAL, axis=0, method="average").mean(axis=1))
 
 
-def count_wins(regrets: Float[np.ndarray, "methods tasks"]) -> Int[np.ndarray, " methods"]:
-    """On how many tasks each method has the lowest regret; equal ones all count.
+def win_tie_loss(regrets: Float[np.ndarray, "methods tasks"]) -> Int[np.ndarray, "methods methods 3"]:
+    """On how many tasks each method (row) is better than, equal to and worse than each other one (column).
 
     Args:
         regrets: Regret of each method on each task.
     """
-    return np.asarray((regrets <= regrets.min(axis=0) + _EQUAL).sum(axis=1))
-
-
-def bootstrap_interval(
-    values: Float[np.ndarray, "tasks seeds"],
-    clusters: Int[np.ndarray, " tasks"],
-    seed: int,
-    n_draws: int = 2000,
-    level: float = LEVEL,
-) -> tuple[float, float]:
-    """Interval of the mean over tasks, by drawing again whole clusters of tasks, and seeds within each task.
-
-    Args:
-        values: A value per task and seed.
-        clusters: Cluster of each task, from 0; tasks of one cluster, such as a domain, are alike and drawn together.
-        seed: Seed of the draws.
-        n_draws: How many means to draw.
-        level: Share of the drawn means that lie in the interval.
-
-    References:
-        Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13 (percentile intervals).
-    """
-    generator = np.random.default_rng(seed)
-    n_tasks, n_seeds = values.shape
-    n_clusters = int(clusters.max()) + 1
-    counts = generator.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_draws)
-    weights = counts[:, clusters]  # (n_draws, tasks)
-    drawn = generator.integers(n_seeds, size=(n_draws, n_tasks, n_seeds))
-    means = values[np.arange(n_tasks)[:, None], drawn].mean(axis=2)  # (n_draws, tasks)
-    lower, upper = np.quantile((weights * means).sum(axis=1) / weights.sum(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(lower), float(upper)
+    gap = regrets[None] - regrets[:, None]  # (row, column, task): above 0 where the row is better
+    return np.stack([(gap > EQUAL).sum(2), (np.abs(gap) <= EQUAL).sum(2), (gap < -EQUAL).sum(2)], axis=2)

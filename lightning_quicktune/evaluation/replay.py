@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from lightning_quicktune.evaluation.pool import TaskPool, costs_of
+from lightning_quicktune.evaluation.pool import PaidOverheads, Recorded, TaskPool
 from lightning_quicktune.evaluation.regret import Observed
-from lightning_quicktune.evaluation.settings import CostName
-from lightning_quicktune.metadataset.table import CurveRow
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.types import Budget, LearningCurve, Observation, SliceResult, Suggestion
+from lightning_quicktune.types import Budget, Configuration, LearningCurve, Observation, Suggestion
 
 
 class SimulatedClock:
-    """Time that recorded costs move forward.
+    """Time that recorded costs move forward."""
 
-    Args:
-        thinking: Real clock whose seconds count too, so that a method pays for its thinking; none to count only costs.
-    """
-
-    def __init__(self, thinking: Callable[[], float] | None = None) -> None:
-        self._thinking = thinking
-        self._began = thinking() if thinking else 0.0
-        self._moved = 0.0
+    def __init__(self) -> None:
+        self._now = 0.0
 
     def __call__(self) -> float:
         """Seconds since the clock was made."""
-        return self._moved + (self._thinking() - self._began if self._thinking else 0.0)
+        return self._now
 
     def advance(self, seconds: float) -> None:
         """Lets ``seconds`` pass."""
-        self._moved += seconds
+        self._now += seconds
+
+
+class TimedSearcher:
+    """A searcher whose thinking is measured, and paid for if wanted.
+
+    CPU seconds of the process count, so that other processes on the machine don't: thinking on one thread takes as
+    many wall seconds on a machine of its own.
+
+    Args:
+        searcher: The searcher.
+        clock: Moved forward by its thinking; none if thinking is free.
+    """
+
+    def __init__(self, searcher: Searcher, clock: SimulatedClock | None) -> None:
+        self._searcher, self._clock = searcher, clock
+        self.thinking_s = 0.0
+        self.n_suggestions = 0
+
+    @property
+    def pending(self) -> frozenset[Configuration]:
+        """Configurations that were suggested and not yet told."""
+        return self._searcher.pending
+
+    def ask(self) -> Suggestion | None:
+        """What to train next."""
+        began = time.process_time()
+        suggestion = self._searcher.ask()
+        self._count(began)
+        self.n_suggestions += suggestion is not None
+        return suggestion
+
+    def tell(self, observation: Observation) -> None:
+        """Takes in what came of a suggestion."""
+        began = time.process_time()
+        self._searcher.tell(observation)
+        self._count(began)
+
+    def _count(self, began: float) -> None:
+        seconds = time.process_time() - began
+        self.thinking_s += seconds
+        if self._clock is not None:
+            self._clock.advance(seconds)
 
 
 class ReplayExecutor:
     """Answers suggestions from recorded trials; what was trained before a pause is not paid again.
 
-    A trial that failed gives the slices it has, at their cost, and fails when more are asked for. Starting, pausing
-    and resuming cost nothing.
+    A trial that failed gives the slices it has, at their cost, and fails when more are asked for.
 
     Args:
         trials: The recorded trial of each configuration, by its id.
         clock: Moved forward by the recorded costs.
-        cost: Which of the recorded costs.
+        overheads: What starting and resuming a trial cost.
     """
 
-    def __init__(self, trials: Mapping[str, CurveRow], clock: SimulatedClock, cost: CostName) -> None:
+    def __init__(
+        self, trials: Mapping[str, Recorded], clock: SimulatedClock, overheads: PaidOverheads | None = None
+    ) -> None:
         self.trials = trials
         self.clock = clock
-        self.cost = cost
         self.observed: list[Observed] = []
-        self._queue: deque[Suggestion] = deque()
+        self._overheads = overheads or PaidOverheads()
+        self._queue: deque[tuple[str, Suggestion]] = deque()
         self._reached: dict[str, int] = {}
 
     @property
@@ -66,66 +103,72 @@ class ReplayExecutor:
         Raises:
             ValueError: If no trial of its configuration was recorded.
         """
-        if suggestion.configuration.id not in self.trials:
+        config_id = suggestion.configuration.id
+        if config_id not in self.trials:
             raise ValueError(
-                f"Configuration {suggestion.configuration.id} was suggested, but no trial of it was recorded on this "
+                f"Configuration {config_id} was suggested, but no trial of it was recorded on this "
                 f"task; {len(self.trials)} others were. A replay can only choose among these: give the searcher the "
                 "task's own pool."
             )
-        self._queue.append(suggestion)
+        self._queue.append((config_id, suggestion))
 
     def wait(self) -> Observation:
         """Plays the suggestion that has waited longest."""
-        suggestion = self._queue.popleft()
-        row = self.trials[suggestion.configuration.id]
-        before = self._reached.get(suggestion.configuration.id, 0)
-        after = min(suggestion.fidelity, row.fidelity)
-        now = began = self.clock()
-        for fidelity in range(before + 1, after + 1):
-            now += costs_of(row, self.cost)[fidelity - 1]
-            self.observed.append(
-                Observed(now, suggestion.configuration.id, row.seed, fidelity, row.scores[fidelity - 1])
-            )
-        self.clock.advance(now - began)
-        self._reached[suggestion.configuration.id] = max(before, after)
-        failed = suggestion.fidelity > row.fidelity
-        return Observation(suggestion.configuration, _curve(row, after), failed, now - began)
+        config_id, suggestion = self._queue.popleft()
+        trial, before = self.trials[config_id], self._reached.get(config_id)
+        began = self.clock()
+        ready = began + (self._overheads.start_s if before is None else self._overheads.resume_s)
+        reached = before or 0
+        after = max(reached, min(suggestion.fidelity, len(trial.slices)))
+        paid_s = trial.ends_s[reached]
+        for fidelity in range(reached + 1, after + 1):
+            at_s = ready + trial.ends_s[fidelity] - paid_s
+            score = trial.slices[fidelity - 1].score
+            self.observed.append(Observed(at_s, config_id, trial.seed, fidelity, score))
+        cost_s = ready - began + trial.ends_s[after] - paid_s
+        self.clock.advance(cost_s)
+        self._reached[config_id] = after
+        failed = suggestion.fidelity > len(trial.slices)
+        return Observation(suggestion.configuration, LearningCurve(trial.slices[:after]), failed, cost_s)
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a replayed search saw and took.
+
+    Args:
+        observed: Every score, in the order of time; the last may lie behind the horizon.
+        thinking_s: CPU seconds the searcher took to choose.
+        n_suggestions: How often it chose.
+    """
+
+    observed: list[Observed]
+    thinking_s: float
+    n_suggestions: int
 
 
 def replay(
     searcher: Searcher,
     pool: TaskPool,
-    trials: Mapping[str, CurveRow],
-    horizon: float,
-    clock: SimulatedClock,
+    trials: Mapping[str, Recorded],
+    horizon_s: float,
+    charge_thinking: bool,
     description_s: float = 0.0,
-) -> list[Observed]:
+) -> Played:
     """Lets a searcher spend a budget on recorded trials.
 
     Args:
         searcher: The method, new.
         pool: The task.
         trials: The recorded trial of each configuration, by its id.
-        horizon: Budget in full trainings.
-        clock: A new one.
+        horizon_s: Budget in simulated seconds.
+        charge_thinking: Whether thinking is spent from the budget too.
         description_s: Seconds that go for describing the task before the search begins.
-
-    Returns:
-        Every score it saw, in the order of time; the last may lie behind the horizon.
     """
+    clock = SimulatedClock()
     clock.advance(description_s)
-    left = horizon * pool.full_training_s - clock()
-    executor = ReplayExecutor(trials, clock, pool.cost)
-    if left > 0:
-        run_search(searcher, executor, Budget(seconds=left), journal=None, clock=clock)
-    return executor.observed
-
-
-def _curve(row: CurveRow, fidelity: int) -> LearningCurve:
-    slices = zip(row.scores[:fidelity], row.costs_s, row.costs_cpu_s, strict=False)
-    return LearningCurve(
-        tuple(
-            SliceResult(number, score, cost_s, cost_cpu_s, cost_tokens=0)  # searchers never ask for tokens
-            for number, (score, cost_s, cost_cpu_s) in enumerate(slices, start=1)
-        )
-    )
+    executor = ReplayExecutor(trials, clock, pool.overheads)
+    timed = TimedSearcher(searcher, clock if charge_thinking else None)
+    if horizon_s > description_s:
+        run_search(timed, executor, Budget(seconds=horizon_s - description_s), journal=None, clock=clock)
+    return Played(executor.observed, timed.thinking_s, timed.n_suggestions)

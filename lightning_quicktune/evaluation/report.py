@@ -3,66 +3,135 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lightning_quicktune.evaluation.regret import LEVEL
-from lightning_quicktune.evaluation.settings import EvaluateSettings
+from lightning_quicktune.evaluation.comparison import Comparison
+from lightning_quicktune.evaluation.intervals import LEVEL
+from lightning_quicktune.evaluation.methods import describes_the_task
+from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
 from lightning_quicktune.evaluation.summary import Summary
 
+_SETTINGS = {
+    "known": "Known configurations: methods learn from other tasks what the very configurations of the pool did there.",
+    "new": "New configurations: methods learn from other tasks and from one half of the configurations; the pool is "
+    "the other half.",
+}
 
-def report(
-    settings: EvaluateSettings,
-    summary: Summary,
-    tasks: Sequence[str],
-    left_out: Mapping[str, str],
-    figure: str,
-) -> str:
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What goes into a report.
+
+    Args:
+        summaries: The comparison at the settings' budgets, by setting; those in seconds follow those in full trainings.
+        comparisons: One method against the others, the primary one first.
+        thinking: CPU seconds per suggestion of each method, median over replays.
+        left_out: Why tasks were not replayed, by name.
+    """
+
+    summaries: Mapping[SettingName, Sequence[Summary]]
+    comparisons: Sequence[Comparison]
+    thinking: Mapping[str, float]
+    left_out: Mapping[str, str]
+
+
+def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[str], figures: Sequence[str]) -> str:
     """The whole report.
 
     Args:
         settings: How it was evaluated.
-        summary: The comparison at the settings' budgets.
-        tasks: Tasks that were replayed.
-        left_out: Why others were not, by name.
-        figure: Path of the figure, relative to the report.
+        findings: What was found.
+        test_folds: Names of the folds that were replayed.
+        figures: Paths of the figures, relative to the report.
     """
-    parts = [
-        "# Search methods on recorded trials",
-        "\n".join(_facts(settings, tasks, left_out)),
-        "## Mean normalised regret",
-        f"After a budget in full trainings, with a {LEVEL:.0%} interval by bootstrap over tasks, those of one domain "
-        "together. 0 is the best score known, 1 that of the median configuration.",
-        _table(summary, _regret_cell(summary)),
-        f"![Regret over budget]({figure})",
-        "## Mean rank",
-        "1 is best; over tasks and seeds.",
-        _table(summary, lambda m, b: f"{summary.rank[m, b]:.2f}"),
-        "## Wins",
-        f"Tasks of {len(tasks)} with the lowest regret; equal ones all count.",
-        _table(summary, lambda m, b: str(summary.wins[m, b])),
-    ]
-    if not np.isnan(summary.test_score).all():
-        parts += [
-            "## Mean test score",
-            "Of the configuration and fidelity chosen on validation; - where some search had no slice yet.",
-            _table(summary, _test_cell(summary)),
-        ]
+    parts = ["# Search methods on recorded trials", "\n".join(_facts(settings, findings, test_folds))]
+    parts += _primary(findings.comparisons)
+    parts += [f"![]({path})" for path in figures]
+    for setting, summaries in findings.summaries.items():
+        parts += [f"## Setting: {setting}", _SETTINGS[setting]]
+        for summary in summaries:
+            parts += _tables(summary, settings)
+    parts += _exploratory(findings.comparisons)
+    parts += ["## Thinking", "CPU milliseconds per suggestion, median over replays.", _thinking(findings.thinking)]
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(settings: EvaluateSettings, tasks: Sequence[str], left_out: Mapping[str, str]) -> list[str]:
+def _facts(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[str]) -> list[str]:
+    n_tasks = len(next(iter(findings.summaries.values()))[0].tasks)
+    learned = "all other folds" if settings.train_folds is None else f"folds {settings.train_folds} but the replayed one"
+    described = [method for method in settings.methods if describes_the_task(method)]
     lines = [
         f"- Meta-dataset: {settings.meta_dataset}",
-        f"- Tasks: {len(tasks)} replayed, {len(left_out)} left out; {settings.n_folds} folds by task, "
-        f"{settings.n_seeds} seeds.",
+        f"- Tasks: {n_tasks} replayed, {len(findings.left_out)} left out; {settings.n_seeds} seeds.",
+        f"- Folds by {settings.folds}: {', '.join(test_folds)} replayed; methods learn from {learned}"
+        + (f", {settings.train_share:.0%} of these tasks." if settings.train_share < 1 else "."),
         f"- Time: recorded `{settings.cost}`"
-        + ("; methods pay for their thinking." if settings.charge_thinking else "; thinking is free."),
-        "- `transfer` pays for describing the task; its surrogates never saw the tasks of the fold."
-        if "transfer" in settings.methods
-        else "- No method uses surrogates.",
+        + ("; methods pay for their thinking." if settings.charge_thinking else "; thinking is free.")
+        + " What is learned before the new task is known is free.",
+        f"- {', '.join(described)} pay for the meta-features of the task."
+        if described
+        else "- No method uses meta-features.",
     ]
-    return lines + [f"- Left out: {name}, {reason}." for name, reason in left_out.items()]
+    return lines + [f"- Left out: {name}, {reason}." for name, reason in findings.left_out.items()]
+
+
+def _primary(comparisons: Sequence[Comparison]) -> list[str]:
+    named = [each for each in comparisons if each.is_primary]
+    if not named:
+        return ["## Primary comparison", "None was named beforehand: everything below is exploratory."]
+    (each,) = named
+    return [
+        "## Primary comparison",
+        f"Named beforehand: {each.method} against {each.against} at {each.budget:g} full trainings, setting "
+        f"{each.setting}. Regret is lower by **{each.gain:.3f}** "
+        f"[{each.lower:.3f}, {each.upper:.3f}] ({LEVEL:.0%} interval; {each.standardised:.2f} standard deviations of "
+        f"the tasks' differences; paired permutation test p = {_p(each.p)}).",
+    ]
+
+
+def _exploratory(comparisons: Sequence[Comparison]) -> list[str]:
+    others = [each for each in comparisons if not each.is_primary]
+    if not others:
+        return []
+    lines = ["| setting | against | budget | gain | standardised | p (Holm) |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {e.setting} | {e.against} | {e.budget:g} | {e.gain:.3f} [{e.lower:.3f}, {e.upper:.3f}] "
+        f"| {e.standardised:.2f} | {_p(e.p)} |"
+        for e in others
+    ]
+    return [
+        "## Exploratory comparisons",
+        f"{others[0].method} against each other method, paired by task: how much lower its regret is. Not named "
+        f"beforehand; p of {len(others)} permutation tests, corrected by Holm.",
+        "\n".join(lines),
+    ]
+
+
+def _tables(summary: Summary, settings: EvaluateSettings) -> list[str]:
+    primary = settings.primary
+    wanted = primary.budget if primary and primary.budget in summary.budgets else summary.budgets[-1]
+    parts = [
+        f"### Mean normalised regret after a budget in {summary.unit}",
+        f"With a {LEVEL:.0%} interval by bootstrap over tasks, those of one domain together, and over seeds. "
+        "0 is the best score of the pool, 1 that of its median configuration.",
+        _table(summary, _regret_cell(summary)),
+        "### Mean rank",
+        "1 is best; over tasks and seeds.",
+        _table(summary, lambda m, b: f"{summary.rank[m, b]:.2f}"),
+        f"### Wins, ties and losses at {wanted:g} {summary.unit}",
+        f"On how many of {len(summary.tasks)} tasks the method of the row is better, equal, worse than that of the "
+        "column.",
+        _against(summary, summary.budgets.index(wanted)),
+    ]
+    if not np.isnan(summary.test_score).all():
+        parts += [
+            "### Mean test score",
+            "Of the configuration and fidelity chosen on validation; - where some search had no slice yet.",
+            _table(summary, _test_cell(summary)),
+        ]
+    return parts
 
 
 def _regret_cell(summary: Summary) -> Callable[[int, int], str]:
@@ -73,6 +142,17 @@ def _test_cell(summary: Summary) -> Callable[[int, int], str]:
     return lambda m, b: "-" if np.isnan(summary.test_score[m, b]) else f"{summary.test_score[m, b]:.4f}"
 
 
+def _against(summary: Summary, budget: int) -> str:
+    lines = ["| | " + " | ".join(summary.methods) + " |", "|---|" + "---|" * len(summary.methods)]
+    for row, method in enumerate(summary.methods):
+        cells = [
+            "-" if row == column else "/".join(str(n) for n in summary.against[row, column, :, budget])
+            for column in range(len(summary.methods))
+        ]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _table(summary: Summary, cell: Callable[[int, int], str]) -> str:
     lines = [
         "| method | " + " | ".join(f"{budget:g}" for budget in summary.budgets) + " |",
@@ -81,3 +161,12 @@ def _table(summary: Summary, cell: Callable[[int, int], str]) -> str:
     for m, method in enumerate(summary.methods):
         lines.append(f"| {method} | " + " | ".join(cell(m, b) for b in range(len(summary.budgets))) + " |")
     return "\n".join(lines)
+
+
+def _thinking(thinking: Mapping[str, float]) -> str:
+    lines = ["| method | ms |", "|---|---|"]
+    return "\n".join(lines + [f"| {method} | {1e3 * seconds:.2f} |" for method, seconds in thinking.items()])
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 1e-4 else "< 0.0001"

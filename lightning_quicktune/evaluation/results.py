@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lightning_quicktune.evaluation.regret import Observed
+from lightning_quicktune.evaluation.splits import Split
 
-_VERSION = 1
+_VERSION = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class ReplayKey:
     """What makes a replay one of a kind.
 
     Args:
-        fold: Fold in which the task was held out.
+        split: What was learned from, and what was searched.
         method: Name of the search method.
-        seed: Seed of the replay.
         task: Name of the task.
+        seed: Seed of the replay.
     """
 
-    fold: int
+    split: Split
     method: str
-    seed: int
     task: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -37,82 +39,87 @@ class Replayed:
 
     Args:
         key: Which one.
-        horizon: Its budget in full trainings; nothing is known of what comes later.
+        horizon_s: Its budget in simulated seconds; nothing is known of what comes later.
         best: Its incumbents, in the order of time.
+        thinking_s: CPU seconds the method took to choose.
+        n_suggestions: How often it chose.
     """
 
     key: ReplayKey
-    horizon: float
+    horizon_s: float
     best: tuple[Observed, ...]
+    thinking_s: float
+    n_suggestions: int
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self.key), "horizon": self.horizon, "best": [asdict(each) for each in self.best]}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Replayed:
         """Reads what ``to_dict`` wrote."""
-        key = ReplayKey(record["fold"], record["method"], record["seed"], record["task"])
-        return cls(key, record["horizon"], tuple(Observed(**each) for each in record["best"]))
+        key = {**record["key"], "split": Split(**record["key"]["split"])}
+        best = tuple(Observed(**each) for each in record["best"])
+        return cls(**{**record, "key": ReplayKey(**key), "best": best})
 
 
-class ReplayLog:
-    """The file ``replays.jsonl``: what is evaluated, then one line per finished replay.
+class ReplayStore:
+    """The folder ``replays``: one small file per batch of replays, and what they all have in common.
 
-    A last line cut short by a kill is dropped.
+    Several processes may write at the same time; a file is there whole or not at all.
 
     Args:
-        folder: Where the file lies or will lie.
+        folder: Folder of the evaluation.
         identity: What must be the same for replays to be compared, in plain values for JSON.
 
     Raises:
-        ValueError: If the file belongs to another evaluation.
+        ValueError: If the folder holds another evaluation.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        self.path = folder / "replays.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
-        plain = {"version": _VERSION, **json.loads(json.dumps(identity))}
-        lines = self._complete_lines()
-        if lines:
-            self._check(json.loads(lines[0]), plain)
-        else:
-            self._append(plain)
-        self._done = {each.key: each for each in (Replayed.from_dict(json.loads(line)) for line in lines[1:])}
+        self.folder = folder / "replays"
+        self._check(folder / "evaluation.json", {"version": _VERSION, **json.loads(json.dumps(identity))})
+        self._done: dict[ReplayKey, Replayed] = {}
+        for path in sorted(self.folder.glob("*/*/*.json")):
+            self.add(Replayed.from_dict(record) for record in json.loads(path.read_text()))
 
-    def find(self, key: ReplayKey, horizon: float) -> Replayed | None:
-        """A replay that went at least as far as ``horizon``, if there is one."""
+    def find(self, key: ReplayKey, horizon_s: float) -> Replayed | None:
+        """A replay that went at least as far as ``horizon_s``, if there is one."""
         found = self._done.get(key)
-        return found if found is not None and found.horizon >= horizon else None
+        return found if found is not None and found.horizon_s >= horizon_s else None
 
-    def add(self, replayed: Replayed) -> None:
-        """Writes a finished replay down; on return it is on disk."""
-        self._append(replayed.to_dict())
-        self._done[replayed.key] = replayed
+    def add(self, replays: Iterable[Replayed]) -> None:
+        """Takes in finished replays; of two of a key, the longer one stays."""
+        for replayed in replays:
+            if self.find(replayed.key, replayed.horizon_s) is None:
+                self._done[replayed.key] = replayed
 
-    def _complete_lines(self) -> list[bytes]:
-        if not self.path.is_file():
-            return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.truncate(self.path, len(whole))
-        return whole.splitlines()
-
-    def _append(self, record: Mapping[str, Any]) -> None:
-        with self.path.open("ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _check(self, known: dict[str, Any], wanted: dict[str, Any]) -> None:
+    def _check(self, path: Path, wanted: dict[str, Any]) -> None:
+        if not path.is_file():
+            write_whole(path, (json.dumps(wanted, indent=1) + "\n").encode())
+            return
+        known = json.loads(path.read_text())
         differing = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
         if differing:
             changes = "; ".join(f"{n} was {known.get(n)!r} and is now {wanted.get(n)!r}" for n in differing)
             raise ValueError(
-                f"{self.path} holds another evaluation: {changes}. Replays of both can't be compared. "
+                f"{path} holds another evaluation: {changes}. Replays of both can't be compared. "
                 "Set `output` to another folder, or go on with the settings of before."
             )
+
+
+def write_replays(folder: Path, replays: Sequence[Replayed]) -> None:
+    """Writes one batch of replays of a method on a task; on return it is on disk.
+
+    Args:
+        folder: Folder of the evaluation.
+        replays: The batch.
+    """
+    key, seeds = replays[0].key, [each.key.seed for each in replays]
+    # A longer horizon is another file, so that nothing that was finished is ever overwritten.
+    name = f"{quote(key.task, safe='')}.{seeds[0]}-{seeds[-1]}.{replays[0].horizon_s:.6g}s.json"
+    path = folder / "replays" / quote(key.split.name, safe="") / key.method / name
+    write_whole(path, json.dumps([each.to_dict() for each in replays]).encode())
 
 
 def write_whole(path: Path, content: bytes) -> None:

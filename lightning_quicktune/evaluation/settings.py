@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 
-MethodName = Literal["transfer", "successive_halving", "random", "default"]
 CostName = Literal["cost_s", "cost_cpu_s"]
+SettingName = Literal["known", "new"]
+FACT_PREFIX = "fact:"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,23 @@ class SurrogateTraining:
 
 
 @dataclass(frozen=True)
+class PrimaryComparison:
+    """The one comparison that was named before any result was seen; all others are exploratory.
+
+    Args:
+        method: The method that is expected to win.
+        against: The method that it must beat.
+        budget: After how many full trainings they are compared.
+        setting: Whether the pool's configurations are known from other tasks, or new.
+    """
+
+    method: SearcherName
+    against: SearcherName
+    budget: float
+    setting: SettingName
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """Replays search methods on a meta-dataset and compares their regret.
 
@@ -38,43 +57,104 @@ class EvaluateSettings:
         meta_dataset: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
         output: Folder of this evaluation; the same command goes on where it stopped.
         methods: Search methods to compare.
+        setting: ``known`` lets methods learn from other tasks about the very configurations they choose from; ``new``
+            shows them one half of the configurations, of other tasks, and lets them choose from the other half.
         budgets: What a search may spend, in full trainings; regret is reported at each.
-        n_folds: Parts that the tasks are cut into; each is replayed with surrogates trained on the others.
+        budgets_s: The same in seconds.
+        folds: How tasks are held out: ``seed`` for random folds, or ``fact:NAME`` for one fold per value of a fact of
+            the tasks, such as their domain.
+        n_folds: Number of random folds.
+        test_folds: Names of the folds that are replayed; all of them if not given. Random folds are named 0, 1, ...
+        train_folds: Names of the folds that may be learned from; all of them if not given. Of these, the fold that is
+            replayed is always left out.
+        train_share: Share of the training tasks that is learned from, by a seeded draw.
         n_seeds: Replays of each method on each task.
-        seed: Seed of folds, surrogates and intervals; the first seed of the replays.
+        seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
         cost: Recorded cost that moves the simulated clock: wall seconds, or CPU seconds where the machine was shared.
-        charge_thinking: Whether the time a method takes to choose is spent from its budget too.
-        surrogates: How the surrogates of ``transfer`` are trained.
+        charge_thinking: Whether the CPU time a method takes to choose is spent from its budget too.
+        primary: The comparison that was named beforehand, if there is one.
+        surrogates: How the surrogates of ``transfer`` and ``quicktune`` are trained.
+        n_processes: Replays that run at the same time, each in a process of one thread.
         tracking: Where MLflow keeps the evaluation.
     """
 
     meta_dataset: str
     output: str
-    methods: list[MethodName] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
+    methods: list[SearcherName] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
+    setting: Literal["known", "new", "both"] = "known"
     budgets: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0, 3.0, 5.0, 10.0])
+    budgets_s: list[float] = field(default_factory=list)
+    folds: str = "seed"
     n_folds: int = 5
-    n_seeds: int = 3
+    test_folds: list[int | str] | None = None
+    train_folds: list[int | str] | None = None
+    train_share: float = 1.0
+    n_seeds: int = 10
     seed: int = 0
     cost: CostName = "cost_s"
     charge_thinking: bool = True
+    primary: PrimaryComparison | None = None
     surrogates: SurrogateTraining = field(default_factory=SurrogateTraining)
+    n_processes: int = 1
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("evaluate"))
 
     def __post_init__(self) -> None:
-        _check_count("n_folds", self.n_folds, 2)
-        _check_count("n_seeds", self.n_seeds, 1)
+        for name, least in (("n_folds", 2), ("n_seeds", 1), ("n_processes", 1)):
+            _check_count(name, getattr(self, name), least)
         if not self.methods or len(set(self.methods)) < len(self.methods):
             raise ValueError(
                 f"`methods` is {self.methods}, but each method is replayed once per task and seed. "
                 "List at least one, and each once."
             )
-        if not self.budgets or self.budgets[0] <= 0 or sorted(set(self.budgets)) != self.budgets:
+        _check_budgets("budgets", self.budgets)
+        if self.budgets_s:
+            _check_budgets("budgets_s", self.budgets_s)
+        if self.folds != "seed" and not self.folds.removeprefix(FACT_PREFIX):
+            raise ValueError("`folds` is 'fact:' without the fact's name. Write, for example, `folds: fact:domain`.")
+        if self.folds != "seed" and not self.folds.startswith(FACT_PREFIX):
             raise ValueError(
-                f"`budgets` is {self.budgets}, but regret is reported after rising numbers of full trainings, each "
-                "above 0. Write them in rising order, for example `budgets: [0.5, 1, 2, 5]`."
+                f"`folds` is {self.folds!r}, but tasks are held out at random or by one of their facts. "
+                "Write `folds: seed`, or `folds: fact:domain` with the fact's name."
             )
+        if not 0.0 < self.train_share <= 1.0:
+            raise ValueError(
+                f"`train_share` is {self.train_share}, but it is a share of the training tasks, above 0 and at most 1. "
+                "Write `train_share: 0.5` to learn from half of them."
+            )
+        if self.primary is not None:
+            self._check_primary(self.primary)
+
+    @property
+    def setting_names(self) -> tuple[SettingName, ...]:
+        """The settings that are replayed."""
+        return ("known", "new") if self.setting == "both" else (self.setting,)
+
+    def _check_primary(self, primary: PrimaryComparison) -> None:
+        wanted = {
+            "method": (primary.method, self.methods),
+            "against": (primary.against, [m for m in self.methods if m != primary.method]),
+            "budget": (primary.budget, self.budgets),
+            "setting": (primary.setting, list(self.setting_names)),
+        }
+        for name, (value, known) in wanted.items():
+            if value not in known:
+                raise ValueError(
+                    f"`primary.{name}` is {value!r}, but only {known} are evaluated, so the comparison that was named "
+                    f"beforehand could not be made. Change it, or add it to `{_OWNERS[name]}`."
+                )
+
+
+_OWNERS = {"method": "methods", "against": "methods", "budget": "budgets", "setting": "setting"}
 
 
 def _check_count(name: str, value: int, least: int) -> None:
     if value < least:
         raise ValueError(f"`{name}` is {value}, but it counts things, at least {least}. Raise `{name}`.")
+
+
+def _check_budgets(name: str, budgets: list[float]) -> None:
+    if not budgets or budgets[0] <= 0 or sorted(set(budgets)) != budgets:
+        raise ValueError(
+            f"`{name}` is {budgets}, but regret is reported after rising budgets, each above 0. "
+            f"Write them in rising order, for example `{name}: [0.5, 1, 2, 5]`."
+        )

@@ -3,96 +3,117 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from lightning_quicktune.evaluation.intervals import Bootstrap
 from lightning_quicktune.evaluation.pool import TaskPool
-from lightning_quicktune.evaluation.regret import (
-    bootstrap_interval,
-    count_wins,
-    incumbent_at,
-    mean_ranks,
-    normalised_regret,
-)
+from lightning_quicktune.evaluation.regret import mean_ranks, normalised_regret, win_tie_loss
 from lightning_quicktune.evaluation.results import Replayed
+from lightning_quicktune.evaluation.splits import Split
 from lightning_quicktune.metadataset.table import TEST, MetaDataset
 
+Unit = Literal["full trainings", "s"]
+PoolOf = Callable[[str, Split], TaskPool]
 TEST_SCORE = TEST + "score"
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Methods compared at each budget.
+    """Methods compared at each budget, in one setting.
 
     Args:
         methods: Names, in the order of rows.
-        budgets: In full trainings, in the order of columns.
-        regret: Mean normalised regret over tasks and seeds.
+        tasks: Names, sorted.
+        budgets: In the order of columns.
+        unit: Of the budgets.
+        per_seed: Normalised regret of each replay.
+        regret: Its mean over tasks and seeds.
         lower: Lower end of its interval.
         upper: Upper end of its interval.
         rank: Mean rank over tasks and seeds.
-        wins: Tasks on which the method has the lowest regret.
+        against: Tasks on which a method is better than, equal to and worse than each other one.
         test_score: Mean test score of the incumbents; not a number where unknown.
     """
 
     methods: tuple[str, ...]
+    tasks: tuple[str, ...]
     budgets: tuple[float, ...]
+    unit: Unit
+    per_seed: Float[np.ndarray, "methods tasks seeds budgets"]
     regret: Float[np.ndarray, "methods budgets"]
     lower: Float[np.ndarray, "methods budgets"]
     upper: Float[np.ndarray, "methods budgets"]
     rank: Float[np.ndarray, "methods budgets"]
-    wins: Int[np.ndarray, "methods budgets"]
+    against: Int[np.ndarray, "methods methods 3 budgets"]
     test_score: Float[np.ndarray, "methods budgets"]
 
 
 def results_table(
-    replays: Sequence[Replayed], pools: Mapping[str, TaskPool], table: MetaDataset, budgets: Sequence[float]
+    replays: Sequence[Replayed],
+    pool_of: PoolOf,
+    tested: Mapping[Any, float],
+    budgets: Sequence[float],
+    unit: Unit = "full trainings",
 ) -> pd.DataFrame:
     """One row per replay and budget.
 
     Args:
         replays: Finished replays, each at least as long as the largest budget.
-        pools: What was recorded, by task.
-        table: The meta-dataset; test scores are taken from it, where it has them.
-        budgets: In full trainings.
+        pool_of: What was recorded on a task, of the configurations that a split searches.
+        tested: Test scores, as ``test_scores`` gives them.
+        budgets: When regret is looked at.
+        unit: Of the budgets.
     """
-    tested = _test_scores(table)
-    return pd.DataFrame([_row(r, pools[r.key.task], tested, budget) for r in replays for budget in budgets])
+    columns: dict[str, list[Any]] = {}
+    for replayed in replays:
+        cells = _cells(replayed, pool_of(replayed.key.task, replayed.key.split), tested, budgets, unit)
+        for name, values in cells.items():
+            columns.setdefault(name, []).extend(values)
+    return pd.DataFrame(columns)
+
+
+def test_scores(table: MetaDataset) -> dict[Any, float]:
+    """Test score by task, configuration, seed and fidelity; empty if none was recorded.
+
+    Args:
+        table: The meta-dataset.
+    """
+    if TEST_SCORE not in table.trials.columns:
+        return {}
+    columns = [table.trials[name].tolist() for name in ("task", "config_id", "seed", "fidelity")]
+    return dict(zip(zip(*columns, strict=True), table.trials[TEST_SCORE].tolist(), strict=True))
 
 
 def summarise(results: pd.DataFrame, clusters: Mapping[str, int], seed: int) -> Summary:
     """Compares the methods.
 
     Args:
-        results: Rows of ``results_table``, the same tasks, seeds and budgets for each method.
+        results: Rows of ``results_table`` of one setting and unit; the same tasks, seeds and budgets for each method.
         clusters: Cluster of each task, for the intervals.
         seed: Seed of the intervals.
     """
     methods, budgets = tuple(dict.fromkeys(results["method"])), tuple(dict.fromkeys(results["budget"]))
+    tasks = tuple(sorted(set(results["task"])))
     regret, test = _cube(results, "regret"), _cube(results, "test_score")
-    groups = np.array([clusters[task] for task in sorted(set(results["task"]))], dtype=np.int64)
-    groups = np.unique(groups, return_inverse=True)[1]  # of the tasks that are left, without gaps
-    intervals = np.array(
-        [
-            [bootstrap_interval(regret[m, :, :, b], groups, seed) for b in range(len(budgets))]
-            for m in range(len(methods))
-        ]
-    )
-    flat = regret.reshape(len(methods), -1, len(budgets))
-    per_task = regret.mean(axis=2)
+    lower, upper = Bootstrap(groups_of(tasks, clusters), regret.shape[2], seed).interval(regret.transpose(1, 2, 0, 3))
+    flat, per_task = regret.reshape(len(methods), -1, len(budgets)), regret.mean(axis=2)
     return Summary(
         methods=methods,
+        tasks=tasks,
         budgets=budgets,
+        unit=results["unit"].iloc[0],
+        per_seed=regret,
         regret=flat.mean(axis=1),
-        lower=intervals[:, :, 0],
-        upper=intervals[:, :, 1],
+        lower=lower,
+        upper=upper,
         rank=np.stack([mean_ranks(flat[:, :, b]) for b in range(len(budgets))], axis=1),
-        wins=np.stack([count_wins(per_task[:, :, b]) for b in range(len(budgets))], axis=1),
+        against=np.stack([win_tie_loss(per_task[:, :, b]) for b in range(len(budgets))], axis=3),
         test_score=test.reshape(len(methods), -1, len(budgets)).mean(axis=1),
     )
 
@@ -108,30 +129,36 @@ def task_clusters(table: MetaDataset) -> dict[str, int]:
     return {task: places[name] for task, name in names.items()}
 
 
-def _row(replayed: Replayed, pool: TaskPool, tested: Mapping[Any, float], budget: float) -> dict[str, Any]:
-    key = replayed.key
-    incumbent = incumbent_at(replayed.best, budget * pool.full_training_s)
-    score = incumbent.score if incumbent else pool.start_score
-    trial = (key.task, incumbent.config_id, incumbent.trial_seed, incumbent.fidelity) if incumbent else None
+def groups_of(tasks: Sequence[str], clusters: Mapping[str, int]) -> Int[np.ndarray, " tasks"]:
+    """Cluster of each of some tasks, numbered from 0 without gaps."""
+    groups = np.unique([clusters[task] for task in tasks], return_inverse=True)[1]
+    return np.asarray(groups, dtype=np.int64)
+
+
+def _cells(
+    replayed: Replayed, pool: TaskPool, tested: Mapping[Any, float], budgets: Sequence[float], unit: Unit
+) -> dict[str, list[Any]]:
+    key, n = replayed.key, len(budgets)
+    at_s = np.asarray(budgets) * (pool.full_training_s if unit == "full trainings" else 1.0)
+    last = np.searchsorted([each.at_s for each in replayed.best], at_s, side="right") - 1
+    best = [replayed.best[i] if i >= 0 else None for i in last.tolist()]
+    score = np.array([each.score if each else pool.start_score for each in best])
+    trials = [(key.task, each.config_id, each.trial_seed, each.fidelity) if each else None for each in best]
     return {
-        "fold": key.fold,
-        "method": key.method,
-        "seed": key.seed,
-        "task": key.task,
-        "budget": budget,
-        "regret": float(normalised_regret(np.array(score), pool.best, pool.median_final)),
-        "score": score,
-        "config_id": incumbent.config_id if incumbent else None,
-        "fidelity": incumbent.fidelity if incumbent else 0,
-        "test_score": tested.get(trial, math.nan),
+        "setting": [key.split.setting] * n,
+        "fold": [key.split.fold] * n,
+        "half": [key.split.half] * n,
+        "method": [key.method] * n,
+        "seed": [key.seed] * n,
+        "task": [key.task] * n,
+        "unit": [unit] * n,
+        "budget": list(budgets),
+        "regret": normalised_regret(score, pool.best, pool.median_final).tolist(),
+        "score": score.tolist(),
+        "config_id": [each.config_id if each else None for each in best],
+        "fidelity": [each.fidelity if each else 0 for each in best],
+        "test_score": [tested.get(trial, math.nan) for trial in trials],
     }
-
-
-def _test_scores(table: MetaDataset) -> dict[Any, float]:
-    if TEST_SCORE not in table.trials.columns:
-        return {}
-    columns = [table.trials[name].tolist() for name in ("task", "config_id", "seed", "fidelity")]
-    return dict(zip(zip(*columns, strict=True), table.trials[TEST_SCORE].tolist(), strict=True))
 
 
 def _cube(results: pd.DataFrame, column: str) -> Float[np.ndarray, "methods tasks seeds budgets"]:

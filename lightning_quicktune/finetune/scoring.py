@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torchmetrics.aggregation import MeanMetric
+from torchmetrics.aggregation import SumMetric
 
 from lightning_quicktune.finetune.generation import answer_totals
 from lightning_quicktune.finetune.labels import label_totals
@@ -108,10 +108,11 @@ def mean_over_ranks(totals: Mapping[str, tuple[float, int]], device: torch.devic
 
 
 def _mean_over_ranks(total: float, count: int, device: torch.device) -> float:
-    mean = MeanMetric(nan_strategy="disable").to(device)
-    mean.set_dtype(torch.float32 if device.type == "mps" else torch.float64)
-    mean.update(
-        torch.tensor(total / max(count, 1), device=device, dtype=mean.dtype),
-        torch.tensor(count, device=device, dtype=mean.dtype),
-    )
-    return float(mean.compute()) if count or mean.weight > 0 else 0.0
+    # Not MeanMetric: torchmetrics 1.9 weighs the ranks equally, however many records each has.
+    summed = []
+    for part in (total, count):
+        metric = SumMetric(nan_strategy="disable").to(device)
+        metric.set_dtype(torch.float32 if device.type == "mps" else torch.float64)
+        metric.update(torch.tensor(part, device=device, dtype=metric.dtype))
+        summed.append(float(metric.compute()))
+    return summed[0] / max(summed[1], 1)

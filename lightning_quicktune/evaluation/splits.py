@@ -1,0 +1,143 @@
+"""Which tasks and configurations a replay may learn from, and which it searches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_quicktune.evaluation.settings import FACT_PREFIX, EvaluateSettings, SettingName
+from lightning_quicktune.metadataset.splits import task_folds
+from lightning_quicktune.metadataset.table import TEST, MetaDataset, counts
+
+
+@dataclass(frozen=True, order=True)
+class Split:
+    """One division of a meta-dataset.
+
+    Args:
+        setting: Whether the pool's configurations are known from other tasks, or new.
+        fold: Name of the fold whose tasks are replayed.
+        half: Which half of the configurations the pool is, 0 or 1; 0 where they are known.
+    """
+
+    setting: SettingName
+    fold: str
+    half: int
+
+    @property
+    def name(self) -> str:
+        """For folders and messages."""
+        return f"{self.setting}-{self.fold}-{self.half}"
+
+
+class Divider:
+    """Divides the tasks of a meta-dataset into folds and its configurations into halves.
+
+    Halves are drawn once; replays of even seeds search the first and those of odd seeds the second, while methods
+    learn from the other one. The default configuration is in both pools, and in neither table of new configurations.
+
+    Args:
+        table: The meta-dataset.
+        settings: How it is divided.
+
+    Raises:
+        ValueError: If a task lacks the fact that folds are made by, or there is no fold of a name.
+    """
+
+    def __init__(self, table: MetaDataset, settings: EvaluateSettings) -> None:
+        self._settings = settings
+        self._default = table.space.default.id
+        self._all = _folds(table, settings)
+        self.test_folds = self._named("test_folds", settings.test_folds)
+        self.train_folds = self._named("train_folds", settings.train_folds)
+        for fold in self.test_folds:
+            self.learned_tasks(fold)
+        ids = np.array(sorted(set(table.trials["config_id"]) - {self._default}), dtype=object)
+        order = np.random.default_rng(settings.seed).permutation(len(ids))
+        self._halves = tuple(frozenset(ids[part].tolist()) for part in np.array_split(order, 2))
+
+    def split(self, setting: SettingName, fold: str, seed: int) -> Split:
+        """The division for a replay of one seed."""
+        return Split(setting, fold, seed % 2 if setting == "new" else 0)
+
+    def held_out(self, fold: str) -> tuple[str, ...]:
+        """Tasks of a fold."""
+        return self._all[fold]
+
+    def learned_tasks(self, fold: str) -> tuple[str, ...]:
+        """Tasks that may be learned from when a fold is replayed.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        others = sorted(name for f in self.train_folds if f != fold for name in self._all[f])
+        if not others:
+            raise ValueError(
+                f"Fold {fold!r} would be replayed, but `train_folds` is {list(self.train_folds)}, so no other task is "
+                "left to learn from. Name at least one other fold in `train_folds`."
+            )
+        order = np.random.default_rng(self._settings.seed).permutation(len(others))
+        n = max(1, round(self._settings.train_share * len(others)))
+        return tuple(sorted(others[i] for i in order[:n]))
+
+    def searched(self, split: Split) -> frozenset[str] | None:
+        """Ids of the configurations that a pool is made of; none if all of them are."""
+        return self._halves[split.half] | {self._default} if split.setting == "new" else None
+
+    def learned_table(self, visible: MetaDataset, split: Split) -> MetaDataset:
+        """What methods may learn from.
+
+        Args:
+            visible: The meta-dataset, without what was measured on test splits.
+            split: The division.
+        """
+        table = visible.select(self.learned_tasks(split.fold))
+        searched = self.searched(split)
+        if searched is None:
+            return table
+        trials = table.trials[~table.trials["config_id"].isin(list(searched))].reset_index(drop=True)
+        return MetaDataset(trials, table.tasks, table.space, {**table.meta, **counts(trials, table.tasks)})
+
+    def _named(self, key: str, names: Sequence[int | str] | None) -> tuple[str, ...]:
+        if names is None:
+            return tuple(self._all)
+        unknown = [name for name in names if str(name) not in self._all]
+        if unknown or not names:
+            raise ValueError(
+                f"`{key}` is {list(names)}, but the folds are {', '.join(self._all)} (`folds: {self._settings.folds}`). "
+                f"Name some of these in `{key}`, or leave it out for all."
+            )
+        return tuple(dict.fromkeys(str(name) for name in names))
+
+
+def without_test(table: MetaDataset, cost: str) -> MetaDataset:
+    """What methods may see: nothing measured on test splits, and as seconds the cost that a replay pays.
+
+    Args:
+        table: The whole meta-dataset.
+        cost: Column of the cost that is paid.
+    """
+    kept = table.trials.drop(columns=[c for c in table.trials.columns if c.startswith(TEST)])
+    return MetaDataset(kept.assign(cost_s=kept[cost]), table.tasks, table.space, table.meta)
+
+
+def _folds(table: MetaDataset, settings: EvaluateSettings) -> dict[str, tuple[str, ...]]:
+    if settings.folds == "seed":
+        folds = task_folds(table.task_names, settings.n_folds, settings.seed)
+        return {str(number): names for number, names in enumerate(folds)}
+    fact = settings.folds.removeprefix(FACT_PREFIX)
+    values = {name: table.task_info(name).facts.get(fact) for name in table.task_names}
+    lacking = [name for name, value in values.items() if value is None]
+    known = sorted({key for name in lacking for key in table.task_info(name).facts})
+    if lacking:
+        raise ValueError(
+            f"`folds` is {settings.folds!r}, but {len(lacking)} of {len(values)} tasks lack the fact {fact!r} "
+            f"({', '.join(lacking[:5])}); they have {', '.join(known) or 'no facts'}. Name one that all tasks have, or "
+            "write `folds: seed`."
+        )
+    return {
+        str(value): tuple(name for name in values if values[name] == value)
+        for value in sorted(set(values.values()), key=str)
+    }

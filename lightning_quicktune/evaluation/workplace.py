@@ -1,0 +1,124 @@
+"""What one process needs to replay, loaded once and kept between its jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lightning_quicktune.evaluation.lessons import Lessons
+from lightning_quicktune.evaluation.methods import Lesson, describes_the_task
+from lightning_quicktune.evaluation.pool import TaskPool, part_of, task_pool
+from lightning_quicktune.evaluation.regret import incumbents
+from lightning_quicktune.evaluation.replay import replay
+from lightning_quicktune.evaluation.results import Replayed, ReplayKey, write_replays
+from lightning_quicktune.evaluation.settings import EvaluateSettings
+from lightning_quicktune.evaluation.splits import Divider, Split, without_test
+from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.names import SearcherName
+from lightning_quicktune.search.pool import shuffled
+
+_TABLES = 2  # training tables kept at a time: jobs come sorted by split
+
+
+@dataclass(frozen=True)
+class LearnJob:
+    """To learn from the training tasks of a split.
+
+    Args:
+        split: The division.
+        lesson: What to learn.
+    """
+
+    split: Split
+    lesson: Lesson
+
+
+@dataclass(frozen=True)
+class ReplayJob:
+    """To replay a method on a task.
+
+    Args:
+        split: The division.
+        method: The method.
+        task: Name of the task.
+        seeds: One replay each.
+        horizon_s: Budget in simulated seconds.
+    """
+
+    split: Split
+    method: SearcherName
+    task: str
+    seeds: tuple[int, ...]
+    horizon_s: float
+
+
+class Workplace:
+    """Loads the meta-dataset, builds pools and searchers, and does jobs; results go to disk.
+
+    Args:
+        settings: The evaluation.
+    """
+
+    def __init__(self, settings: EvaluateSettings) -> None:
+        self.settings = settings
+        self.table = load(settings.meta_dataset, with_test=True)
+        self.visible = without_test(self.table, settings.cost)
+        self.divider = Divider(self.table, settings)
+        self.output = Path(settings.output)
+        self.whole_pool = lru_cache(maxsize=None)(self._whole_pool)
+        self.pool = lru_cache(maxsize=None)(self._pool)
+        self.lessons = lru_cache(maxsize=_TABLES)(self._lessons)
+
+    def do(self, job: LearnJob | ReplayJob) -> list[Replayed]:
+        """Does a job; what comes of it is on disk on return.
+
+        Raises:
+            RuntimeError: If it fails.
+        """
+        try:
+            if isinstance(job, LearnJob):
+                self.lessons(job.split).learn(job.lesson)
+                return []
+            replays = [self._replay(job, seed) for seed in job.seeds]
+        except Exception as error:
+            raise RuntimeError(
+                f"{job} failed: {type(error).__name__}: {error}. Everything that was finished before is kept: correct "
+                "the cause, or take the method out of `methods`, then start the same command again."
+            ) from error
+        write_replays(self.output, replays)
+        return replays
+
+    def _replay(self, job: ReplayJob, seed: int) -> Replayed:
+        pool = self.pool(job.task, job.split)
+        description_s = pool.task.meta_features_cost_s if describes_the_task(job.method) else 0.0
+        searcher = build_searcher(job.method, self._context(pool, job.split, seed))
+        played = replay(
+            searcher, pool, pool.draw(seed), job.horizon_s, self.settings.charge_thinking, description_s
+        )
+        key = ReplayKey(job.split, job.method, job.task, seed)
+        return Replayed(key, job.horizon_s, incumbents(played.observed), played.thinking_s, played.n_suggestions)
+
+    def _context(self, pool: TaskPool, split: Split, seed: int) -> SearchContext:
+        lessons = self.lessons(split)
+        return SearchContext(
+            pool=shuffled(pool.configurations, seed),
+            task=pool.task,
+            space=self.table.space,
+            reference_step_s=pool.reference_step_s(),
+            seed=seed,
+            table=lessons.table,
+            surrogates=lessons.surrogates,
+            prior=lessons.prior,
+        )
+
+    def _whole_pool(self, task: str) -> TaskPool:
+        return task_pool(self.table, task, self.settings.cost)
+
+    def _pool(self, task: str, split: Split) -> TaskPool:
+        return part_of(self.whole_pool(task), self.divider.searched(split))
+
+    def _lessons(self, split: Split) -> Lessons:
+        table = self.divider.learned_table(self.visible, split)
+        return Lessons(table, self.output / "lessons" / split.name, self.settings.surrogates, self.settings.seed)

@@ -1,0 +1,23 @@
+"""Names of the search methods; light to import, so that the command line answers quickly."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+SearcherName = Literal[
+    "default",
+    "zero_shot",
+    "random",
+    "random_nearest",
+    "successive_halving",
+    "portfolio",
+    "portfolio_asha",
+    "forest_portfolio",
+    "forest_portfolio_asha",
+    "nearest_task_portfolio",
+    "optuna",
+    "dehb",
+    "transfer",
+    "quicktune",
+    "curve_transfer",
+]
