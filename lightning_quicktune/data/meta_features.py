@@ -58,7 +58,7 @@ TEXT_META_FEATURES: Mapping[str, MetaFeature] = {
     "numeric_answers": MetaFeature("1", "Share of answers that are one number."),
     "answer_overlap": MetaFeature("1", "Mean share of an answer's words that its question has too."),
     "question_similarity": MetaFeature("1", "Mean cosine of a question and the most similar other, by weighted words."),
-    "neighbour_disagreement": MetaFeature("1", "Share of questions whose most similar other has another answer."),
+    "isolated_answers": MetaFeature("1", "Share of records whose answer none of the five most similar questions has."),
     "non_ascii": MetaFeature("1", "Share of characters outside ASCII."),
     "digits": MetaFeature("1", "Share of characters that are digits."),
     "capitals": MetaFeature("1", "Share of letters that are capitals."),
@@ -70,7 +70,8 @@ _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"[-+]?[\d.,]*\d[\d.,]*\s?%?")
 _SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)|[\u3002\uff01\uff1f]|\n")
 _MAX_RECORDS = 1000
-_MAX_NEIGHBOURS = 400
+_MAX_COMPARED = 600
+_N_NEIGHBOURS = 5
 _MAX_CHARACTERS = 2000
 
 
@@ -112,7 +113,7 @@ def text_meta_features(records: Sequence[Record], tokens: Sequence[TokenRecord])
         | _sizes(texts, evenly_spaced(tokens, _MAX_RECORDS), len(records))
         | _vocabulary(texts)
         | _answers([text.answer for text in texts])
-        | _neighbours(evenly_spaced(texts, _MAX_NEIGHBOURS))
+        | _neighbours(evenly_spaced(texts, _MAX_COMPARED))
         | _characters("".join(text.question + text.answer for text in texts))
     )
     return {name: float(features[name]) for name in TEXT_META_FEATURES}
@@ -193,17 +194,13 @@ def _answers(answers: Sequence[str]) -> dict[str, float]:
 
 
 def _neighbours(texts: Sequence[_Text]) -> dict[str, float]:
-    """What similar questions have in common: near-duplicates, and answers that contradict each other."""
+    """What similar questions have in common: near-duplicates, and answers that nothing else supports."""
     if len(texts) < 2:
-        return {"question_similarity": 0.0, "neighbour_disagreement": 0.0}
-    nearest = nearest_neighbours([text.question_words for text in texts])
+        return {"question_similarity": 0.0, "isolated_answers": 1.0}
+    nearest = nearest_neighbours([text.question_words for text in texts], _N_NEIGHBOURS)
     answers = [_normalised(text.answer) for text in texts]
-    return {
-        "question_similarity": nearest.similarities.mean(),
-        "neighbour_disagreement": np.mean(
-            [answers[i] != answer for i, answer in zip(nearest.indices, answers, strict=True)]
-        ),
-    }
+    isolated = [answer not in {answers[i] for i in row} for answer, row in zip(answers, nearest.indices, strict=True)]
+    return {"question_similarity": nearest.similarities[:, 0].mean(), "isolated_answers": np.mean(isolated)}
 
 
 def _characters(text: str) -> dict[str, float]:

@@ -13,11 +13,11 @@ from scipy.sparse import csr_array
 
 
 class Neighbours(NamedTuple):
-    """The most similar other text of each text.
+    """The most similar other texts of each text, the most similar first.
 
     Args:
-        indices: Which one, shape ``(N,)``.
-        similarities: Cosine of the angle between both texts' word vectors, in [0, 1], shape ``(N,)``.
+        indices: Which ones, shape ``(N, K)``.
+        similarities: Cosine of the angle between both texts' word vectors, in [0, 1], shape ``(N, K)``.
     """
 
     indices: npt.NDArray[np.int64]
@@ -34,13 +34,14 @@ def inverse_frequencies(texts: Sequence[Sequence[str]]) -> dict[str, float]:
     return {word: math.log(len(texts) / count) for word, count in counts.items()}
 
 
-def nearest_neighbours(texts: Sequence[Sequence[str]]) -> Neighbours:
-    """Finds the most similar other text by cosine over words, each weighted by its inverse frequency.
+def nearest_neighbours(texts: Sequence[Sequence[str]], n_neighbours: int) -> Neighbours:
+    """Finds the most similar other texts by cosine over words, each weighted by its inverse frequency.
 
     A word that all texts have weighs nothing; a text without any other word is like none.
 
     Args:
-        texts: Texts as words, at least two.
+        texts: Texts as words.
+        n_neighbours: Neighbours of each, at least 1; fewer where there are not as many other texts.
 
     References:
         Salton and Buckley (1988), Term-weighting approaches in automatic text retrieval.
@@ -48,8 +49,8 @@ def nearest_neighbours(texts: Sequence[Sequence[str]]) -> Neighbours:
     rows = _unit_rows(texts)
     similarities = (rows @ rows.T).toarray()
     np.fill_diagonal(similarities, -1.0)
-    nearest = similarities.argmax(axis=1)
-    return Neighbours(nearest, np.clip(similarities[np.arange(len(texts)), nearest], 0.0, 1.0))
+    nearest = (-similarities).argsort(axis=1, kind="stable")[:, : min(n_neighbours, len(texts) - 1)]
+    return Neighbours(nearest, np.take_along_axis(similarities, nearest, axis=1).clip(0.0, 1.0))
 
 
 def _unit_rows(texts: Sequence[Sequence[str]]) -> csr_array:

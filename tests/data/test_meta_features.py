@@ -62,16 +62,16 @@ def test_values_against_counting_by_hand():
     }
     assert {name: features[name] for name in expected} == pytest.approx(expected, rel=1e-6)
     assert list(features) == list(TEXT_META_FEATURES)
-    assert features.keys() - expected.keys() == {"question_similarity", "neighbour_disagreement"}
+    assert features.keys() - expected.keys() == {"question_similarity", "isolated_answers"}
 
 
-def test_contradicting_answers_to_similar_questions_are_seen():
+def test_an_answer_that_similar_questions_do_not_have_is_seen():
     things = ["iron", "gold", "coal", "salt", "zinc", "lead"]
-    clean = [record(f"{ask} {thing}?", thing) for thing in things for ask in ("What color has", "How shines")]
-    noisy = [record(r.question, "blue" if i % 4 == 0 else r.answer) for i, r in enumerate(clean)]
+    clean = [record(f"What has {thing} {thing}{i}?", thing) for thing in things for i in range(6)]
+    noisy = [record(r.question, f"wrong {i}" if i % 4 == 0 else r.answer) for i, r in enumerate(clean)]
     some = [tokens(3, 1)] * len(clean)
-    assert text_meta_features(clean, some)["neighbour_disagreement"] == 0
-    assert text_meta_features(noisy, some)["neighbour_disagreement"] == pytest.approx(0.5)
+    assert text_meta_features(clean, some)["isolated_answers"] == 0
+    assert text_meta_features(noisy, some)["isolated_answers"] == pytest.approx(1 / 4)
 
 
 @pytest.mark.parametrize("text", ["?", "😀", "答え", "5", "a" * 1000, "." * 5000])
