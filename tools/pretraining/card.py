@@ -1,5 +1,7 @@
 """Model cards of the nano base models."""
 
+import textwrap
+
 from pretraining.recipe import Recipe
 from pretraining.training import N_MEASURED
 
@@ -42,9 +44,8 @@ that the model remembers them, {distracted_percent} % of these after sentences t
 1 to {recipe.told_facts} new facts in the prompt and ask for one of them. {sentence_percent} % of the dialogues wish an
 answer in a sentence. No text from elsewhere, no personal data.
 
-Training: {recipe.steps} steps of {recipe.batch} dialogues, AdamW, one-cycle learning rate up to {recipe.lr:g}; the loss
-of {weights}. It took {minutes:.0f} CPU minutes on {threads} thread(s); the same number of threads
-gives the same weights:
+Training: {recipe.steps} steps of {recipe.batch} dialogues, AdamW, one-cycle learning rate up to {recipe.lr:g}.
+{loss} It took {minutes:.0f} CPU minutes with {threads} of PyTorch's threads; the same number gives the same weights:
 
     {command}
 
@@ -69,18 +70,20 @@ def model_card(
         command: How to make it again.
         measured: Lines that say what it can do.
     """
-    prompt = f"of prompt tokens has weight {recipe.prompt_weight:g}, that of answer tokens 1"
-    return (_INTRODUCTIONS[recipe.architecture] + _REST).format(
+    loss = f"The loss of prompt tokens has weight {recipe.prompt_weight:g}, that of answer tokens 1."
+    card = (_INTRODUCTIONS[recipe.architecture] + _REST).format(
         recipe=recipe,
         n_parameters=n_parameters,
         megabytes=4e-6 * n_parameters,
         known_percent=round(100 * recipe.known_share),
         distracted_percent=round(100 * recipe.distracted_share),
         sentence_percent=round(100 * recipe.sentence_share),
-        weights=prompt.removeprefix("of ") if recipe.architecture == "phi3" else "answers alone is learned",
+        loss=loss if recipe.architecture == "phi3" else "The loss is that of the answers.",
         threads=threads,
         minutes=minutes,
         command=command,
         n_measured=N_MEASURED,
         measured="\n".join(f"- {line}" for line in measured),
     )
+    wrap = textwrap.TextWrapper(120, break_long_words=False, break_on_hyphens=False)
+    return "\n\n".join(wrap.fill(part) if part[0].isupper() else part for part in card.strip().split("\n\n")) + "\n"

@@ -45,4 +45,4 @@ class Recipe:
     lr: float = 3e-3
 
 
-RECIPES: dict[ArchitectureName, Recipe] = {"phi3": Recipe("phi3"), "t5": Recipe("t5", layers=3)}
+RECIPES: dict[ArchitectureName, Recipe] = {"phi3": Recipe("phi3"), "t5": Recipe("t5", layers=3, steps=4000)}
