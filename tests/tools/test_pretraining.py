@@ -121,7 +121,8 @@ def test_the_card_says_how_to_make_it_again(recipe):
         card = model_card(replace(recipe, architecture=name), 1_234_567, 1, 7.4, "tools/x --y 3", ["known facts: all"])
         assert "1,234,567 parameters" in card
         assert "    tools/x --y 3\n" in card
-        assert "It took 7 CPU minutes with 1 of" in card
+        assert "It took 7 CPU minutes with 1 of" in " ".join(card.split())
+        assert max(map(len, card.splitlines())) <= 120
         assert "- known facts: all" in card
         assert "{" not in card
 
