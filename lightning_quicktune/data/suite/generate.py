@@ -31,38 +31,42 @@ def generate(spec: TaskSpec) -> dict[Split, Records]:
     """
     rng = random.Random(spec.seed)
     facts = invent_facts(DOMAINS[spec.domain], spec.attributes, spec.n_facts, rng, "suite")
-    distractors = _Distractors(spec, facts)
+    context = _Context(spec, facts)
     splits: dict[Split, Records] = {"train": [], "validation": [], "test": []}
 
-    def add(split: Split, question: str, fact: Fact) -> None:
-        answer = fact.value if spec.answer_form == "value" else fact.statements[0]
-        splits[split].append({"question": distractors.before(question), "answer": answer})
+    def add(split: Split, question: str, fact: Fact, answered: Fact) -> None:
+        answer = answered.value if spec.answer_form == "value" else answered.statements[0]
+        splits[split].append({"question": context.before(question, fact), "answer": answer})
 
     for fact in facts:
         train, validation, test = phrase(fact, spec.wording, N_TRAIN_PHRASINGS, rng)
         wrong = _wrong_answers(fact, facts)
         for question in train:
             noisy = rng.random() < spec.label_noise and bool(wrong)
-            add("train", question, replace(fact, value=rng.choice(wrong)) if noisy else fact)
-        add("validation", validation, fact)
-        add("test", test, fact)
+            add("train", question, fact, replace(fact, value=rng.choice(wrong)) if noisy else fact)
+        add("validation", validation, fact, fact)
+        add("test", test, fact, fact)
     rng.shuffle(splits["train"])
     return splits
 
 
-class _Distractors:
-    """Sentences about entities that the task never asks about; their chance is apart from that of the task."""
+class _Context:
+    """Sentences before a question; their chance is apart from that of the task."""
 
     def __init__(self, spec: TaskSpec, facts: list[Fact]) -> None:
         self.spec = spec
         self.entities = {fact.entity for fact in facts}
-        self.rng = random.Random(f"distractors {spec.seed}")
+        self.rng = random.Random(f"context {spec.seed}")
 
-    def before(self, question: str) -> str:
-        """The question with its sentences."""
-        return " ".join([*(self._sentence() for _ in range(self.spec.n_distractors)), question])
+    def before(self, question: str, fact: Fact) -> str:
+        """The question after its sentences, one of which tells the fact if the task is to read it."""
+        told = [self._distractor() for _ in range(self.spec.n_distractors)]
+        if self.spec.told:
+            told.insert(self.rng.randint(0, len(told)), self.rng.choice(fact.statements))
+        return " ".join([*told, question])
 
-    def _sentence(self) -> str:
+    def _distractor(self) -> str:
+        """A sentence about an entity that the task never asks about."""
         attribute = self.rng.choice(self.spec.attributes)
         while True:
             (fact,) = invent_facts(DOMAINS[self.spec.domain], [attribute], 1, self.rng, "suite")

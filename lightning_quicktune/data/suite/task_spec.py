@@ -27,6 +27,7 @@ class TaskSpec:
             clauses that training never shows (``far``), or as indirect questions after direct ones (``across``).
         label_noise: Share of training records with the answer of another fact.
         n_distractors: Sentences before each question, which tell of something else.
+        told: Whether a sentence among these tells the fact itself, so that reading is enough.
         answer_form: Whether an answer is the value alone or a sentence with it.
     """
 
@@ -38,6 +39,7 @@ class TaskSpec:
     wording: Wording = "near"
     label_noise: float = 0.0
     n_distractors: int = 0
+    told: bool = False
     answer_form: AnswerForm = "value"
 
     def __post_init__(self) -> None:
