@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.data.suite.builtin import BUILTIN_TASKS, write_task
+from lightning_quicktune.data.suite.builtin import BUILTIN_TASKS, META_TEST_TASKS, META_TRAINING_TASKS, write_task
 from lightning_quicktune.data.suite.domains import DOMAINS
 from lightning_quicktune.data.suite.generate import generate
 from lightning_quicktune.data.suite.knowledge import invent_facts
@@ -15,6 +15,7 @@ from lightning_quicktune.data.suite.phrasing import questions
 from lightning_quicktune.data.suite.task_spec import TaskSpec
 
 SPEC = TaskSpec("suite-test", "towns", "mixed", n_facts=18, seed=5)
+_SIDES = {"training": META_TRAINING_TASKS, "test": META_TEST_TASKS}
 ATTRIBUTES = [attribute for domain in DOMAINS.values() for attribute in domain.attributes]
 
 
@@ -22,7 +23,7 @@ ATTRIBUTES = [attribute for domain in DOMAINS.values() for attribute in domain.a
 def test_every_builtin_task_asks_known_facts_in_new_words(spec):
     splits = generate(spec)
     assert [len(splits[s]) for s in ("train", "validation", "test")] == [10 * spec.n_facts, spec.n_facts, spec.n_facts]
-    assert 200 <= len(splits["train"]) <= 600
+    assert 120 <= len(splits["train"]) <= 1200
     asked = [record["question"] for records in splits.values() for record in records]
     assert len(set(asked)) == len(asked)
     assert all(record["answer"].strip() == record["answer"] != "" for r in splits.values() for record in r)
@@ -41,8 +42,71 @@ def test_validation_and_test_have_answers_that_training_teaches():
 
 
 def test_the_text_is_the_same_on_every_machine():
-    digest = hashlib.sha256(json.dumps(generate(SPEC)).encode()).hexdigest()
-    assert digest[:16] == "67e919ea79b252fa"
+    assert _digest(SPEC) == "67e919ea79b252fa"
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("suite-companies-names", "32aa93183be221ce"),
+        ("suite-companies-mixed", "9109748324201820"),
+        ("suite-companies-phrases", "03854bce62bdb4f6"),
+        ("suite-companies-dates", "6a0635689422966d"),
+        ("suite-minerals-labels", "08d408d2f0000b20"),
+        ("suite-minerals-numbers", "c0de77df17398248"),
+        ("suite-minerals-mixed", "4c984499decb3222"),
+        ("suite-minerals-phrases", "997ed33c33886bb9"),
+        ("suite-statutes-dates", "09dc7f6add143eac"),
+        ("suite-statutes-phrases", "45f6a20c591205d2"),
+        ("suite-statutes-names", "951cb8ab027471b6"),
+        ("suite-medicines-names", "e01c5beade3650e8"),
+        ("suite-medicines-numbers", "a51e5b23f3b07b8e"),
+        ("suite-medicines-labels", "b410e1e1b9d4b0fb"),
+        ("suite-towns-dates", "0d0a561369e7db1b"),
+        ("suite-towns-labels", "3d85087de82fb3d6"),
+        ("suite-ships-names", "1cb1f5c4d4671e49"),
+        ("suite-ships-mixed", "602506487a3c7cc9"),
+        ("suite-birds-labels", "39aa9c91b0c2821f"),
+        ("suite-birds-numbers", "f6e02e3d62335957"),
+        ("suite-operas-labels", "30ba864cbe79c2af"),
+        ("suite-operas-mixed", "e9f7940bcc4f0f28"),
+        ("suite-towns-mixed", "89c1dc32fac64a1d"),
+        ("suite-ships-labels", "4a6a87ca2c2a4991"),
+        ("suite-birds-names", "11f0a31469abedbd"),
+        ("suite-operas-numbers", "f781513277d9437c"),
+        ("suite-engines-names", "610643b1a5fa588d"),
+        ("suite-engines-mixed", "9c35c6cfe3fad91f"),
+        ("suite-festivals-dates", "b4225a8ea7d30410"),
+        ("suite-festivals-phrases", "d5cc4331e2fc18c3"),
+    ],
+)
+def test_the_text_of_a_published_task_never_changes(name, digest):
+    assert _digest(BUILTIN_TASKS[name]) == digest
+
+
+def test_two_dozen_tasks_teach_and_eight_test():
+    assert (len(META_TRAINING_TASKS), len(META_TEST_TASKS)) == (22, 8)
+    assert not set(META_TRAINING_TASKS) & set(META_TEST_TASKS)
+    assert set(META_TRAINING_TASKS) | set(META_TEST_TASKS) == set(BUILTIN_TASKS)
+    assert "suite-towns-mixed" in META_TEST_TASKS  # the quickstart's
+
+
+def test_tasks_differ_in_everything_on_both_sides():
+    specs = {name: [BUILTIN_TASKS[n] for n in names] for name, names in _SIDES.items()}
+    for side in specs.values():
+        assert {spec.wording for spec in side} == {"near", "far", "across"}
+        assert {spec.answer_type for spec in side} == {"name", "number", "date", "label", "phrase", "mixed"}
+        assert {spec.answer_form for spec in side} == {"value", "sentence"}
+        assert max(spec.n_facts for spec in side) >= 5 * min(spec.n_facts for spec in side)
+        assert min(spec.label_noise for spec in side) == 0
+        assert max(spec.label_noise for spec in side) >= 0.4
+        assert max(spec.n_distractors for spec in side) == 2
+        assert {spec.told for spec in side} == {True, False}
+    domains = {name: {spec.domain for spec in side} for name, side in specs.items()}
+    assert domains["test"] - domains["training"] == {"engines", "festivals"}
+    assert len(domains["test"] & domains["training"]) == 4
+    assert domains["test"] | domains["training"] == set(DOMAINS)
+    assert len({spec.seed for side in specs.values() for spec in side}) == len(BUILTIN_TASKS)
 
 
 def test_another_seed_gives_other_facts():
@@ -66,6 +130,52 @@ def test_far_wording_is_never_shown_in_training():
     far = {q for f in _invented(spec) for q in questions(f.attribute, f.entity, "far")}
     assert not far & {r["question"] for r in splits["train"]}
     assert {r["question"] for split in ("validation", "test") for r in splits[split]} <= far
+
+
+def test_indirect_questions_follow_direct_ones():
+    spec = replace(SPEC, wording="across")
+    splits, facts = generate(spec), _invented(spec)
+    asked = {core: {q for f in facts for q in questions(f.attribute, f.entity, core)} for core in ("nouns", "clauses")}
+    assert {r["question"] for r in splits["train"]} <= asked["nouns"]
+    assert {r["question"] for split in ("validation", "test") for r in splits[split]} <= asked["clauses"]
+
+
+def test_sentences_before_a_question_tell_of_something_else():
+    plain, distracted = generate(SPEC), generate(replace(SPEC, n_distractors=2))
+    entities = {fact.entity for fact in _invented(SPEC)}
+    for split, records in distracted.items():
+        for record, without in zip(records, plain[split], strict=True):
+            told = record["question"].removesuffix(without["question"])
+            assert (told.count(". "), record["answer"]) == (2, without["answer"])
+            assert not any(entity in told for entity in entities)
+
+
+def test_a_prompt_may_tell_the_fact_itself_whatever_the_noise():
+    splits, facts = generate(replace(SPEC, n_distractors=1, told=True, label_noise=0.4)), _invented(SPEC)
+    asked = {question: fact for fact in facts for question in questions(fact.attribute, fact.entity)}
+    places = Counter()
+    for record in (record for records in splits.values() for record in records):
+        (question,) = (q for q in asked if record["question"].endswith(". " + q))
+        told = record["question"].removesuffix(question)
+        (statement,) = (s for s in asked[question].statements if s in told)
+        places[told.startswith(statement)] += 1
+        assert told.count(". ") == 2
+    assert min(places.values()) > 60  # before or after the other sentence
+    assert any(record["answer"] not in record["question"] for record in splits["train"])
+
+
+def test_an_answer_may_be_a_sentence():
+    plain = generate(replace(SPEC, label_noise=0.3))
+    sentences = generate(replace(SPEC, label_noise=0.3, answer_form="sentence"))
+    facts = _invented(SPEC)
+    for split, records in sentences.items():
+        for record, value in zip(records, plain[split], strict=True):
+            assert record["question"] == value["question"]
+            assert value["answer"] in record["answer"]
+            (entity,) = {fact.entity for fact in facts if fact.entity in record["question"]}
+            assert entity in record["answer"]
+            assert record["answer"][0].isupper()
+            assert record["answer"][-1] == "."
 
 
 def test_the_worlds_share_no_name():
@@ -126,11 +236,16 @@ def test_an_unknown_task_names_the_closest(tmp_path):
         ({"n_facts": 1}, r"`n_facts` is 1, .*at least 2.*Raise `n_facts`"),
         ({"label_noise": 1.0}, r"`label_noise` is 1.0, .*below 1.*set `label_noise` to 0.05"),
         ({"label_noise": -0.1}, r"`label_noise` is -0.1"),
+        ({"n_distractors": -1}, r"`n_distractors` is -1, .*counts the sentences.*set `n_distractors` to 0"),
     ],
 )
 def test_a_bad_specification_says_what_to_change(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SPEC, **change)
+
+
+def _digest(spec):
+    return hashlib.sha256(json.dumps(generate(spec)).encode()).hexdigest()[:16]
 
 
 def _invented(spec):

@@ -57,13 +57,15 @@ def test_any_text_survives_the_tokenizer_and_digits_are_single(tokenizer):
 
 
 @pytest.mark.parametrize("name", BUILTIN_TASKS)
-def test_no_record_of_the_suite_is_longer_than_48_tokens(name, tokenizer):
+def test_no_record_of_the_suite_is_longer_than_96_tokens(name, tokenizer):
     chats = [
         [{"role": "user", "content": r["question"]}, {"role": "assistant", "content": r["answer"]}]
         for r in generate(BUILTIN_TASKS[name])["train"]
     ]
+    answers = tokenizer([chat[1]["content"] for chat in chats])["input_ids"]
+    assert max(map(len, answers)) < 32  # what a generation may write
     texts = tokenizer.apply_chat_template(chats, tokenize=False)
-    assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) <= 48
+    assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) <= 96
 
 
 def test_it_reads_a_fact_that_the_prompt_tells(model, tokenizer):

@@ -60,7 +60,12 @@ class Fact:
     @property
     def statements(self) -> tuple[str, ...]:
         """Sentences that tell this fact."""
-        return tuple(s.format(e=self.entity, v=self.value) for s in self.attribute.statements)
+        return tuple(capitalized(s.format(e=self.entity, v=self.value)) for s in self.attribute.statements)
+
+
+def capitalized(sentence: str) -> str:
+    """The sentence with a capital letter at its beginning, and all others as they are."""
+    return sentence[0].upper() + sentence[1:]
 
 
 def invent_facts(

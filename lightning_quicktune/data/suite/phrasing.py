@@ -5,10 +5,21 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-from lightning_quicktune.data.suite.knowledge import Attribute, Fact
+from lightning_quicktune.data.suite.knowledge import Attribute, Fact, capitalized
 
-Wording = Literal["near", "far"]
+Wording = Literal["near", "far", "across"]
+Core = Literal["near", "far", "nouns", "clauses"]
 
+_NEAR, _FAR, _ALL, _NONE = slice(None, -1), slice(-1, None), slice(None), slice(0)
+_PARTS: dict[Core | None, tuple[slice, slice]] = {  # of the nouns, of the clauses
+    None: (_ALL, _ALL),
+    "near": (_NEAR, _NEAR),
+    "far": (_FAR, _FAR),
+    "nouns": (_ALL, _NONE),
+    "clauses": (_NONE, _ALL),
+}
+
+_SHOWN_AND_HIDDEN: dict[Wording, tuple[Core, Core]] = {"far": ("near", "far"), "across": ("nouns", "clauses")}
 _NOUN_FRAMES = (
     "What is the {}?",
     "Name the {}.",
@@ -33,23 +44,22 @@ _CLAUSE_FRAMES = (
 )
 
 
-def questions(attribute: Attribute, entity: str, core: Wording | None = None) -> list[str]:
+def questions(attribute: Attribute, entity: str, core: Core | None = None) -> list[str]:
     """Every question that asks for an attribute of an entity.
 
     Args:
         attribute: What is asked for.
         entity: What it is asked about.
         core: ``far`` for the questions around the last noun and the last clause, ``near`` for the others;
-            none for all.
+            ``nouns`` or ``clauses`` for the questions around these; none for all.
 
     Returns:
         Distinct questions, in a fixed order.
     """
-    near, last = slice(None, -1), slice(-1, None)
-    part = {"near": near, "far": last, None: slice(None)}[core]
-    asked = [frame.format(noun.format(e=entity)) for noun in attribute.nouns[part] for frame in _NOUN_FRAMES]
-    for clause in attribute.clauses[part]:
-        asked += [_capitalized(frame.format(clause.format(e=entity))) for frame in _CLAUSE_FRAMES]
+    nouns, clauses = _PARTS[core]
+    asked = [frame.format(noun.format(e=entity)) for noun in attribute.nouns[nouns] for frame in _NOUN_FRAMES]
+    for clause in attribute.clauses[clauses]:
+        asked += [capitalized(frame.format(clause.format(e=entity))) for frame in _CLAUSE_FRAMES]
     return asked
 
 
@@ -59,7 +69,8 @@ def phrase(fact: Fact, wording: Wording, n_train: int, rng: random.Random) -> tu
     Args:
         fact: What is asked for.
         wording: With ``near``, validation and test questions are drawn like the training questions; with ``far``
-            they use a noun or clause that no training question of the task uses.
+            they use a noun or clause that no training question of the task uses; with ``across`` training questions
+            use nouns alone, and the others clauses.
         n_train: Training questions.
         rng: Source of chance; it moves on.
 
@@ -69,10 +80,7 @@ def phrase(fact: Fact, wording: Wording, n_train: int, rng: random.Random) -> tu
     if wording == "near":
         drawn = rng.sample(questions(fact.attribute, fact.entity), n_train + 2)
         return drawn[:n_train], drawn[-2], drawn[-1]
-    train = rng.sample(questions(fact.attribute, fact.entity, "near"), n_train)
-    validation, test = rng.sample(questions(fact.attribute, fact.entity, "far"), 2)
+    shown, hidden = _SHOWN_AND_HIDDEN[wording]
+    train = rng.sample(questions(fact.attribute, fact.entity, shown), n_train)
+    validation, test = rng.sample(questions(fact.attribute, fact.entity, hidden), 2)
     return train, validation, test
-
-
-def _capitalized(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]

@@ -10,6 +10,8 @@ from lightning_quicktune.data.suite.knowledge import Attribute
 from lightning_quicktune.data.suite.phrasing import Wording
 from lightning_quicktune.data.suite.values import AnswerType
 
+AnswerForm = Literal["value", "sentence"]
+
 
 @dataclass(frozen=True)
 class TaskSpec:
@@ -21,9 +23,12 @@ class TaskSpec:
         answer_type: Type of its answers; ``mixed`` for all the domain has.
         n_facts: Facts to know; each gives ten training questions.
         seed: Seed of entities, values, wording and noise.
-        wording: Whether validation and test questions are worded like those of training (``near``) or around
-            nouns and clauses that training never shows (``far``).
+        wording: Whether validation and test questions are worded like those of training (``near``), around nouns and
+            clauses that training never shows (``far``), or as indirect questions after direct ones (``across``).
         label_noise: Share of training records with the answer of another fact.
+        n_distractors: Sentences before each question, which tell of something else.
+        told: Whether a sentence among these tells the fact itself, so that reading is enough.
+        answer_form: Whether an answer is the value alone or a sentence with it.
     """
 
     name: str
@@ -33,6 +38,9 @@ class TaskSpec:
     seed: int
     wording: Wording = "near"
     label_noise: float = 0.0
+    n_distractors: int = 0
+    told: bool = False
+    answer_form: AnswerForm = "value"
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
@@ -49,6 +57,11 @@ class TaskSpec:
             raise ValueError(
                 f"Task `{self.name}`: `label_noise` is {self.label_noise}, but it is the share of wrong training "
                 "answers, at least 0 and below 1. For five wrong answers in a hundred, set `label_noise` to 0.05."
+            )
+        if self.n_distractors < 0:
+            raise ValueError(
+                f"Task `{self.name}`: `n_distractors` is {self.n_distractors}, but it counts the sentences before a "
+                "question. For questions alone, set `n_distractors` to 0."
             )
 
     @property

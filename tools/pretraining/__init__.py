@@ -1,0 +1,1 @@
+"""Pretraining of the nano base models from scratch."""
