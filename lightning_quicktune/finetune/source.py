@@ -10,6 +10,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+SHIPPED = {"nano": "nano_phi3", "nano_t5": "nano_t5"}
 SMOLLM2_FOLDER = "smollm2-135m-q4_1-dequantized"
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 
@@ -24,7 +25,7 @@ def resolve_base_model(name: str) -> str:
     """Turns the name of a base model into what ``from_pretrained`` takes.
 
     Args:
-        name: ``nano`` (shipped), ``smollm2`` (from its wheel), a folder, a ``.gguf`` file, or a hub id.
+        name: ``nano`` or ``nano_t5`` (shipped), ``smollm2`` (from its wheel), a folder, a ``.gguf`` file, or a hub id.
 
     Returns:
         A local folder, or the hub id unchanged. A GGUF file is converted once into the cache folder.
@@ -32,8 +33,8 @@ def resolve_base_model(name: str) -> str:
     Raises:
         FileNotFoundError: If nothing has that name.
     """
-    if name == "nano":
-        return str(files("lightning_quicktune") / "assets" / "nano_phi3")
+    if name in SHIPPED:
+        return str(files("lightning_quicktune") / "assets" / SHIPPED[name])
     if name == "smollm2":
         return str(_converted(_smollm2_file(), cache_folder() / SMOLLM2_FOLDER))
     path = Path(name).expanduser()
@@ -50,15 +51,15 @@ def resolve_base_model(name: str) -> str:
     if _HUB_ID.match(name) and path.suffix != ".gguf":
         return name
     raise FileNotFoundError(
-        f"There is no base model `{name}`: it is neither `nano`, `smollm2`, an existing folder or .gguf file, nor a "
+        f"There is no base model `{name}`: it is neither `nano`, `nano_t5`, `smollm2`, an existing folder or .gguf file, nor a "
         "hub id like `microsoft/Phi-3-mini-4k-instruct`. Set `model.init_args.base_model.name` to one of these."
     )
 
 
 def short_name(name: str) -> str:
     """The name that tables carry for a base model, such as ``smollm2-135m-q4_1-dequantized``."""
-    if name == "nano":
-        return "nano-phi3"
+    if name in SHIPPED:
+        return SHIPPED[name].replace("_", "-")
     if name == "smollm2":
         return SMOLLM2_FOLDER
     return Path(name).stem.lower() if name.endswith(".gguf") else Path(name).name.lower()

@@ -9,6 +9,7 @@ def test_names_for_tables():
     assert short_name("smollm2") == "smollm2-135m-q4_1-dequantized"
     assert short_name("microsoft/Phi-3-mini-4k-instruct") == "phi-3-mini-4k-instruct"
     assert short_name("nano") == "nano-phi3"
+    assert short_name("nano_t5") == "nano-t5"
 
 
 def test_a_base_model_that_is_not_there_says_what_can_be_named(tmp_path):
