@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Value = bool | int | float | str
@@ -22,7 +23,7 @@ class Configuration:
 
     values: Mapping[str, Value]
 
-    @property
+    @cached_property  # asked for many times in each step of a search
     def id(self) -> str:
         """Twelve hexadecimal digits that depend on the names and values alone, not on their order."""
         # 1 and 1.0 are the same choice; True is not 1.

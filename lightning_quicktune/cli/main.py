@@ -14,11 +14,14 @@ SUBCOMMANDS = {
     "test": "measure one on its test split",
     "predict": "write generated answers, or a surrogate's predictions",
     "collect": "run trials of a search space over many tasks and record them: the meta-dataset",
+    "import": "a table of learning curves from elsewhere -> a meta-dataset",
+    "describe": "a meta-dataset: tasks, costs, what agrees between tasks, importance of hyperparameters",
     "evaluate": "replay search methods on a meta-dataset: regret, ranks, figure",
     "export": "checkpoint -> adapter folder for peft and transformers, or merged model",
     "inspect": "a dataset: lengths, meta-features, and decoded tokens with the loss mask",
     "synthesize": "documents -> a question-answer dataset, through a language model",
 }
+_MODULES = {"import": "import_table"}  # `import` is no name that Python could import from
 _LIGHTNING = ("fit", "validate", "test", "predict")
 
 
@@ -64,7 +67,7 @@ def main(args: Sequence[str] | None = None) -> int:
         if words[0] in _LIGHTNING:
             import_module("lightning_quicktune.cli.lightning").run(None if args is None else words)
         else:
-            import_module(f"lightning_quicktune.cli.{words[0]}").run(words[1:])
+            import_module(f"lightning_quicktune.cli.{_MODULES.get(words[0], words[0])}").run(words[1:])
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         sys.stderr.write(f"lightning-quicktune {words[0]}: {error}\n")
         return 1

@@ -75,7 +75,9 @@ def _pairs(
 ) -> list[Comparison]:
     place = summary.methods.index(method)
     others = [m for m in range(len(summary.methods)) if m != place]
-    gains = (summary.per_seed[others] - summary.per_seed[place]).transpose(1, 2, 0, 3)  # (tasks, seeds, others, budgets)
+    gains = (summary.per_seed[others] - summary.per_seed[place]).transpose(
+        1, 2, 0, 3
+    )  # (tasks, seeds, others, budgets)
     per_task, groups = gains.mean(axis=1), groups_of(summary.tasks, clusters)
     lower, upper = Bootstrap(groups, gains.shape[1], seed).interval(gains)
     mean, p = per_task.mean(axis=0), permutation_p(per_task, groups, seed)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lightning_quicktune.evaluation.intervals import LEVEL
 from lightning_quicktune.evaluation.settings import SettingName
@@ -20,7 +21,7 @@ from lightning_quicktune.evaluation.summary import Summary
 
 What = Literal["regret", "rank"]
 _TITLES = {"known": "configurations known from other tasks", "new": "new configurations"}
-_LOWEST = 1e-3  # regret below it is drawn there: a logarithm has no 0
+LOWEST = 5e-3  # regret below it is drawn there: a logarithm has no 0
 # Colours are told apart by colour-blind readers too: Okabe and Ito (2008), Color Universal Design. What has one colour
 # is one family of methods, told apart by the line.
 _STYLES = {
@@ -52,20 +53,18 @@ def draw(
         what: What is drawn.
         highlighted: Methods with a thick line and, for regret, an interval.
     """
-    width = 4.6 * len(summaries) + 2.4
-    figure, axes = plt.subplots(1, len(summaries), figsize=(width, 4.2), sharey=True, squeeze=False, layout="constrained")
+    size = (4.6 * len(summaries) + 2.4, 4.2)
+    figure, axes = plt.subplots(1, len(summaries), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, (setting, summary) in zip(axes[0], summaries.items(), strict=True):
         _panel(axis, summary, what, highlighted)
         axis.set_title(f"{_TITLES[setting]}, {len(summary.tasks)} tasks", fontsize=10)
-    words = f"mean normalised regret (bands: {LEVEL:.0%} interval)" if what == "regret" else "mean rank"
-    axes[0][0].set_ylabel(f"{words}, lower is better", fontsize=9)
-    last = next(reversed(summaries.values()))
+    words = f"regret (mean over tasks, {LEVEL:.0%} interval)" if what == "regret" else "mean rank"
+    axes[0][0].set_ylabel(words)
+    last = list(summaries.values())[-1]
     order = np.argsort(-(last.regret if what == "regret" else last.rank)[:, -1], kind="stable")
     lines = {line.get_label(): line for line in axes[0][-1].get_lines()}
     labels = [last.methods[m] for m in order]
-    figure.legend(
-        [lines[label] for label in labels], labels, loc="outside center right", frameon=False, fontsize=9
-    )
+    figure.legend([lines[label] for label in labels], labels, loc="outside right center", frameon=False, fontsize=9)
     files: dict[Literal["png", "svg"], bytes] = {"png": _render(figure, "png"), "svg": _render(figure, "svg")}
     plt.close(figure)
     return files
@@ -96,10 +95,10 @@ def _panel(axis: Axes, summary: Summary, what: What, highlighted: tuple[str, ...
 
 
 def _visible(regret: Float[np.ndarray, " budgets"]) -> Float[np.ndarray, " budgets"]:
-    return np.asarray(np.maximum(regret, _LOWEST))
+    return np.asarray(np.maximum(regret, LOWEST))
 
 
-def _render(figure: plt.Figure, kind: str) -> bytes:
+def _render(figure: Figure, kind: str) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format=kind, dpi=150)
     return file.getvalue()

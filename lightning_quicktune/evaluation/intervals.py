@@ -26,9 +26,7 @@ class Bootstrap:
         Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13 (percentile intervals).
     """
 
-    def __init__(
-        self, clusters: Int[np.ndarray, " tasks"], n_seeds: int, seed: int, n_draws: int = N_DRAWS
-    ) -> None:
+    def __init__(self, clusters: Int[np.ndarray, " tasks"], n_seeds: int, seed: int, n_draws: int = N_DRAWS) -> None:
         generator = np.random.default_rng(seed)
         n_clusters = int(clusters.max()) + 1
         drawn = generator.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_draws)
@@ -52,7 +50,7 @@ class Bootstrap:
 
 
 def permutation_p(
-    differences: Float[np.ndarray, "tasks *what"], clusters: Int[np.ndarray, " tasks"], seed: int
+    differences: Float[np.ndarray, " tasks *what"], clusters: Int[np.ndarray, " tasks"], seed: int
 ) -> Float[np.ndarray, "*what"]:
     """Two-sided probability of so large a mean difference if both methods were alike.
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from lightning import LightningModule, Trainer, seed_everything
 from safetensors.numpy import load, save
 
 from lightning_quicktune.evaluation.methods import Lesson
 from lightning_quicktune.evaluation.results import write_whole
 from lightning_quicktune.evaluation.settings import SurrogateTraining
-from lightning_quicktune.metadataset.datamodule import MetaDatasetModule
-from lightning_quicktune.metadataset.folder import save as save_table
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.search.build import Surrogates
 from lightning_quicktune.surrogate.artifact import CARD, read_cost, read_performance
-from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
 from lightning_quicktune.surrogate.curves.state import from_state, to_state
-from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 
 _PRIOR = "curve_prior"
 
@@ -76,27 +69,6 @@ class Lessons:
         write_whole(self._folder / f"{_PRIOR}.json", json.dumps(numbers).encode())
 
     def _learn_surrogates(self) -> None:
-        source = str(save_table(self.table, self._folder / "meta_dataset"))
-        performance = str(self._folder / "performance")
-        self._fit(PerformanceSurrogate(performance, n_support=self._training.n_support), source)
-        self._fit(CostSurrogate(str(self._folder / "cost")), source)
+        from lightning_quicktune.evaluation.surrogate_fit import fit_surrogates  # Lightning takes seconds to import
 
-    def _fit(self, module: LightningModule, source: str) -> None:
-        logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-        seed_everything(self._seed, verbose=False)
-        data = MetaDatasetModule(source, steps_per_epoch=self._training.steps_per_epoch, seed=self._seed)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers")  # tables in memory need none
-            warnings.filterwarnings("ignore", message=".*smaller than the logging interval")
-            warnings.filterwarnings("ignore", message=".*`isinstance.treespec, LeafSpec.` is deprecated")  # 2.6
-            trainer = Trainer(
-                max_epochs=self._training.epochs,
-                accelerator="cpu",
-                devices=1,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-            )
-            trainer.fit(module, datamodule=data)
+        fit_surrogates(self.table, self._folder, self._training, self._seed)

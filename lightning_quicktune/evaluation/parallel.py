@@ -21,9 +21,7 @@ _EVERY_S = 5.0  # between two lines of progress
 _workplace: Workplace | None = None  # of a worker process
 
 
-def do_all(
-    stages: Sequence[Sequence[Job]], workplace: Workplace, on_done: Callable[[list[Replayed]], None]
-) -> None:
+def do_all(stages: Sequence[Sequence[Job]], workplace: Workplace, on_done: Callable[[list[Replayed]], None]) -> None:
     """Does all jobs, stage after stage.
 
     Args:
@@ -99,7 +97,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _start(settings: EvaluateSettings) -> None:
-    global _workplace  # noqa: PLW0603  # one per process: to load it for each job would take seconds
+    global _workplace  # one per process: to load it for each job would take seconds
     _workplace = Workplace(settings)
 
 

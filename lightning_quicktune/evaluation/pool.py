@@ -17,6 +17,19 @@ from lightning_quicktune.types import Configuration, SliceResult, TaskInfo
 NOISE = 3.0  # seed standard deviations that search must be able to gain
 
 
+@dataclass(frozen=True)
+class PaidOverheads:
+    """Seconds that are paid beside the slices: the median of the task's trials that recorded any, else 0.
+
+    Args:
+        start_s: For each trial that begins.
+        resume_s: For each time that one goes on after a pause.
+    """
+
+    start_s: float = 0.0
+    resume_s: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Recorded:
     """One recorded trial, ready to be replayed.
@@ -26,12 +39,14 @@ class Recorded:
         seed: Seed of the trial.
         slices: Its slices; their ``cost_s`` is the cost that is paid.
         ends_s: Seconds paid up to the end of each slice, shape ``(F + 1,)``; the first is 0.
+        failing_s: Seconds paid for the slice in which it failed, if it did.
     """
 
     configuration: Configuration
     seed: int
     slices: tuple[SliceResult, ...]
     ends_s: tuple[float, ...]
+    failing_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +62,7 @@ class TaskPool:
         seed_std: Standard deviation of a final score between seeds of a configuration; 0 if each has one seed.
         full_training_s: Median cost of a full training.
         start_score: Score before any slice: of the untrained base model, or the lowest recorded one if unknown.
+        overheads: What starting and resuming a trial cost.
     """
 
     task: TaskInfo
@@ -80,26 +96,13 @@ class TaskPool:
         Args:
             seed: Decides which, where there are several.
         """
-        generator = np.random.default_rng(seed)
-        return {config_id: rows[int(generator.integers(len(rows)))] for config_id, rows in self.recorded.items()}
+        places = np.random.default_rng(seed).integers([len(rows) for rows in self.recorded.values()]).tolist()
+        return {config_id: rows[i] for (config_id, rows), i in zip(self.recorded.items(), places, strict=True)}
 
     def reference_step_s(self) -> float:
         """Median seconds of the reference step where the trials ran; not a number if unknown."""
         known = [row.reference_step_s for rows in self.trials.values() for row in rows]
         return _median([s for s in known if math.isfinite(s)])
-
-
-@dataclass(frozen=True)
-class PaidOverheads:
-    """Seconds that are paid beside the slices, as the median trial of the task recorded them; 0 where none did.
-
-    Args:
-        start_s: For each trial that begins.
-        resume_s: For each time that one goes on after a pause.
-    """
-
-    start_s: float = 0.0
-    resume_s: float = 0.0
 
 
 def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
@@ -152,9 +155,7 @@ def _pool(
     task: TaskInfo, rows: Sequence[CurveRow], default_id: str, cost: CostName, overheads: PaidOverheads
 ) -> TaskPool:
     ids = [row.configuration.id for row in rows]
-    final = {
-        (i, r.seed): r.scores[task.max_fidelity - 1] for i, r in zip(ids, rows, strict=True) if is_full(r, task)
-    }
+    final = {(i, r.seed): r.scores[task.max_fidelity - 1] for i, r in zip(ids, rows, strict=True) if is_full(r, task)}
     scores = [score for row in rows for score in row.scores]
     return TaskPool(
         task=task,
@@ -173,23 +174,20 @@ def _recorded(row: CurveRow, cost: CostName) -> Recorded:
     paid = costs_of(row, cost)
     cells = zip(row.scores, paid, row.costs_cpu_s, strict=True)
     slices = tuple(SliceResult(f, score, s, cpu_s, cost_tokens=0) for f, (score, s, cpu_s) in enumerate(cells, start=1))
-    return Recorded(row.configuration, row.seed, slices, tuple(accumulate(paid, initial=0.0)))
+    failing_s = row.unfinished_s if row.status == "failed" else 0.0
+    return Recorded(row.configuration, row.seed, slices, tuple(accumulate(paid, initial=0.0)), failing_s)
 
 
 def _recorded_median(table: MetaDataset, name: str, column: str) -> float:
-    if column not in table.trials.columns:
-        return 0.0
-    cells = table.trials.loc[table.trials["task"] == name, column].dropna()
-    return float(cells.median()) if len(cells) else 0.0
+    trials = table.trials[table.trials["task"] == name].drop_duplicates(["config_id", "seed"])
+    return _median([s for s in trials[column].tolist() if s > 0] or [0.0])
 
 
 def _can_be_replayed(row: CurveRow, max_fidelity: int) -> bool:
     return row.fidelity >= max_fidelity or row.status in ("completed", "failed")
 
 
-def _by_configuration(
-    ids: Sequence[str], rows: Sequence[CurveRow], default_id: str
-) -> dict[str, tuple[CurveRow, ...]]:
+def _by_configuration(ids: Sequence[str], rows: Sequence[CurveRow], default_id: str) -> dict[str, tuple[CurveRow, ...]]:
     found: dict[str, tuple[CurveRow, ...]] = {default_id: ()}
     for config_id, row in zip(ids, rows, strict=True):
         found[config_id] = (*found.get(config_id, ()), row)

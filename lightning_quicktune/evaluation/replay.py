@@ -74,7 +74,8 @@ class TimedSearcher:
 class ReplayExecutor:
     """Answers suggestions from recorded trials; what was trained before a pause is not paid again.
 
-    A trial that failed gives the slices it has, at their cost, and fails when more are asked for.
+    A trial that failed gives the slices it has, at their cost, and fails when more are asked for, which
+    costs what it took until then.
 
     Args:
         trials: The recorded trial of each configuration, by its id.
@@ -125,10 +126,10 @@ class ReplayExecutor:
             at_s = ready + trial.ends_s[fidelity] - paid_s
             score = trial.slices[fidelity - 1].score
             self.observed.append(Observed(at_s, config_id, trial.seed, fidelity, score))
-        cost_s = ready - began + trial.ends_s[after] - paid_s
+        failed = suggestion.fidelity > len(trial.slices)
+        cost_s = ready - began + trial.ends_s[after] - paid_s + failed * trial.failing_s
         self.clock.advance(cost_s)
         self._reached[config_id] = after
-        failed = suggestion.fidelity > len(trial.slices)
         return Observation(suggestion.configuration, LearningCurve(trial.slices[:after]), failed, cost_s)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_quicktune.evaluation.comparison import Comparison
+from lightning_quicktune.evaluation.figure import LOWEST
 from lightning_quicktune.evaluation.intervals import LEVEL
 from lightning_quicktune.evaluation.methods import describes_the_task
 from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
@@ -48,7 +49,7 @@ def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
     """
     parts = ["# Search methods on recorded trials", "\n".join(_facts(settings, findings, test_folds))]
     parts += _primary(findings.comparisons)
-    parts += [f"![]({path})" for path in figures]
+    parts += [*(f"![]({path})" for path in figures), f"Regret below {LOWEST:g} is drawn at {LOWEST:g}."]
     for setting, summaries in findings.summaries.items():
         parts += [f"## Setting: {setting}", _SETTINGS[setting]]
         for summary in summaries:
@@ -60,7 +61,9 @@ def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
 
 def _facts(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[str]) -> list[str]:
     n_tasks = len(next(iter(findings.summaries.values()))[0].tasks)
-    learned = "all other folds" if settings.train_folds is None else f"folds {settings.train_folds} but the replayed one"
+    learned = (
+        "all other folds" if settings.train_folds is None else f"folds {settings.train_folds} but the replayed one"
+    )
     described = [method for method in settings.methods if describes_the_task(method)]
     lines = [
         f"- Meta-dataset: {settings.meta_dataset}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,7 +56,8 @@ class EvaluateSettings:
 
     Args:
         meta_dataset: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
-        output: Folder of this evaluation; the same command goes on where it stopped.
+        output: Folder of this evaluation; the same command goes on where it stopped. Take another one after a change
+            of a method's code: what was replayed is not replayed again.
         methods: Search methods to compare.
         setting: ``known`` lets methods learn from other tasks about the very configurations they choose from; ``new``
             shows them one half of the configurations, of other tasks, and lets them choose from the other half.
@@ -130,21 +132,18 @@ class EvaluateSettings:
         return ("known", "new") if self.setting == "both" else (self.setting,)
 
     def _check_primary(self, primary: PrimaryComparison) -> None:
-        wanted = {
-            "method": (primary.method, self.methods),
-            "against": (primary.against, [m for m in self.methods if m != primary.method]),
-            "budget": (primary.budget, self.budgets),
-            "setting": (primary.setting, list(self.setting_names)),
-        }
-        for name, (value, known) in wanted.items():
-            if value not in known:
-                raise ValueError(
-                    f"`primary.{name}` is {value!r}, but only {known} are evaluated, so the comparison that was named "
-                    f"beforehand could not be made. Change it, or add it to `{_OWNERS[name]}`."
-                )
+        others = [method for method in self.methods if method != primary.method]
+        self._check_named("method", primary.method, self.methods, "methods")
+        self._check_named("against", primary.against, others, "methods")
+        self._check_named("budget", primary.budget, self.budgets, "budgets")
+        self._check_named("setting", primary.setting, self.setting_names, "setting")
 
-
-_OWNERS = {"method": "methods", "against": "methods", "budget": "budgets", "setting": "setting"}
+    def _check_named(self, name: str, value: str | float, known: Sequence[str | float], owner: str) -> None:
+        if value not in known:
+            raise ValueError(
+                f"`primary.{name}` is {value!r}, but it must be one of {', '.join(map(str, known)) or 'none'}, which "
+                f"are evaluated. Change it, or `{owner}`."
+            )
 
 
 def _check_count(name: str, value: int, least: int) -> None:

@@ -106,8 +106,8 @@ class Divider:
         unknown = [name for name in names if str(name) not in self._all]
         if unknown or not names:
             raise ValueError(
-                f"`{key}` is {list(names)}, but the folds are {', '.join(self._all)} (`folds: {self._settings.folds}`). "
-                f"Name some of these in `{key}`, or leave it out for all."
+                f"`{key}` is {list(names)}, but the folds by `folds: {self._settings.folds}` are "
+                f"{', '.join(self._all)}. Name some of these in `{key}`, or leave it out for all."
             )
         return tuple(dict.fromkeys(str(name) for name in names))
 

@@ -11,6 +11,7 @@ from lightning_quicktune.metadataset.table import (
     FACT,
     META,
     METRIC,
+    OVERHEADS,
     SCHEMA_VERSION,
     TASK_COLUMNS,
     TEST,
@@ -49,11 +50,20 @@ def build(
         space.check(configuration)
     for trial in kept:
         _check_trial(trial, infos)
-    trial_table = _typed([row for trial in kept for row in _trial_rows(trial, space)], (*TRIAL_COLUMNS, *space.names))
-    task_table = _typed([_task_row(info) for info in infos.values()], TASK_COLUMNS)
+    trial_table = typed([row for trial in kept for row in _trial_rows(trial, space)], (*TRIAL_COLUMNS, *space.names))
+    tasks_table = task_table(infos.values())
     trial_table = trial_table.sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
-    meta = {"schema_version": SCHEMA_VERSION, "origin": origin, "licence": licence, **counts(trial_table, task_table)}
-    return MetaDataset(trial_table, task_table, space, meta)
+    meta = {"schema_version": SCHEMA_VERSION, "origin": origin, "licence": licence, **counts(trial_table, tasks_table)}
+    return MetaDataset(trial_table, tasks_table, space, meta)
+
+
+def task_table(infos: Iterable[TaskInfo]) -> pd.DataFrame:
+    """One row per task record.
+
+    Args:
+        infos: The records.
+    """
+    return typed([_task_row(info) for info in infos], TASK_COLUMNS)
 
 
 def check_names(space: SearchSpace) -> None:
@@ -115,21 +125,24 @@ def _trial_rows(trial: Trial, space: SearchSpace) -> list[dict[str, Any]]:
         "seed": trial.seed,
         "status": trial.status,
         "failure": trial.failure,
-        "reference_step_s": trial.device.reference_step_s if trial.device else math.nan,
         "max_fidelity": trial.max_fidelity,
+        **{name: getattr(trial.overheads, name) for name in OVERHEADS},
         **{name: trial.configuration.values.get(name) for name in space.names},
     }
+    reference_step_s = trial.device.reference_step_s if trial.device else math.nan
     empty = {"fidelity": 0, "score": math.nan, "cost_s": 0.0, "cost_cpu_s": 0.0, "cost_tokens": 0}
-    return [{**shared, **_slice_cells(s)} for s in trial.curve.slices] or [{**shared, **empty}]
+    rows = [_slice_cells(s, reference_step_s) for s in trial.curve.slices]
+    return [{**shared, **row} for row in rows or [{**empty, "reference_step_s": reference_step_s}]]
 
 
-def _slice_cells(result: SliceResult) -> dict[str, Any]:
+def _slice_cells(result: SliceResult, reference_step_s: float) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "fidelity": result.fidelity,
         "score": result.score,
         "cost_s": result.cost_s,
         "cost_cpu_s": result.cost_cpu_s,
         "cost_tokens": result.cost_tokens,
+        "reference_step_s": reference_step_s if result.reference_step_s is None else result.reference_step_s,
         **{METRIC + name: value for name, value in result.metrics.items()},
         **{TEST + name: value for name, value in result.test_metrics.items()},
     }
@@ -155,7 +168,16 @@ def _task_row(info: TaskInfo) -> dict[str, Any]:
     }
 
 
-def _typed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+def typed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """A table whose columns have one type each, empty cells included.
+
+    Args:
+        rows: Cells of each row, by column.
+        columns: Columns to begin with; others follow as the rows bring them.
+
+    Raises:
+        ValueError: If a column mixes types.
+    """
     names = [*columns, *dict.fromkeys(name for row in rows for name in row if name not in columns)]
     return pd.DataFrame({name: _column(name, [row.get(name) for row in rows]) for name in names})
 

@@ -178,7 +178,8 @@ def task_curves(table: MetaDataset, names: Sequence[str]) -> list[TaskCurves]:
     """Turns the trials of some tasks into arrays.
 
     A trial that diverged did worse than any score says, so one slice is added to its curve with the lowest latent
-    score of its task, 0 (the untrained model's) at most. Trials without any slice are left out.
+    score of its task, 0 (the untrained model's) at most where the zero-shot score is known. Trials without any slice
+    are left out.
 
     Args:
         table: The meta-dataset.
@@ -212,7 +213,8 @@ def log_relative_cost(cost_s: float, reference_step_s: float, records_per_slice:
 def _task_curves(table: MetaDataset, name: str, rows: list[CurveRow]) -> TaskCurves:
     info = table.task_info(name)
     scored = [to_latent(np.array(row.scores), info.zero_shot_score) for row in rows]
-    lowest = min([0.0, *(float(latent.min()) for latent in scored if len(latent))])
+    known = [0.0] if math.isfinite(info.zero_shot_score) or not any(map(len, scored)) else []
+    lowest = min([*known, *(float(latent.min()) for latent in scored if len(latent))])
     curves = [
         (np.append(latent, lowest) if row.failure == "diverged" else latent)[: info.max_fidelity]
         for row, latent in zip(rows, scored, strict=True)

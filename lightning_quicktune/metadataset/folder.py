@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from lightning_quicktune.metadataset.table import (
     FACT,
     META,
     METRIC,
+    OVERHEADS,
     SCHEMA_VERSION,
     TASK_COLUMNS,
     TEST,
@@ -83,13 +85,17 @@ def load(source: str | Path, with_test: bool = False) -> MetaDataset:
     check_names(space)
     tasks = pd.read_parquet(folder / TASKS)
     _check_columns(tasks, TASK_COLUMNS, (META, FACT), folder / TASKS)
-    frames = [pd.read_parquet(path) for path in paths]
+    frames = [_with_overheads(pd.read_parquet(path)) for path in paths]
     for frame, path in zip(frames, paths, strict=True):
         _check_columns(frame, (*TRIAL_COLUMNS, *space.names), (METRIC, TEST), path)
     trials = _furthest(frames)
     if not with_test:
         trials = trials.drop(columns=[c for c in trials.columns if c.startswith(TEST)])
     return MetaDataset(trials, tasks, space, {**meta, **counts(trials, tasks)})
+
+
+def _with_overheads(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials.assign(**{name: 0.0 for name in OVERHEADS if name not in trials.columns})
 
 
 def _local(source: str) -> Path:
@@ -130,17 +136,23 @@ def _check_columns(frame: pd.DataFrame, needed: tuple[str, ...], prefixes: tuple
     free = [column for column in frame.columns if column not in needed and not column.startswith(prefixes)]
     for name in (name for name in needed if name not in frame.columns):
         raise ValueError(
-            f"{path} has no column {name!r}{_closest(name, free)}. The table needs {', '.join(needed)}: "
+            f"{path} has no column {name!r}{closest(name, free)}. The table needs {', '.join(needed)}: "
             f"rename the column, or correct {SPACE} beside it."
         )
     if free:
         raise ValueError(
             f"{path} has a column {free[0]!r} that is neither a hyperparameter of {SPACE} nor known otherwise"
-            f"{_closest(free[0], needed)}. Rename it, put one of {', '.join(prefixes)} before its name, or drop it."
+            f"{closest(free[0], needed)}. Rename it, put one of {', '.join(prefixes)} before its name, or drop it."
         )
 
 
-def _closest(name: str, names: list[str] | tuple[str, ...]) -> str:
+def closest(name: str, names: Iterable[str]) -> str:
+    """The known name that is nearest to one that isn't, in brackets and after a space; nothing if none is near.
+
+    Args:
+        name: The name that is not known.
+        names: Those that are.
+    """
     matches = get_close_matches(name, list(names), n=1)
     return f" (the closest name is {matches[0]!r})" if matches else ""
 

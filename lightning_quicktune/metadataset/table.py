@@ -15,6 +15,7 @@ from lightning_quicktune.types import BaseModelInfo, Configuration, TaskInfo, Va
 SCHEMA_VERSION = 0  # 0: may still change without a migration
 
 TRIAL_KEYS = ("task", "config_id", "seed", "fidelity")
+OVERHEADS = ("start_s", "resume_s", "unfinished_s")  # seconds of the whole trial; 0 in tables that lack them
 TRIAL_COLUMNS = (
     *TRIAL_KEYS,
     "score",
@@ -25,6 +26,7 @@ TRIAL_COLUMNS = (
     "failure",
     "reference_step_s",
     "max_fidelity",
+    *OVERHEADS,
 )
 TASK_COLUMNS = (
     "task",
@@ -52,9 +54,11 @@ class CurveRow:
         scores: Validation score after each slice, without gaps; ends before the first one that is not a number.
         costs_s: Wall-clock seconds of each of these slices.
         costs_cpu_s: CPU seconds of each of these slices.
-        reference_step_s: Seconds of the reference step where the trial ran; not a number if unknown.
+        reference_step_s: Seconds of the reference step where the trial ran, not a number if unknown; if it moved, an
+            average that gives the same sum of costs in reference steps as its slices do.
         status: Status of the trial.
         failure: Why it failed, if it did.
+        unfinished_s: Seconds it spent on slices that did not end, such as the one in which it diverged.
     """
 
     task: str
@@ -66,6 +70,7 @@ class CurveRow:
     reference_step_s: float
     status: str
     failure: str | None
+    unfinished_s: float = 0.0
 
     @property
     def fidelity(self) -> int:
@@ -167,6 +172,20 @@ def counts(trials: pd.DataFrame, tasks: pd.DataFrame) -> dict[str, int]:
     }
 
 
+def configurations_of(trials: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Configuration]:
+    """Every configuration in a table of trials, by its id, in the order of ids.
+
+    Args:
+        trials: The table, or some of its rows.
+        names: Hyperparameters of the search space.
+    """
+    heads = trials.drop_duplicates("config_id").sort_values("config_id")
+    columns = [heads[name].tolist() for name in names]
+    rows = zip(*columns, strict=True)
+    found = (_configuration(dict(zip(names, row, strict=True))) for row in rows)
+    return dict(zip(heads["config_id"].tolist(), found, strict=True))
+
+
 def cell_value(cell: Any) -> Any:
     """A table's cell as a plain Python value; ``None`` where it is empty.
 
@@ -177,36 +196,43 @@ def cell_value(cell: Any) -> Any:
 
 
 def _rows(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterator[CurveRow]:
-    columns = {name: frame[name].tolist() for name in (*TRIAL_COLUMNS, *names)}
+    columns = {name: frame[name].tolist() for name in TRIAL_COLUMNS}
     keys = list(zip(columns["task"], columns["config_id"], columns["seed"], strict=True))
-    known: dict[str, Configuration] = {}
+    known = configurations_of(frame, names)
     start = 0
     for stop in range(1, len(keys) + 1):
         if stop < len(keys) and keys[stop] == keys[start]:
             continue
         _check_fidelities(keys[start], columns["fidelity"][start:stop])
-        config_id = columns["config_id"][start]
-        if config_id not in known:
-            known[config_id] = _configuration({name: columns[name][start] for name in names})
-        yield _row(columns, start, stop, known[config_id])
+        yield _row(columns, start, stop, known[columns["config_id"][start]])
         start = stop
 
 
 def _row(columns: dict[str, list[Any]], start: int, stop: int, configuration: Configuration) -> CurveRow:
     scores = [math.nan if pd.isna(s) else float(s) for s in columns["score"][start:stop]]
     n = next((i for i, score in enumerate(scores) if not math.isfinite(score)), len(scores))
-    reference = cell_value(columns["reference_step_s"][start])
+    costs_s = tuple(float(c) for c in columns["cost_s"][start : start + n])
     return CurveRow(
         task=columns["task"][start],
         configuration=configuration,
         seed=columns["seed"][start],
         scores=tuple(scores[:n]),
-        costs_s=tuple(float(c) for c in columns["cost_s"][start : start + n]),
+        costs_s=costs_s,
         costs_cpu_s=tuple(float(c) for c in columns["cost_cpu_s"][start : start + n]),
-        reference_step_s=math.nan if reference is None else float(reference),
+        reference_step_s=_reference_step_s(costs_s, columns["reference_step_s"][start : max(start + n, start + 1)]),
         status=columns["status"][stop - 1],
         failure=cell_value(columns["failure"][stop - 1]),
+        unfinished_s=float(columns["unfinished_s"][stop - 1]),
     )
+
+
+def _reference_step_s(costs_s: tuple[float, ...], cells: list[Any]) -> float:
+    seconds = [math.nan if pd.isna(cell) else float(cell) for cell in cells]
+    if len(set(seconds)) == 1 or not costs_s:
+        return seconds[0]
+    steps = sum(cost / step for cost, step in zip(costs_s, seconds, strict=True) if step > 0)
+    known_s = sum(cost for cost, step in zip(costs_s, seconds, strict=True) if step > 0)
+    return known_s / steps if steps > 0 else math.nan
 
 
 def _configuration(cells: dict[str, Any]) -> Configuration:

@@ -9,28 +9,38 @@ from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.evaluation.evaluate import evaluate
-from lightning_quicktune.evaluation.methods import fold_surrogates
 from lightning_quicktune.evaluation.pool import task_pool
-from lightning_quicktune.evaluation.settings import SurrogateTraining
+from lightning_quicktune.evaluation.settings import PrimaryComparison
+from lightning_quicktune.evaluation.splits import Split
+from lightning_quicktune.evaluation.workplace import Workplace
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.metadataset.splits import task_folds
+from lightning_quicktune.search.build import build_searcher
 
 
 def results_of(evaluated):
     return pd.read_parquet(evaluated.report.parent / "results.parquet")
 
 
-def test_an_evaluation_leaves_tables_figure_and_a_run(settings, tracking):
-    evaluated = evaluate(settings())
-    text = evaluated.report.read_text()
+def test_an_evaluation_leaves_tables_figures_and_a_run(settings, tracking):
+    primary = PrimaryComparison("successive_halving", "random", 2.0, "new")
+    evaluated = evaluate(settings(setting="both", budgets_s=[1.0, 10.0], primary=primary))
+    text, folder = evaluated.report.read_text(), evaluated.report.parent
     assert re.search(r"^\| random \| \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] \|", text, re.MULTILINE)
     assert "Tasks: 5 replayed, 1 left out" in text
     assert "Left out: flat, best and median score differ by 0" in text
-    assert "## Mean test score" in text
-    assert (evaluated.report.parent / "regret.png").stat().st_size > 10_000
-    assert len(results_of(evaluated)) == 3 * 2 * 5 * 3  # methods, seeds, tasks, budgets
+    assert "Named beforehand: successive_halving against random at 2 full trainings, setting new" in text
+    for words in ("## Setting: known", "## Setting: new", "### Mean test score", "after a budget in s", "by Holm"):
+        assert words in text
+    for name in ("regret.png", "regret.svg", "rank.png", "rank.svg"):
+        assert (folder / name).stat().st_size > 10_000
+    assert len(results_of(evaluated)) == 2 * 3 * 2 * 5 * (3 + 2)  # settings, methods, seeds, tasks, budgets
+    comparisons = pd.read_parquet(folder / "comparisons.parquet")
+    assert comparisons["is_primary"].tolist() == [True] + [False] * 11  # two others, two settings, three budgets
     run = MlflowClient(tracking.uri).get_run(evaluated.run_id)
-    assert run.data.metrics["random/regret_4"] == pytest.approx(float(evaluated.summary.regret[1, 2]))
+    regret = float(evaluated.summaries["known"][0].regret[1, 2])
+    assert run.data.metrics["known/random/regret_4"] == pytest.approx(regret)
+    assert run.data.metrics["primary/gain"] == pytest.approx(comparisons["gain"].iloc[0])
     assert run.data.tags["quicktune.kind"] == "evaluation"
 
 
@@ -49,52 +59,96 @@ def test_the_default_at_every_budget_is_what_the_table_says(settings, source):
 
 
 def test_with_time_enough_a_search_of_all_has_no_regret(settings):
-    evaluated = evaluate(settings(methods=["random", "successive_halving"], budgets=[1.0, 50.0]))
-    np.testing.assert_allclose(evaluated.summary.regret[:, 1], 0.0, atol=1e-12)
-    np.testing.assert_array_equal(evaluated.summary.wins[:, 1], [5, 5])
-    assert (evaluated.summary.regret[:, 0] > 0).all()
+    evaluated = evaluate(settings(methods=["random", "successive_halving"], setting="both", budgets=[1.0, 50.0]))
+    for (summary,) in evaluated.summaries.values():
+        np.testing.assert_allclose(summary.regret[:, 1], 0.0, atol=1e-12)
+        np.testing.assert_array_equal(summary.against[0, 1, :, 1], [0, 5, 0])
+        assert (summary.regret[:, 0] > 0).all()
+
+
+def test_new_configurations_are_searched_by_halves(settings, source):
+    table = load(source)
+    evaluated = evaluate(settings(methods=["random"], setting="new", budgets=[50.0]))
+    rows = results_of(evaluated)
+    place = Workplace(settings(setting="new"))
+    ids = set(table.trials["config_id"]) - {table.space.default.id}
+    pools, learned = [], []
+    for half in (0, 1):
+        split = Split("new", "0", half)
+        pools.append({c.id for c in place.pool("t0", split).configurations})
+        learned.append(set(place.divider.learned_table(place.visible, split).trials["config_id"]))
+        assert set(rows[rows["half"] == half]["config_id"]) <= pools[half]
+        assert pools[half].isdisjoint(learned[half])
+        assert pools[half] | learned[half] == set(table.trials["config_id"])
+    assert pools[0] & pools[1] == {table.space.default.id}
+    assert learned[0] | learned[1] == ids
+    assert rows.groupby("seed")["half"].first().tolist() == [0, 1]
+
+
+def files_of(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.glob("replays/*/*/*.json")}
 
 
 def test_the_same_command_again_replays_nothing(settings, tmp_path):
     first = evaluate(settings())
-    log = tmp_path / "evaluation" / "replays.jsonl"
-    before = log.read_bytes()
+    before = files_of(tmp_path / "evaluation")
     again = evaluate(settings())
-    assert log.read_bytes() == before
+    assert files_of(tmp_path / "evaluation") == before
     assert again.run_id == first.run_id
     pd.testing.assert_frame_equal(results_of(again), results_of(first))
 
 
 def test_an_interrupted_evaluation_goes_on_to_the_same_result(settings, tmp_path):
-    whole = results_of(evaluate(settings(output=str(tmp_path / "whole"))))
-    evaluate(settings())
-    log = tmp_path / "evaluation" / "replays.jsonl"
-    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:9]) + b'{"fold": 0, "met')
+    whole = results_of(evaluate(settings()))
+    before = files_of(tmp_path / "evaluation")
+    gone = sorted(before)[::2]
+    for path in gone:
+        path.unlink()
     pd.testing.assert_frame_equal(results_of(evaluate(settings())), whole)
+    after = files_of(tmp_path / "evaluation")
+    assert {path: after[path] for path in before if path not in gone} == {p: before[p] for p in before if p not in gone}
+
+
+@pytest.mark.slow  # two new processes import everything
+def test_processes_find_what_one_finds(settings, tmp_path):
+    alone = results_of(evaluate(settings(output=str(tmp_path / "alone"), setting="both")))
+    pd.testing.assert_frame_equal(results_of(evaluate(settings(setting="both", n_processes=2))), alone)
 
 
 def test_methods_and_seeds_may_be_added_later(settings, tmp_path):
     evaluate(settings(methods=["random"], n_seeds=1))
-    kept = (tmp_path / "evaluation" / "replays.jsonl").read_text()
+    kept = files_of(tmp_path / "evaluation")
     evaluated = evaluate(settings(methods=["default", "random"], n_seeds=2))
-    assert (tmp_path / "evaluation" / "replays.jsonl").read_text().startswith(kept)
-    assert evaluated.summary.methods == ("default", "random")
+    assert files_of(tmp_path / "evaluation").items() >= kept.items()
+    assert evaluated.summaries["known"][0].methods == ("default", "random")
+
+
+def test_a_replay_that_fails_says_which_and_keeps_the_others(settings, tmp_path, monkeypatch):
+    def fail(name, context):
+        if name == "random":
+            raise ValueError("no order")
+        return build_searcher(name, context)
+
+    monkeypatch.setattr("lightning_quicktune.evaluation.workplace.build_searcher", fail)
+    with pytest.raises(RuntimeError, match=r"method='random'.* failed: ValueError: no order.*the same command again"):
+        evaluate(settings(methods=["default", "random"]))
+    assert files_of(tmp_path / "evaluation")
 
 
 def test_transfer_learns_from_the_other_tasks_only(settings, tmp_path):
     evaluated = evaluate(settings(methods=["transfer", "random"], n_seeds=1))
     folds = task_folds(["flat", *(f"t{i}" for i in range(5))], 2, 0)
     for number, held_out in enumerate(folds):
-        folder = tmp_path / "evaluation" / "surrogates" / f"fold-{number}"
+        folder = tmp_path / "evaluation" / "lessons" / f"known-{number}-0"
         assert set(load(folder / "meta_dataset").task_names).isdisjoint(held_out)
         for kind in ("performance", "cost"):
             facts = json.loads((folder / kind / "surrogate.json").read_text())["provenance"]
             assert {*facts["training_tasks"], *facts["validation_tasks"]}.isdisjoint(held_out)
     assert not [c for c in load(folder / "meta_dataset", with_test=True).trials.columns if c.startswith("test/")]
     assert (results_of(evaluated)["regret"] >= 0).all()
-    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/surrogates/*/*/*")}
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*")}
     evaluate(settings(methods=["transfer"], n_seeds=2))  # a new seed, the same surrogates
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/surrogates/*/*/*")} == stamps
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*")} == stamps
 
 
 def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_path):
@@ -106,16 +160,6 @@ def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_pat
     assert (rows[rows["method"] == "transfer"]["fidelity"] == 0).all()
     assert (rows[rows["method"] == "random"]["fidelity"] > 0).any()
     assert "Mean test score" not in evaluated.report.read_text()
-
-
-def test_trained_surrogates_are_read_back(source, tmp_path):
-    table, training = load(source), SurrogateTraining(epochs=1, steps_per_epoch=3, n_support=32)
-    names = ["t0", "t1", "t2"]
-    first = fold_surrogates(table, names, training, 0, tmp_path)
-    again = fold_surrogates(table, names, training, 0, tmp_path)
-    task, configurations = table.task_info("t4"), table.space.sample(3, seed=5)
-    asked = (task, configurations, [()] * 3, [4] * 3)
-    np.testing.assert_array_equal(first.performance.predict(*asked)[0], again.performance.predict(*asked)[0])
 
 
 def test_a_server_that_is_away_costs_no_result(settings, tmp_path, caplog):
@@ -136,8 +180,9 @@ def test_the_default_must_have_been_recorded(settings, source, tmp_path):
 
 
 def test_a_meta_dataset_without_a_telling_task_is_refused(settings, source, tmp_path):
-    folder = str(save(load(source).select(["flat"]), tmp_path / "flat"))
-    with pytest.raises(ValueError, match=r"None of the 1 tasks .* flat: best and median score differ by 0.*Collect"):
+    table = load(source).select(["flat", "t0"])
+    folder = str(save(replace(table, trials=table.trials.assign(score=0.5)), tmp_path / "flat"))
+    with pytest.raises(ValueError, match=r"None of the 2 tasks .* flat: best and median score differ by 0.*Collect"):
         evaluate(settings(meta_dataset=folder))
 
 
@@ -145,4 +190,4 @@ def test_the_command_prints_the_report(source, tracking, tmp_path, capsys):
     words = ["--meta_dataset", source, "--output", str(tmp_path / "out"), "--methods", "[random]", "--n_folds", "2"]
     where = ["--tracking", f"{{experiment: printed, uri: '{tracking.uri}'}}"]
     assert main(["evaluate", *words, *where, "--budgets", "[1, 2]", "--n_seeds", "1"]) == 0
-    assert "## Mean normalised regret" in capsys.readouterr().out
+    assert "### Mean normalised regret" in capsys.readouterr().out

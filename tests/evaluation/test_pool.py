@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.evaluation.pool import task_pool
+from lightning_quicktune.evaluation.pool import PaidOverheads, part_of, task_pool
 
 
 @pytest.fixture
@@ -71,3 +71,19 @@ def test_a_full_training_without_cost_is_refused(trials, table_of):
     ]
     with pytest.raises(ValueError, match=r"task 't0' costs 0.0 by `cost_s`.*Set `cost` to the other"):
         task_pool(table_of(free), "t0", "cost_s")
+
+
+def test_a_part_has_measures_of_its_own(trials, table_of, configurations):
+    whole = task_pool(table_of(trials), "t0", "cost_s")
+    part = part_of(whole, {configurations[0].id, configurations[2].id})
+    assert set(part.configurations) == {configurations[0], configurations[2]}
+    assert (part.best, part.median_final, part.full_training_s) == (0.6, pytest.approx(0.45), 8.0)
+    assert part_of(whole, None) is whole
+
+
+def test_start_and_resume_are_paid_where_they_were_recorded(trials, table_of):
+    table = table_of(trials)
+    assert task_pool(table, "t0", "cost_s").overheads == PaidOverheads()
+    recorded = replace(table, trials=table.trials.assign(start_s=2.0, resume_s=0.0))
+    recorded.trials.loc[recorded.trials["config_id"] == trials[1].configuration.id, "resume_s"] = 0.5
+    assert task_pool(recorded, "t0", "cost_s").overheads == PaidOverheads(2.0, 0.5)

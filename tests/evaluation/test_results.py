@@ -3,43 +3,43 @@ import json
 import pytest
 
 from lightning_quicktune.evaluation.regret import Observed
-from lightning_quicktune.evaluation.results import Replayed, ReplayKey, ReplayLog, write_whole
+from lightning_quicktune.evaluation.results import Replayed, ReplayKey, ReplayStore, write_replays, write_whole
+from lightning_quicktune.evaluation.splits import Split
 
-KEY = ReplayKey(0, "random", 1, "towns")
-DONE = Replayed(KEY, 2.0, (Observed(1.5, "abc", 0, 1, 0.25), Observed(3.0, "def", 0, 2, 0.5)))
+SPLIT = Split("new", "law/and order", 1)
+
+
+def replayed(seed, horizon_s=2.0, task="towns/north"):
+    best = (Observed(1.5, "abc", 0, 1, 0.25), Observed(3.0, "def", 0, 2, 0.5))
+    return Replayed(ReplayKey(SPLIT, "random", task, seed), horizon_s, best, 0.1, 2)
 
 
 def test_replays_come_back_after_a_restart(tmp_path):
-    ReplayLog(tmp_path, {"seed": 0}).add(DONE)
-    log = ReplayLog(tmp_path, {"seed": 0})
-    assert log.find(KEY, 2.0) == DONE
-    assert log.find(KEY, 1.0) == DONE
-    assert log.find(KEY, 3.0) is None  # it did not go that far
-    assert log.find(ReplayKey(0, "random", 2, "towns"), 1.0) is None
+    write_replays(tmp_path, [replayed(1), replayed(3)])
+    store = ReplayStore(tmp_path, {"seed": 0})
+    assert store.find(replayed(3).key, 2.0) == replayed(3)
+    assert store.find(replayed(1).key, 1.0) == replayed(1)
+    assert store.find(replayed(1).key, 3.0) is None  # it did not go that far
+    assert store.find(replayed(2).key, 1.0) is None
 
 
-def test_of_a_replay_that_was_done_again_the_last_counts(tmp_path):
-    log = ReplayLog(tmp_path, {})
-    longer = Replayed(KEY, 5.0, DONE.best)
-    log.add(DONE)
-    log.add(longer)
-    assert ReplayLog(tmp_path, {}).find(KEY, 2.0) == longer
+def test_of_two_replays_the_longer_counts(tmp_path):
+    for horizon_s in (2.0, 5.0, 3.0):
+        write_replays(tmp_path, [replayed(1, horizon_s)])
+    assert ReplayStore(tmp_path, {}).find(replayed(1).key, 2.0) == replayed(1, 5.0)
 
 
-def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
-    ReplayLog(tmp_path, {}).add(DONE)
-    with (tmp_path / "replays.jsonl").open("a") as file:
-        file.write(json.dumps(DONE.to_dict())[:40])
-    log = ReplayLog(tmp_path, {})
-    log.add(Replayed(ReplayKey(1, "random", 1, "minerals"), 2.0, ()))
-    assert len((tmp_path / "replays.jsonl").read_text().splitlines()) == 3
-    assert ReplayLog(tmp_path, {}).find(KEY, 2.0) == DONE
+def test_a_file_that_a_kill_left_unfinished_is_not_read(tmp_path):
+    write_replays(tmp_path, [replayed(1)])
+    (path,) = tmp_path.glob("replays/*/*/*.json")
+    path.with_name(f".{path.name}.12.tmp").write_text(json.dumps([replayed(1).to_dict()])[:40])
+    assert ReplayStore(tmp_path, {}).find(replayed(1).key, 2.0) == replayed(1)
 
 
 def test_another_evaluation_in_the_same_folder_is_refused(tmp_path):
-    ReplayLog(tmp_path, {"n_folds": 5, "seed": 0})
+    ReplayStore(tmp_path, {"n_folds": 5, "seed": 0})
     with pytest.raises(ValueError, match=r"another evaluation: n_folds was 5 and is now 4\..*Set `output`"):
-        ReplayLog(tmp_path, {"n_folds": 4, "seed": 0})
+        ReplayStore(tmp_path, {"n_folds": 4, "seed": 0})
 
 
 def test_a_file_is_replaced_at_once(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.cli.parsing import parse_settings
-from lightning_quicktune.evaluation.settings import EvaluateSettings, SurrogateTraining
+from lightning_quicktune.evaluation.settings import EvaluateSettings, PrimaryComparison, SurrogateTraining
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "evaluate").glob("*.yaml"))
 
@@ -32,6 +32,11 @@ def test_help_names_the_options(capsys):
         ({"budgets": []}, r"`budgets` is \[\].*rising order"),
         ({"budgets": [0.0, 1.0]}, r"`budgets` is \[0.0, 1.0\].*above 0"),
         ({"budgets": [2.0, 1.0]}, r"`budgets` is \[2.0, 1.0\].*rising order"),
+        ({"budgets_s": [2.0, 1.0]}, r"`budgets_s` is \[2.0, 1.0\].*rising order"),
+        ({"n_processes": 0}, r"`n_processes` is 0.*Raise `n_processes`"),
+        ({"folds": "domain"}, r"`folds` is 'domain', but .*`folds: fact:domain`"),
+        ({"folds": "fact:"}, r"`folds` is 'fact:' without the fact's name"),
+        ({"train_share": 0.0}, r"`train_share` is 0.0, but .*Write `train_share: 0.5`"),
     ],
 )
 def test_settings_that_make_no_sense(changes, message):
@@ -42,3 +47,18 @@ def test_settings_that_make_no_sense(changes, message):
 def test_surrogates_need_training():
     with pytest.raises(ValueError, match=r"`surrogates.epochs` is 0, but it counts things, at least 1"):
         SurrogateTraining(epochs=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "dehb"}, r"`primary.method` is 'dehb', but it must be one of transfer, .*Change it, or `methods`"),
+        ({"against": "transfer"}, r"`primary.against` is 'transfer', but it must be one of successive_halving, random"),
+        ({"budget": 4.0}, r"`primary.budget` is 4.0, but .* 0.5, 1.0, 2.0, .*or `budgets`"),
+        ({"setting": "new"}, r"`primary.setting` is 'new', but it must be one of known,"),
+    ],
+)
+def test_the_primary_comparison_must_be_evaluated(changes, message):
+    plain = {"method": "transfer", "against": "random", "budget": 2.0, "setting": "known"}
+    with pytest.raises(ValueError, match=message):
+        EvaluateSettings("table", "output", primary=PrimaryComparison(**{**plain, **changes}))

@@ -21,7 +21,13 @@ def test_perfect_scores_stay_finite():
     np.testing.assert_allclose(latent, [0.0, logit(1 - 1e-4) - logit(1e-4)])
 
 
-@pytest.mark.parametrize("zero_shot", [-0.1, 1.5, float("nan")])
+def test_an_unknown_zero_shot_score_counts_as_one_half():
+    scores = np.array([0.1, 0.5, 0.9])
+    np.testing.assert_allclose(to_latent(scores, float("nan")), logit(scores))
+    np.testing.assert_allclose(to_score(logit(scores), float("nan")), scores)
+
+
+@pytest.mark.parametrize("zero_shot", [-0.1, 1.5])
 def test_a_zero_shot_score_outside_the_unit_interval_is_refused(zero_shot):
     with pytest.raises(ValueError, match=r"`zero_shot_score` is .* lies in \[0, 1\].*Measure it again"):
         to_latent(np.array([0.5]), zero_shot)

@@ -1,0 +1,20 @@
+"""``import``: turns a table of learning curves from elsewhere into a meta-dataset."""
+
+from __future__ import annotations
+
+import sys
+
+from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.metadataset.import_settings import ImportSettings
+
+
+def run(args: list[str]) -> None:
+    """Runs the subcommand."""
+    settings = parse_settings("import", ImportSettings, args)
+    from lightning_quicktune.metadataset.import_table import import_table
+
+    imported = import_table(settings)
+    meta = imported.table.meta
+    for name, value in imported.constants.items():
+        sys.stdout.write(f"left out `{name}`, which is {value} in every configuration\n")
+    sys.stdout.write(f"{meta['n_trials']} trials of {meta['n_tasks']} tasks are in {imported.folder}\n")

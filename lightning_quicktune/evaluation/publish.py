@@ -1,0 +1,71 @@
+"""Sends the report of an evaluation to MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lightning_quicktune.evaluation.comparison import Comparison
+from lightning_quicktune.evaluation.results import write_whole
+from lightning_quicktune.evaluation.settings import SettingName
+from lightning_quicktune.evaluation.summary import Summary
+from lightning_quicktune.tracking.settings import TrackingSettings
+from lightning_quicktune.tracking.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+
+def publish(
+    folder: Path, note: Path, metrics: Mapping[str, float], tags: Mapping[str, str], tracking: TrackingSettings
+) -> str | None:
+    """Makes one MLflow run of a report; the same results again find the first one's.
+
+    Args:
+        folder: The report.
+        note: File that remembers which results were sent.
+        metrics: Metrics of the run.
+        tags: Tags of the run.
+        tracking: Where MLflow is.
+
+    Returns:
+        The run's id; none if the server was away.
+    """
+    digest = hashlib.sha256((folder / "results.parquet").read_bytes()).hexdigest()
+    known = json.loads(note.read_text()) if note.is_file() else {}
+    if known.get("results") == digest:
+        return str(known["run_id"])
+    tracker = Tracker(tracking.uri, tracking.experiment)
+    try:
+        run_id = tracker.log_folder(
+            folder, "evaluation", "evaluate", kind="evaluation", tags=dict(tags), metrics=dict(metrics)
+        )
+    except Exception as error:  # a server that is away in any way must not cost the result
+        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.uri, error, folder)
+        return None
+    write_whole(note, json.dumps({"run_id": run_id, "results": digest}).encode())
+    return run_id
+
+
+def metrics_of(
+    summaries: Mapping[SettingName, Sequence[Summary]], comparisons: Sequence[Comparison]
+) -> dict[str, float]:
+    """Mean regrets, and the primary comparison.
+
+    Args:
+        summaries: What was found, by setting.
+        comparisons: Comparisons of methods.
+    """
+    metrics = {
+        f"{setting}/{method}/regret_{budget:g}{'s' if summary.unit == 's' else ''}": float(summary.regret[m, b])
+        for setting, several in summaries.items()
+        for summary in several
+        for m, method in enumerate(summary.methods)
+        for b, budget in enumerate(summary.budgets)
+    }
+    for each in comparisons:
+        if each.is_primary:
+            metrics |= {"primary/gain": each.gain, "primary/lower": each.lower, "primary/upper": each.upper}
+    return metrics

@@ -1,0 +1,92 @@
+"""A meta-dataset as dense arrays: tasks by configurations by fidelities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from lightning_quicktune.metadataset.table import MetaDataset, configurations_of
+from lightning_quicktune.types import Configuration
+
+
+@dataclass(frozen=True, eq=False)
+class CurveArrays:
+    """All learning curves of some tasks.
+
+    Args:
+        tasks: Names of the tasks, length ``N``.
+        configurations: Every configuration that was tried on one of them, length ``C``.
+        scores: Score after each slice, not a number where there is none, shape ``(N, C, F)``.
+        costs_s: Wall-clock seconds of each slice, not a number where there is none, shape ``(N, C, F)``.
+        costs_cpu_s: CPU seconds of the same.
+        lengths: Slices with a score; 0 also where nothing was tried, shape ``(N, C)``.
+        status: Status of the trial, empty where nothing was tried, shape ``(N, C)``.
+        max_fidelity: Slices of a full training of each task, shape ``(N,)``.
+    """
+
+    tasks: tuple[str, ...]
+    configurations: tuple[Configuration, ...]
+    scores: Float[np.ndarray, "N C F"]
+    costs_s: Float[np.ndarray, "N C F"]
+    costs_cpu_s: Float[np.ndarray, "N C F"]
+    lengths: Int[np.ndarray, "N C"]
+    status: Shaped[np.ndarray, "N C"]
+    max_fidelity: Int[np.ndarray, " N"]
+
+    @cached_property
+    def final(self) -> Float[np.ndarray, "N C"]:
+        """Score after a full training, not a number where a trial did not get there."""
+        last = np.broadcast_to(self.max_fidelity[:, None, None] - 1, (*self.lengths.shape, 1))
+        return np.take_along_axis(self.scores, last, axis=2)[..., 0]
+
+
+def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> CurveArrays:
+    """Lays all learning curves side by side; of several seeds of a configuration, the lowest on each task.
+
+    Args:
+        table: The meta-dataset.
+        tasks: Names of the tasks, in the order wanted; all of them, sorted, if not given.
+
+    Raises:
+        ValueError: If the meta-dataset has no such task.
+    """
+    names = table.task_names if tasks is None else tuple(tasks)
+    maximum = np.array([table.task_info(name).max_fidelity for name in names], dtype=np.int64)
+    frame = table.trials[table.trials["task"].isin(list(names))]
+    frame = frame[frame["seed"] == frame.groupby(["task", "config_id"])["seed"].transform("min")]
+    configurations = configurations_of(frame, table.space.names)
+    task = _places(frame["task"].tolist(), names)
+    place = _places(frame["config_id"].tolist(), tuple(configurations))
+    fidelity = frame["fidelity"].to_numpy(dtype=np.int64)
+    inside = (fidelity > 0) & (fidelity <= maximum[task])
+    cells = task[inside], place[inside], fidelity[inside] - 1
+    shape = len(names), len(configurations), int(maximum.max(initial=0))
+    arrays = {}
+    for name in ("score", "cost_s", "cost_cpu_s"):
+        arrays[name] = np.full(shape, np.nan)
+        arrays[name][cells] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)[inside]
+    lengths = np.cumprod(np.isfinite(arrays["score"]), axis=2).sum(axis=2)
+    lost = np.arange(shape[2]) >= lengths[..., None]  # a curve ends before its first score that is no number
+    for array in arrays.values():
+        array[lost] = np.nan
+    status = np.full(shape[:2], "", dtype=object)
+    status[task, place] = frame["status"].to_numpy(dtype=object)
+    return CurveArrays(
+        tasks=names,
+        configurations=tuple(configurations.values()),
+        scores=arrays["score"],
+        costs_s=arrays["cost_s"],
+        costs_cpu_s=arrays["cost_cpu_s"],
+        lengths=lengths,
+        status=status,
+        max_fidelity=maximum,
+    )
+
+
+def _places(names: list[str], order: Sequence[str]) -> Int[np.ndarray, " R"]:
+    place = {name: i for i, name in enumerate(order)}
+    return np.array([place[name] for name in names], dtype=np.int64)

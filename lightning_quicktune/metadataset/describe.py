@@ -1,0 +1,162 @@
+"""What a meta-dataset holds, and how much can be learned from it, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from lightning_quicktune.metadataset.agreement import between_tasks, percentiles, regret_of_one_for_all, with_final
+from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
+from lightning_quicktune.metadataset.importance import importances
+from lightning_quicktune.metadataset.table import MetaDataset
+
+SHARES = (0.02, 0.1, 0.2, 0.5)  # of a full training
+
+
+def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bool = True) -> str:
+    """Describes a meta-dataset.
+
+    Args:
+        table: The meta-dataset.
+        leave_out: Tasks that are not looked at.
+        importance: Whether to measure how much each hyperparameter matters.
+
+    Raises:
+        ValueError: If it has no task of a name, or none is left.
+    """
+    left_out = {table.task_info(name).name for name in leave_out}
+    names = [name for name in table.task_names if name not in left_out]
+    if not names:
+        raise ValueError(
+            f"`leave_out` names all {len(left_out)} tasks of the meta-dataset, so there is nothing to describe. "
+            "Take one from the list."
+        )
+    table = table.select(names)
+    arrays = curve_arrays(table)
+    parts = [_head(table, arrays), _tasks(table, arrays), _agreement(arrays), _one_for_all(table, arrays)]
+    return "\n\n".join([*parts, _importance(table, arrays)] if importance else parts) + "\n"
+
+
+def _head(table: MetaDataset, arrays: CurveArrays) -> str:
+    trials = table.trials.drop_duplicates(["task", "config_id", "seed"], keep="last")
+    statuses = trials["status"].where(trials["failure"].isna(), trials["status"] + ": " + trials["failure"])
+    tried = (arrays.status != "").sum(axis=0)
+    lines = [
+        f"- {len(arrays.tasks)} tasks, {len(trials)} trials, {table.meta['n_slices']} slices; metric "
+        f"{', '.join(sorted(set(table.tasks['metric'])))}",
+        f"- {len(arrays.configurations)} configurations of {len(table.space.names)} hyperparameters; "
+        f"{int((tried == len(arrays.tasks)).sum())} were tried on every task",
+        f"- trials by status: {_counts(statuses.str.slice(0, 60).tolist())}",
+        f"- base models: {_counts(table.tasks['base_model'].tolist())} (tasks)",
+        f"- origin: {table.meta.get('origin') or 'unknown'}; licence: {table.meta.get('licence') or 'unknown'}",
+    ]
+    return "\n".join(["# Meta-dataset", "", *lines])
+
+
+def _tasks(table: MetaDataset, arrays: CurveArrays) -> str:
+    costs = [_full_cost(arrays, i) for i in range(len(arrays.tasks))]
+    default = _default(table, arrays)
+    rows = [
+        [
+            name,
+            str(int((arrays.status[i] != "").sum())),
+            str(int(arrays.max_fidelity[i])),
+            _number(_best(arrays.scores[i])),
+            _number(_median(arrays.final[i])),
+            _number(costs[i], 3),
+            _number(default[i], 0),
+        ]
+        for i, name in enumerate(arrays.tasks)
+    ]
+    columns = ["task", "configurations", "slices", "best score", "median final", "cost (s)", "default beats (%)"]
+    known = [cost for cost in costs if np.isfinite(cost)]
+    total = _number(float(np.nansum(arrays.costs_s)) / 3600.0, 3) if known else "unknown"
+    note = f"Cost is the median of a full training. All slices took {total} hours."
+    return "\n".join(["## Tasks", "", *_table(columns, rows), "", note])
+
+
+def _agreement(arrays: CurveArrays) -> str:
+    shares = [(share, with_final(arrays, share)) for share in SHARES]
+    rows = [["final scores of two tasks", *_quartiles(between_tasks(arrays))]]
+    rows += [[f"score after {share:.0%} of a full training and final score", *_quartiles(v)] for share, v in shares]
+    columns = ["rank correlation", "lower quartile", "median", "upper quartile", "of"]
+    return "\n".join(["## Agreement", "", *_table(columns, rows), *_too_few(arrays)])
+
+
+def _too_few(arrays: CurveArrays) -> list[str]:
+    if len(arrays.tasks) < 2:
+        return ["", "There is one task only, so nothing can be said of transfer."]
+    constant = [t for t, f in zip(arrays.tasks, arrays.final, strict=True) if _is_constant(f)]
+    return ["", f"All final scores are equal on {', '.join(constant)}: nothing is learned there."] if constant else []
+
+
+def _one_for_all(table: MetaDataset, arrays: CurveArrays) -> str:
+    beaten = _default(table, arrays)
+    known = beaten[np.isfinite(beaten)]
+    rows = [
+        ["per cent of final scores that the default beats", *_quartiles(known, 0)],
+        ["normalised regret of the best configuration of the other tasks", *_quartiles(regret_of_one_for_all(arrays))],
+    ]
+    columns = ["one configuration for all tasks", "lower quartile", "median", "upper quartile", "tasks"]
+    note = [] if len(known) else ["", "The default configuration was never trained to the end."]
+    return "\n".join(["## Default and best average configuration", "", *_table(columns, rows), *note])
+
+
+def _importance(table: MetaDataset, arrays: CurveArrays) -> str:
+    found, explained = importances(arrays, table.space.names)
+    head = ["## Importance of hyperparameters", ""]
+    if not found:
+        return "\n".join([*head, "There are too few full trainings to measure it."])
+    rows = [[name, _number(value)] for name, value in found.items()]
+    note = (
+        f"A random forest on hyperparameters alone explains {explained:.0%} of the variance of ranks within a task, on "
+        "configurations it did not learn from; shuffling a hyperparameter loses that much of it."
+    )
+    return "\n".join([*head, *_table(["hyperparameter", "importance"], rows), "", note])
+
+
+def _default(table: MetaDataset, arrays: CurveArrays) -> Float[np.ndarray, " N"]:
+    if table.space.default not in arrays.configurations:
+        return np.full(len(arrays.tasks), np.nan)
+    return percentiles(arrays, arrays.configurations.index(table.space.default))
+
+
+def _full_cost(arrays: CurveArrays, task: int) -> float:
+    full = np.isfinite(arrays.final[task])
+    return _median(arrays.costs_s[task, full, : arrays.max_fidelity[task]].sum(axis=1))
+
+
+def _is_constant(final: Float[np.ndarray, " C"]) -> bool:
+    known = final[np.isfinite(final)]
+    return len(known) > 1 and bool(np.ptp(known) == 0.0)
+
+
+def _best(scores: Float[np.ndarray, "C F"]) -> float:
+    return float(np.nanmax(scores)) if np.isfinite(scores).any() else float("nan")
+
+
+def _median(values: Float[np.ndarray, " N"]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _quartiles(values: Float[np.ndarray, " P"], digits: int = 2) -> list[str]:
+    quartiles = np.quantile(values, [0.25, 0.5, 0.75]) if len(values) else np.full(3, np.nan)
+    return [*(_number(float(q), digits) for q in quartiles), str(len(values))]
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "unknown"
+
+
+def _counts(values: Iterable[str]) -> str:
+    listed = list(values)
+    ordered = sorted(set(listed), key=lambda value: (-listed.count(value), value))
+    return ", ".join(f"{value} {listed.count(value)}" for value in ordered)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = "|".join(["---", *["---:"] * (len(columns) - 1)])
+    return [f"| {' | '.join(columns)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from lightning_quicktune.evaluation.lessons import Lessons
+from lightning_quicktune.evaluation.settings import SurrogateTraining
+from lightning_quicktune.metadataset.folder import load
+
+
+@pytest.fixture
+def lessons(source, tmp_path):
+    table = load(source).select(["t0", "t1", "t2"])
+    return lambda: Lessons(table, tmp_path, SurrogateTraining(epochs=1, steps_per_epoch=3, n_support=32), 0)
+
+
+@pytest.mark.parametrize("lesson", ["surrogates", "prior"])
+def test_a_lesson_is_learned_once(lessons, tmp_path, lesson):
+    first = lessons()
+    assert not first.has(lesson)
+    first.learn(lesson)
+    assert first.has(lesson)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    lessons().learn(lesson)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == stamps
+
+
+def test_trained_surrogates_are_read_back(lessons, source):
+    first, again, table = lessons().surrogates(), lessons().surrogates(), load(source)
+    task, configurations = table.task_info("t4"), table.space.sample(3, seed=5)
+    asked = (task, configurations, [()] * 3, [4] * 3)
+    np.testing.assert_array_equal(first.performance.predict(*asked)[0], again.performance.predict(*asked)[0])
+
+
+def test_a_learned_prior_is_read_back(lessons, source):
+    encoded = load(source).space.encode(load(source).space.sample(3, seed=5))
+    first, again = lessons().prior().pool_prior(encoded), lessons().prior().pool_prior(encoded)
+    np.testing.assert_array_equal(first.mean, again.mean)
