@@ -51,8 +51,9 @@ def resolve_base_model(name: str) -> str:
     if _HUB_ID.match(name) and path.suffix != ".gguf":
         return name
     raise FileNotFoundError(
-        f"There is no base model `{name}`: it is neither `nano`, `nano_t5`, `smollm2`, an existing folder or .gguf file, nor a "
-        "hub id like `microsoft/Phi-3-mini-4k-instruct`. Set `model.init_args.base_model.name` to one of these."
+        f"There is no base model `{name}`: it is neither `nano`, `nano_t5`, `smollm2`, an existing folder or .gguf "
+        "file, nor a hub id like `microsoft/Phi-3-mini-4k-instruct`. Set `model.init_args.base_model.name` to one of "
+        "these."
     )
 
 

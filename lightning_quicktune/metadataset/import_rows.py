@@ -87,7 +87,7 @@ def _sorted(frame: pd.DataFrame, fidelity_column: str) -> pd.DataFrame:
     if wrong.size:
         row = frame.iloc[int(wrong[0])]
         raise ValueError(
-            f"Configuration {row['_config_id']!r} of task {row['_task']!r} has slice {row['_fidelity']} (by the column "
+            f"Configuration {row['_config_id']} of task {row['_task']!r} has slice {row['_fidelity']} (by the column "
             f"{fidelity_column!r}) where {expected[wrong[0]]} was expected: a learning curve needs each slice once. "
             "Complete the table or drop the curve; where configurations were repeated, name `columns.seed`."
         )
@@ -106,5 +106,5 @@ def _numbered(frame: pd.DataFrame, hyperparameters: list[str]) -> pd.DataFrame:
     return frame.assign(_configuration=number.to_numpy()[trial], _seed=seeds, _first=first)
 
 
-def _repetitions(heads: pd.DataFrame, number: pd.Series[Any]) -> np.ndarray[Any, Any]:
+def _repetitions(heads: pd.DataFrame, number: pd.Series[Any]) -> np.ndarray:
     return heads["_task"].groupby([heads["_task"], number]).cumcount().to_numpy()

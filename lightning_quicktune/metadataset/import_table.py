@@ -96,7 +96,7 @@ def _trial_table(rows: pd.DataFrame, configurations: Sequence[Configuration], sp
     starts = np.concatenate([[True], np.diff(trial) > 0])
     first_lost = np.minimum(np.flatnonzero(starts) + length, len(rows) - 1)
     unfinished_s = np.where(failed, np.nan_to_num(rows["_cost_s"].to_numpy()[first_lost]), 0.0)
-    maximum = rows["_task"].map(pd.Series(length).groupby(rows["_task"].to_numpy()[starts]).max()).to_numpy()
+    maximum = rows.groupby("_task")["_fidelity"].transform("max").to_numpy()
     status = np.where(failed[trial], "failed", np.where(length[trial] < maximum, "stopped", "completed"))
     number = rows["_configuration"].to_numpy()
     empty = length[trial] == 0  # nothing was ever scored: one row, of fidelity 0
@@ -119,9 +119,9 @@ def _trial_table(rows: pd.DataFrame, configurations: Sequence[Configuration], sp
         **{name: rows[name] for name in rows.columns if name.startswith(TEST)},
     }
     cells = typed([{name: c.values.get(name) for name in space.names} for c in configurations], space.names)
-    table = pd.concat([pd.DataFrame(columns), cells.take(number).set_axis(rows.index)], axis=1)
+    columns |= {name: cells[name].take(number).set_axis(rows.index) for name in space.names}
     kept = ~lost | (empty & starts)
-    return table[kept].sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
+    return pd.DataFrame(columns).loc[kept].sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
 
 
 def _task_infos(trials: pd.DataFrame, facts: Mapping[str, Mapping[str, Any]], metric: str) -> list[TaskInfo]:

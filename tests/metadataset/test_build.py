@@ -4,7 +4,7 @@ import pytest
 
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.types import Configuration
+from lightning_quicktune.types import Configuration, Overheads
 
 
 def make(trials, tasks, space):
@@ -97,3 +97,20 @@ def test_a_column_of_mixed_types_is_refused(tasks, space):
     mixed = [tasks[0], replace(tasks[1], facts={"domain": 3})]
     with pytest.raises(ValueError, match=r"'fact/domain' mix the types int, str.*in one type"):
         make([], mixed, space)
+
+
+def test_costs_are_relative_to_the_machine_of_their_slice(tasks, space, make_trial):
+    trial = make_trial(tasks[0], space.default)
+    cost_s = trial.curve.slices[0].cost_s
+    slices = [replace(s, reference_step_s=0.02 if s.fidelity < 3 else None) for s in trial.curve.slices]
+    table = make([replace(trial, curve=replace(trial.curve, slices=tuple(slices)))], tasks, space)
+    assert table.trials["reference_step_s"].tolist() == [0.02, 0.02, 0.01, 0.01]
+    (row,) = table.curves()
+    in_steps = 2 * cost_s / 0.02 + 2 * cost_s / 0.01
+    assert sum(row.costs_s) / row.reference_step_s == pytest.approx(in_steps)
+
+
+def test_the_time_before_a_divergence_is_kept(tasks, space, diverged):
+    table = make([replace(diverged, overheads=Overheads(start_s=1.0, unfinished_s=2.5))], tasks, space)
+    assert table.curves()[0].unfinished_s == 2.5
+    assert table.trials["start_s"].tolist() == [1.0]

@@ -83,6 +83,14 @@ def test_meta_features_can_be_chosen(source):
     assert ready(source, meta_features=[]).layout.n_task == 2
 
 
+def test_tasks_without_zero_shot_score_give_numbers(trials, tasks, space, tmp_path):
+    unknown = [replace(task, zero_shot_score=float("nan")) for task in tasks]
+    data = MetaDatasetModule(str(save(build(trials, unknown, space, "tests", ""), tmp_path)))
+    data.setup("fit")
+    for batch in (next(iter(data.train_dataloader())), next(iter(data.val_dataloader()))):
+        assert all(bool(values.isfinite().all()) for values in batch.values())
+
+
 def test_unknown_meta_features_are_refused(source):
     with pytest.raises(ValueError, match=r"`data.init_args.meta_features` names shft, but .* has shift, size.*Correct"):
         ready(source, meta_features=["shft"])

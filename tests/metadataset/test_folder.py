@@ -115,6 +115,12 @@ def test_an_unknown_column_names_the_closest(folder):
         load(folder)
 
 
+def test_a_table_without_overheads_reads_as_if_there_were_none(folder):
+    path = folder / "trials.parquet"
+    pd.read_parquet(path).drop(columns=["start_s", "resume_s", "unfinished_s"]).to_parquet(path)
+    assert {row.unfinished_s for row in load(folder).curves()} == {0.0}
+
+
 def test_an_interrupted_write_leaves_no_mixture(table, folder, monkeypatch):
     before = shutil.copytree(folder, folder.with_name("before"))
     monkeypatch.setattr(pd.DataFrame, "to_parquet", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("disk full")))

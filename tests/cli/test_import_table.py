@@ -1,0 +1,36 @@
+import pandas as pd
+
+from lightning_quicktune.cli.main import main
+
+
+def test_a_table_is_imported_and_described(tmp_path, capsys):
+    rows = [
+        {"task": f"t{t}", "config_id": c, "lr": 0.1 * (1 + c), "depth": 2, "fidelity": f, "score": 0.1 * (c + f)}
+        for t in range(2)
+        for c in range(3)
+        for f in range(1, 3)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    words = [
+        "--table",
+        str(tmp_path / "table.csv"),
+        "--output",
+        str(tmp_path / "out"),
+        "--origin",
+        "o",
+        "--licence",
+        "l",
+    ]
+    words += ["--hyperparameters", "[lr, depth]", "--columns.cost", "null"]
+    assert main(["import", *words]) == 0
+    out = capsys.readouterr().out
+    assert "left out `depth`, which is 2 in every configuration" in out
+    assert "6 trials of 2 tasks are in" in out
+    assert main(["describe", "--meta_dataset", str(tmp_path / "out"), "--importance", "false"]) == 0
+    assert "- 2 tasks, 6 trials, 12 slices" in capsys.readouterr().out
+
+
+def test_what_is_wrong_is_said_without_a_traceback(tmp_path, capsys):
+    words = ["--table", str(tmp_path / "no.csv"), "--output", str(tmp_path), "--origin", "o", "--licence", "l"]
+    assert main(["import", *words]) == 1
+    assert "lightning-quicktune import: There is no table" in capsys.readouterr().err

@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from lightning_quicktune.metadataset.agreement import (
+    between_tasks,
+    percentiles,
+    rank_correlation,
+    regret_of_one_for_all,
+    with_final,
+)
+from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.describe import describe
+from lightning_quicktune.metadataset.importance import importances
+from lightning_quicktune.types import Configuration
+
+
+def make_arrays(scores):
+    scores = np.asarray(scores, dtype=np.float64)
+    n, c, f = scores.shape
+    return CurveArrays(
+        tasks=tuple(f"t{i}" for i in range(n)),
+        configurations=tuple(Configuration({"x": i}) for i in range(c)),
+        scores=scores,
+        costs_s=np.ones_like(scores),
+        costs_cpu_s=np.ones_like(scores),
+        lengths=np.isfinite(scores).sum(axis=2),
+        status=np.full((n, c), "completed", dtype=object),
+        max_fidelity=np.full(n, f, dtype=np.int64),
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tasks, space, make_trial):
+    configurations = [space.default, *space.sample(60, seed=1)]
+    return build([make_trial(t, c) for t in tasks for c in configurations], tasks, space, "tests", "MIT")
+
+
+def test_correlations_are_spearmans():
+    scores = np.random.default_rng(0).random((3, 9, 4))
+    arrays = make_arrays(scores)
+    expected = [spearmanr(scores[i, :, -1], scores[j, :, -1])[0] for i, j in ((1, 0), (2, 0), (2, 1))]
+    np.testing.assert_allclose(between_tasks(arrays), expected)
+    np.testing.assert_allclose(with_final(arrays, 0.3), [spearmanr(s[:, 1], s[:, 3])[0] for s in scores])
+
+
+@pytest.mark.parametrize("second", [[0.5] * 6, [0.1, 0.2, 0.3, 0.4, np.nan, np.nan]])
+def test_constant_or_few_values_rank_nothing(second):
+    assert np.isnan(rank_correlation(np.arange(6.0), np.array(second)))
+
+
+def test_the_percentile_counts_ties_half():
+    final = np.array([[0.5, 0.5, 0.1, 0.2, 0.9], [np.nan, 0.1, 0.2, 0.3, 0.4]])
+    np.testing.assert_array_equal(percentiles(make_arrays(final[..., None]), 0), [62.5, np.nan])
+
+
+def test_one_configuration_for_all_is_chosen_on_the_other_tasks():
+    # Configuration 2 is best on three tasks and chosen on the last one too: (0.9 - 0.4) / (0.9 - 0.5).
+    final = np.array([[0.1, 0.2, 0.6], [0.1, 0.2, 0.6], [0.2, 0.1, 0.6], [0.9, 0.5, 0.4]])
+    np.testing.assert_allclose(regret_of_one_for_all(make_arrays(final[..., None])), [0.0, 0.0, 0.0, 1.25])
+
+
+def test_a_task_whose_best_is_its_median_has_no_regret():
+    final = np.array([[0.3, 0.3, 0.3], [0.1, 0.2, 0.6]])
+    assert len(regret_of_one_for_all(make_arrays(final[..., None]))) == 1
+
+
+def test_the_hyperparameter_that_decides_is_the_most_important(table):
+    found, explained = importances(curve_arrays(table), table.space.names)
+    assert next(iter(found)) == "lr"
+    assert set(found) == set(table.space.names)
+    assert explained > 0.5
+
+
+def test_too_few_trials_have_no_importance(table):
+    few = curve_arrays(replace(table, trials=table.trials[table.trials["config_id"] < "1"]), ["t0"])
+    assert importances(few, table.space.names)[0] == {}
+
+
+def test_a_description_has_all_parts(table, space, tasks, make_trial):
+    text = describe(table)
+    for part in (
+        "- 4 tasks, 244 trials, 976 slices; metric answer_likelihood",
+        "61 configurations of 4 hyperparameters; 61 were tried on every task",
+        "trials by status: completed 244",
+        "| final scores of two tasks |",
+        "| per cent of final scores that the default beats |",
+        "| lr |",
+    ):
+        assert part in text
+    assert "| t0 | 61 | 4 |" in text
+
+
+def test_tasks_can_be_left_out(table):
+    text = describe(table, ["t1"], importance=False)
+    assert "| t1 |" not in text
+    assert "Importance" not in text
+    with pytest.raises(ValueError, match=r"`leave_out` names all 4 tasks.*Take one from the list"):
+        describe(table, table.task_names)
+
+
+def test_one_task_constant_scores_and_missing_costs_are_said(table):
+    trials = table.trials.assign(cost_s=np.nan, score=table.trials["score"].where(table.trials["task"] != "t2", 0.5))
+    broken = replace(table, trials=trials)
+    text = describe(broken)
+    assert "All final scores are equal on t2" in text
+    assert "All slices took unknown hours" in text
+    alone = describe(broken, ["t0", "t1", "t3"])
+    assert "There is one task only" in alone
+    assert "| final scores of two tasks | unknown | unknown | unknown | 0 |" in alone
+
+
+def test_a_task_without_a_score_is_described(space, tasks, diverged):
+    text = describe(build([diverged], tasks[:1], space, "", ""))
+    assert "trials by status: failed: diverged 1" in text
+    assert "| t0 | 1 | 4 | unknown | unknown | unknown | unknown |" in text
+    assert "The default configuration was never trained to the end." in text
+    assert "too few full trainings" in text
+    assert "origin: unknown" in text
+
+
+def test_the_table_is_not_changed(table):
+    before = table.trials.copy()
+    describe(table, importance=False)
+    pd.testing.assert_frame_equal(before, table.trials)

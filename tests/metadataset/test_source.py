@@ -1,0 +1,70 @@
+"""Tables with a row per run, as Quick-Tune-Tool reads them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightning_quicktune.metadataset.import_settings import ImportSettings
+from lightning_quicktune.metadataset.import_table import import_table
+
+CONFIG = pd.DataFrame({"model": ["a", "b", "a", "b"], "lr": [0.1, 0.2, 0.1, 0.3]}, index=[1, 2, 3, 4])
+CURVE = pd.DataFrame([[0.1, 0.2, 0.3], [0.2, 0.3, np.nan], [0.4, 0.5, 0.6], [0.5, np.nan, 0.7]], index=CONFIG.index)
+COST = pd.DataFrame({"cost": [9.0, 4.0, 3.0, 6.0]}, index=CONFIG.index)
+META = pd.DataFrame({"rows": [10, 10, 20, 20], "kind": ["x"] * 4}, index=CONFIG.index)
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(**tables):
+        for name, frame in tables.items():
+            frame.to_csv(tmp_path / f"{name}.csv")
+        return import_table(ImportSettings(str(tmp_path), str(tmp_path / "out"), "tests", "MIT")).table
+
+    return run
+
+
+def rows_of(table):
+    return [(r.task, r.scores, r.costs_s, r.status) for r in sorted(table.curves(), key=lambda r: (r.task, r.scores))]
+
+
+def test_runs_of_equal_meta_features_are_a_task(run):
+    table = run(config=CONFIG, curve=CURVE, cost=COST, meta=META)
+    assert rows_of(table) == [
+        ("task_0", (0.1, 0.2, 0.3), (3.0, 3.0, 3.0), "completed"),
+        ("task_0", (0.2, 0.3), (2.0, 2.0), "stopped"),
+        ("task_1", (0.4, 0.5, 0.6), (1.0, 1.0, 1.0), "completed"),
+        ("task_1", (0.5,), (2.0,), "failed"),
+    ]
+    assert table.task_info("task_1").meta_features == {"rows": 20.0}
+    assert table.task_info("task_1").facts == {"kind": "x"}
+
+
+def test_the_task_may_be_a_column(run):
+    named = META.assign(task=["u", "v", "u", "v"]).drop(columns="rows")
+    assert run(config=CONFIG, curve=CURVE, cost=COST, meta=named).task_names == ("u", "v")
+
+
+def test_costs_may_be_given_by_slice(run):
+    costs = pd.DataFrame(np.arange(12.0).reshape(4, 3), index=CONFIG.index)
+    assert rows_of(run(config=CONFIG, curve=CURVE, cost=costs))[0][2] == (0.0, 1.0, 2.0)
+
+
+def test_one_task_without_costs(run):
+    table = run(config=CONFIG.drop(index=3), curve=CURVE.drop(index=3))
+    assert table.task_names == ("task_0",)
+    assert np.isnan(table.curves()[0].costs_s).all()
+
+
+def test_costs_of_another_shape_are_refused(run):
+    with pytest.raises(ValueError, match=r"cost.csv has 2 columns .* curve.csv has 3 slices.*Correct cost.csv"):
+        run(config=CONFIG, curve=CURVE, cost=pd.DataFrame(np.ones((4, 2)), index=CONFIG.index))
+
+
+def test_tables_of_other_runs_are_refused(run):
+    with pytest.raises(ValueError, match=r"curve.csv has other runs than .*config.csv.*same list of runs"):
+        run(config=CONFIG, curve=CURVE.drop(index=3))
+
+
+def test_a_missing_table_is_named(run):
+    with pytest.raises(FileNotFoundError, match=r"There is no table .*curve.csv"):
+        run(config=CONFIG)
