@@ -121,7 +121,8 @@ def _trial_table(rows: pd.DataFrame, configurations: Sequence[Configuration], sp
     cells = typed([{name: c.values.get(name) for name in space.names} for c in configurations], space.names)
     columns |= {name: cells[name].take(number).set_axis(rows.index) for name in space.names}
     kept = ~lost | (empty & starts)
-    return pd.DataFrame(columns).loc[kept].sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
+    table: pd.DataFrame = pd.DataFrame(columns).loc[kept]
+    return table.sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
 
 
 def _task_infos(trials: pd.DataFrame, facts: Mapping[str, Mapping[str, Any]], metric: str) -> list[TaskInfo]:
