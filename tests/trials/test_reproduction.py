@@ -165,7 +165,8 @@ def test_a_kill_at_any_moment_costs_at_most_one_slice_and_changes_nothing(make_p
 
 def test_ctrl_c_pauses_the_trial_and_ends_as_an_interrupt(make_plan, monkeypatch):
     plan, whole = make_plan("stopped"), make_plan("whole")
-    original, handler = CausalLMFinetuner.training_step, signal.getsignal(signal.SIGINT)
+    original = CausalLMFinetuner.training_step
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 
     def training_step(self, batch, batch_idx):
         if self.global_step == 5:
@@ -176,7 +177,7 @@ def test_ctrl_c_pauses_the_trial_and_ends_as_an_interrupt(make_plan, monkeypatch
         patch.setattr(CausalLMFinetuner, "training_step", training_step)
         with pytest.raises(KeyboardInterrupt):
             run_trial(plan, 4)
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
     left = read_trial(plan.folder)
     assert (left.status, left.curve.fidelity) == ("paused", 1)
     assert left.overheads.unfinished_s > 0
