@@ -50,6 +50,14 @@ class QuickTuneCLI(LightningCLI):
         for logger in self.trainer.loggers:
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Takes the adapter off the shared base model, however the run ends."""
+        try:
+            super()._run_subcommand(subcommand)
+        finally:
+            if isinstance(self.model, Finetuner):
+                self.model.release()
+
     def after_fit(self) -> None:
         """Keeps a finished surrogate with its MLflow run, as ``runs:/ID/surrogate``."""
         if isinstance(self.model, (PerformanceSurrogate, CostSurrogate)) and self.trainer.is_global_zero:
@@ -66,7 +74,7 @@ def run(args: list[str] | None) -> None:
     quiet_upstream()
     try:
         with answering("the place that `trainer.logger` names", key="trainer.logger"):
-            cli = QuickTuneCLI(
+            QuickTuneCLI(
                 LightningModule,
                 LightningDataModule,
                 subclass_mode_model=True,
@@ -80,8 +88,6 @@ def run(args: list[str] | None) -> None:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1 on Ctrl-C
             raise KeyboardInterrupt from None
         raise
-    if isinstance(cli.model, Finetuner):
-        cli.model.release()
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
