@@ -6,41 +6,19 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 _LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
 _SMALLEST_STD = 1e-12  # of a surrogate that claims to be certain
 _FAR = 1e4  # standard deviations; farther below, the exact tail is lost to rounding
 
 
-def expected_improvement(
-    mean: Float[np.ndarray, " N"], std: Float[np.ndarray, " N"], incumbent: Float[np.ndarray, " N"]
-) -> Float[np.ndarray, " N"]:
-    r"""Expected improvement of each candidate over its incumbent, for scores that are maximized.
-
-    .. math:: (m - b) \, \Phi(z) + s \, \phi(z), \quad z = (m - b) / s
-
-    Args:
-        mean: Posterior mean score.
-        std: Posterior standard deviation; below 1e-12 it counts as 1e-12.
-        incumbent: Best score observed so far, to which each candidate is compared.
-
-    Returns:
-        Acquisition values, at least 0, in units of the score.
-
-    References:
-        Jones, Schonlau and Welch (1998), Efficient Global Optimization of Expensive Black-Box Functions.
-    """
-    std = np.maximum(std, _SMALLEST_STD)
-    z = (mean - incumbent) / std
-    density = np.exp(-0.5 * np.square(np.minimum(np.abs(z), 40.0)) - _LOG_SQRT_2_PI)  # 0 in float64 long before 40
-    return np.asarray(np.maximum((mean - incumbent) * ndtr(z) + std * density, 0.0))
-
-
 def log_expected_improvement(
     mean: Float[np.ndarray, " N"], std: Float[np.ndarray, " N"], incumbent: Float[np.ndarray, " N"]
 ) -> Float[np.ndarray, " N"]:
-    """Logarithm of the expected improvement, finite where the improvement itself would round to 0.
+    r"""Logarithm of the expected improvement, finite where the improvement itself would round to 0.
+
+    .. math:: \log \left[ (m - b) \, \Phi(z) + s \, \phi(z) \right], \quad z = (m - b) / s
 
     So that candidates can still be told apart when all of them are unlikely to improve.
 
@@ -50,9 +28,10 @@ def log_expected_improvement(
         incumbent: Best score observed so far, to which each candidate is compared.
 
     Returns:
-        Natural logarithm of ``expected_improvement``.
+        Natural logarithm of the expected improvement in units of the score.
 
     References:
+        Jones, Schonlau and Welch (1998), Efficient Global Optimization of Expensive Black-Box Functions.
         Ament, Daulton, Eriksson, Balandat and Bakshy (2023), Unexpected Improvements to Expected Improvement for
         Bayesian Optimization.
     """
@@ -67,3 +46,16 @@ def log_expected_improvement(
     exact = np.log1p(-capped * math.sqrt(math.pi / 2) * erfcx(capped / math.sqrt(2)))
     log_far = -0.5 * distance**2 - _LOG_SQRT_2_PI + np.where(distance < _FAR, exact, -2 * np.log(distance))
     return np.asarray(np.log(std) + np.where(z > -1.0, log_near, log_far))
+
+
+def log_probability_of_improvement(
+    mean: Float[np.ndarray, " N"], std: Float[np.ndarray, " N"], threshold: float
+) -> Float[np.ndarray, " N"]:
+    """Logarithm of the probability that each candidate exceeds a threshold; finite in practice, however small.
+
+    Args:
+        mean: Posterior mean score.
+        std: Posterior standard deviation; below 1e-12 it counts as 1e-12.
+        threshold: What is to be exceeded, in units of the score.
+    """
+    return np.asarray(log_ndtr((mean - threshold) / np.maximum(std, _SMALLEST_STD)))

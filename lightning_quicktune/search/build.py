@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar, get_args
 
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.search.default_searcher import DefaultSearcher
-from lightning_quicktune.search.names import SearcherName
-from lightning_quicktune.search.random_searcher import RandomSearcher
+from lightning_quicktune.search.dehb_searcher import DehbSearcher
+from lightning_quicktune.search.names import Acquisition, SearcherName
+from lightning_quicktune.search.nearest import nearest_random_order
+from lightning_quicktune.search.optuna_searcher import OptunaSearcher
+from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+from lightning_quicktune.search.pool import shuffled
+from lightning_quicktune.search.portfolio import greedy_order, ranked_order
+from lightning_quicktune.search.quicktune_searcher import QuickTuneSearcher
+from lightning_quicktune.search.rank_model import nearest_task, rank_model
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.search.transfer_searcher import TransferSearcher
+from lightning_quicktune.search.zero_shot_searcher import ZeroShotSearcher
+from lightning_quicktune.space.declaration import did_you_mean
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
@@ -41,6 +50,7 @@ class SearchContext:
         table: Trials of other tasks, without what was measured on test splits; none if there are none.
         surrogates: Gives the surrogates that other tasks taught; called by methods that need them.
         prior: Gives the prior over learning curves that other tasks taught; called by methods that need it.
+        acquisition: What a candidate is worth to the methods with surrogates.
     """
 
     pool: tuple[Configuration, ...]
@@ -51,6 +61,7 @@ class SearchContext:
     table: MetaDataset | None = None
     surrogates: Callable[[], Surrogates] | None = None
     prior: Callable[[], CurvePrior] | None = None
+    acquisition: Acquisition = "next"
 
 
 def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
@@ -59,17 +70,60 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
     Args:
         name: Its name.
         context: What it may need.
+
+    Raises:
+        ValueError: If the context lacks what it needs.
     """
-    task, pool = context.task, context.pool
-    if name == "default":
-        return DefaultSearcher(context.space.default, task.max_fidelity)
-    if name == "random":
-        return RandomSearcher(pool, task.max_fidelity, context.seed)
-    if name == "successive_halving":
-        return SuccessiveHalvingSearcher(pool, task.max_fidelity)
-    if name == "transfer" and context.surrogates is not None:
-        learned = context.surrogates()
-        return TransferSearcher(pool, task, learned.performance, learned.cost, context.reference_step_s)
-    if name == "curve_transfer" and context.prior is not None:
-        return CurveTransferSearcher(pool, context.prior().pool_prior(context.space.encode(list(pool))))
-    raise ValueError(f"{name} is not built yet. Choose another `searcher`.")
+    task, pool, space, seed = context.task, context.pool, context.space, context.seed
+    match name:
+        case "zero_shot":
+            return ZeroShotSearcher()
+        case "default":
+            return OrderedSearcher((space.default,), task.max_fidelity)
+        case "random":
+            return OrderedSearcher(shuffled(pool, seed), task.max_fidelity)
+        case "random_nearest":
+            return OrderedSearcher(nearest_random_order(space, pool, seed), task.max_fidelity)
+        case "successive_halving":
+            return SuccessiveHalvingSearcher(pool, task.max_fidelity)
+        case "optuna":
+            return OptunaSearcher(pool, space, task.max_fidelity, seed)
+        case "dehb":
+            return DehbSearcher(pool, space, task.max_fidelity, seed)
+        case "transfer" | "quicktune":
+            kind = TransferSearcher if name == "transfer" else QuickTuneSearcher
+            learned = _given(context.surrogates, name, "surrogates")()
+            step_s = context.reference_step_s
+            return kind(pool, task, learned.performance, learned.cost, step_s, context.acquisition, seed)
+        case "curve_transfer":
+            prior = _given(context.prior, name, "experience")()
+            return CurveTransferSearcher(pool, prior.pool_prior(space.encode(pool)))
+        case "portfolio_asha" | "forest_portfolio_asha":
+            return SuccessiveHalvingSearcher(_learned_order(name, context), task.max_fidelity)
+        case "portfolio" | "forest_portfolio" | "nearest_task_portfolio":
+            return OrderedSearcher(_learned_order(name, context), task.max_fidelity)
+    raise ValueError(
+        f"`searcher` is {name!r}, but there is no such method.{did_you_mean(name, get_args(SearcherName))} "
+        f"Set `searcher` to one of {', '.join(get_args(SearcherName))}."
+    )
+
+
+def _learned_order(name: SearcherName, context: SearchContext) -> tuple[Configuration, ...]:
+    model = rank_model(_given(context.table, name, "experience"))
+    if name == "nearest_task_portfolio":
+        place = nearest_task(context.task, model.tasks)
+        return ranked_order(context.pool, model.known(context.pool)[place])
+    ranks = model.predicted(context.pool) if name.startswith("forest") else model.known(context.pool)
+    return greedy_order(context.pool, ranks)
+
+
+_T = TypeVar("_T")
+
+
+def _given(found: _T | None, name: SearcherName, key: str) -> _T:
+    if found is None:
+        raise ValueError(
+            f"`searcher: {name}` chooses by what earlier tasks taught, but `{key}` is not set. Set `{key}`, or choose "
+            "`searcher: successive_halving`, which needs none."
+        )
+    return found

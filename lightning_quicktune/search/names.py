@@ -1,4 +1,4 @@
-"""Names of the search methods; light to import, so that the command line answers quickly."""
+"""Names of the search methods and acquisition functions; light to import, so that the command line answers quickly."""
 
 from __future__ import annotations
 
@@ -21,3 +21,5 @@ SearcherName = Literal[
     "quicktune",
     "curve_transfer",
 ]
+
+Acquisition = Literal["next", "final", "random_horizon"]

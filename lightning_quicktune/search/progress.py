@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
@@ -61,3 +62,8 @@ class Progress:
         """Whether it may be suggested: not pending, not failed, and not at the end of its training."""
         taken = config_id in self._pending or config_id in self._failed
         return not taken and len(self.scores(config_id)) < self.max_fidelity
+
+    def best_open(self, among: Iterable[Configuration]) -> Configuration | None:
+        """The one with the highest score so far that may be trained on, none if there is none."""
+        started = [c for c in among if self.scores(c.id) and self.is_open(c.id)]
+        return max(started, key=lambda c: max(self.scores(c.id)), default=None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
+from lightning_quicktune.search.sorted_keys import Key, SortedKeys
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 
@@ -29,10 +30,15 @@ class SuccessiveHalvingSearcher:
     """
 
     def __init__(self, pool: Sequence[Configuration], max_fidelity: int, eta: int = 3) -> None:
-        self._configurations = by_id(pool)
+        configurations = by_id(pool)
+        self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
         self._progress = Progress(max_fidelity)
         self._eta = eta
         self.rungs = rung_fidelities(max_fidelity, eta)
+        self._new = SortedKeys((0.0, place) for place in range(len(self._pool)))
+        self._ranked = [SortedKeys() for _ in self.rungs]  # all that a rung compares, best first
+        self._waiting = [SortedKeys() for _ in self.rungs]  # those of them that may go on to the next one
+        self._keys: dict[tuple[int, int], Key] = {}  # by rung and place
 
     @property
     def pending(self) -> frozenset[Configuration]:
@@ -45,34 +51,46 @@ class SuccessiveHalvingSearcher:
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion."""
-        self._configurations.setdefault(observation.configuration.id, observation.configuration)
+        configuration = observation.configuration
         self._progress.record(observation)
+        if configuration.id not in self._places:
+            self._places[configuration.id] = len(self._pool)
+            self._pool.append(configuration)
+        self._sort_in(self._places[configuration.id])
 
     def _promotion(self, quota: bool) -> Suggestion | None:
         for rung in reversed(range(len(self.rungs) - 1)):
-            ranked, following = self._ranked(self.rungs[rung]), self.rungs[rung + 1]
-            for config_id in ranked[: len(ranked) // self._eta] if quota else ranked:
-                if self._progress.is_open(config_id) and len(self._progress.scores(config_id)) < following:
-                    return self._progress.suggest(self._configurations[config_id], following)
+            key, ranked = self._waiting[rung].first, self._ranked[rung]
+            if key is not None and not (quota and ranked.position(key) >= len(ranked) // self._eta):
+                return self._suggest(key[1], self.rungs[rung + 1])
         return None
 
     def _start(self) -> Suggestion | None:
-        for config_id, configuration in self._configurations.items():
-            if self._progress.is_open(config_id) and len(self._progress.scores(config_id)) < self.rungs[0]:
-                return self._progress.suggest(configuration, self.rungs[0])
-        return None
+        key = self._new.first
+        return None if key is None else self._suggest(key[1], self.rungs[0])
 
-    def _ranked(self, fidelity: int) -> list[str]:
-        """Ids of all that have reached a rung or failed on the way from the one below, best first."""
-        below = max((r for r in self.rungs if r < fidelity), default=0)
-        scores: dict[str, float] = {}
-        for config_id in self._configurations:
-            curve = self._progress.scores(config_id)
-            if len(curve) >= fidelity:
-                scores[config_id] = curve[fidelity - 1]
-            elif len(curve) >= below and self._progress.has_failed(config_id):
-                scores[config_id] = -math.inf
-        return sorted(scores, key=lambda config_id: -scores[config_id])  # stable: ties in the order of the pool
+    def _suggest(self, place: int, fidelity: int) -> Suggestion:
+        suggestion = self._progress.suggest(self._pool[place], fidelity)
+        self._sort_in(place)
+        return suggestion
+
+    def _sort_in(self, place: int) -> None:
+        """Puts one configuration where it belongs: among the new ones, and in each rung that it has reached."""
+        config_id = self._pool[place].id
+        scores, is_open = self._progress.scores(config_id), self._progress.is_open(config_id)
+        self._new.set((0.0, place), is_open and len(scores) < self.rungs[0])
+        for rung, (below, fidelity) in enumerate(zip((0, *self.rungs), self.rungs, strict=False)):
+            key = self._keys.get((rung, place))
+            if key is not None:
+                self._ranked[rung].set(key, False)
+                self._waiting[rung].set(key, False)
+            reached = len(scores) >= fidelity
+            if reached or (len(scores) >= below and self._progress.has_failed(config_id)):
+                key = (-scores[fidelity - 1] if reached else math.inf, place)  # ties in the order of the pool
+                self._keys[rung, place] = key
+                self._ranked[rung].set(key, True)
+                following = self.rungs[min(rung + 1, len(self.rungs) - 1)]
+                self._waiting[rung].set(key, is_open and len(scores) < following)
 
 
 def rung_fidelities(max_fidelity: int, eta: int) -> tuple[int, ...]:

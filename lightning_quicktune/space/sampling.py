@@ -8,7 +8,7 @@ from typing import Any
 import ConfigSpace
 
 from lightning_quicktune.space.categorical import CategoricalDomain
-from lightning_quicktune.space.hyperparameter import Hyperparameter
+from lightning_quicktune.space.hyperparameter import Domain, Hyperparameter
 from lightning_quicktune.types import Configuration, Value
 
 _BLOCK = 256  # always drawn together, so that a longer sample begins with the shorter one
@@ -24,7 +24,9 @@ def sample_forever(ordered: Sequence[Hyperparameter], seed: int) -> Iterator[Con
     space, by_name = _config_space(ordered, seed), {h.name: h for h in ordered}
     while True:
         for drawn in space.sample_configuration(_BLOCK):
-            yield Configuration({name: _value(by_name[name], drawn[name]) for name in by_name if name in drawn})
+            yield Configuration(
+                {name: drawn_value(by_name[name].domain, drawn[name]) for name in by_name if name in drawn}
+            )
 
 
 def _config_space(ordered: Sequence[Hyperparameter], seed: int) -> Any:  # ConfigSpace is not typed for checkers
@@ -59,11 +61,14 @@ def _config_space_hyperparameter(h: Hyperparameter) -> Any:
     return ConfigSpace.Float(h.name, (float(domain.lower), float(domain.upper)), default=domain.default, log=domain.log)
 
 
-def _value(h: Hyperparameter, drawn: Any) -> Value:
-    domain = h.domain
+def drawn_value(domain: Domain, drawn: Any) -> Value:
+    """The value that a sampler's draw stands for.
+
+    Args:
+        domain: Where it was drawn from.
+        drawn: The place of a choice, from 0, or a number, which rounding may have put just past a bound.
+    """
     if isinstance(domain, CategoricalDomain):
         return domain.choices[int(drawn)]
-    number = float(drawn)
-    if domain.type == "int":
-        return round(number)
-    return min(max(number, float(domain.lower)), float(domain.upper))  # ConfigSpace rounds, perhaps past a bound
+    number = round(float(drawn)) if domain.type == "int" else float(drawn)
+    return min(max(number, type(number)(domain.lower)), type(number)(domain.upper))

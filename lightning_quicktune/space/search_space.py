@@ -63,6 +63,11 @@ class SearchSpace:
         return tuple(self._by_name)
 
     @property
+    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
+        """All of them, each after those that its condition names."""
+        return tuple(self._ordered)
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Every dotted key of the fit YAML that the space can set."""
         return tuple(dict.fromkeys(key for h in self._by_name.values() for key in h.keys))

@@ -63,13 +63,23 @@ class CostModel(nn.Module):
                 f"`reference_step_s` is {reference_step_s}, but costs are predicted in multiples of it. "
                 "Time the reference step on the device that will train, and give its seconds."
             )
-        n = len(configurations)
-        inputs = self.card.layout.inputs(
-            task,
-            self.card.space.encode(configurations),
-            np.zeros((n, task.max_fidelity)),
-            np.zeros(n, dtype=np.int64),
-            np.ones(n, dtype=np.int64),
-        )
-        seconds = self.forward(torch.from_numpy(inputs)).exp() * reference_step_s * task.records_per_slice
+        seconds = self.forward(self.inputs(task, configurations)).exp() * reference_step_s * task.records_per_slice
         return seconds.numpy()
+
+    def inputs(self, task: TaskInfo, configurations: Sequence[Configuration]) -> Float[Tensor, "N W"]:
+        """Points as the network takes them.
+
+        Args:
+            task: Record of the task.
+            configurations: What would be trained.
+        """
+        n = len(configurations)
+        return torch.from_numpy(
+            self.card.layout.inputs(
+                task,
+                self.card.space.encode(configurations),
+                np.zeros((n, task.max_fidelity)),
+                np.zeros(n, dtype=np.int64),
+                np.ones(n, dtype=np.int64),
+            )
+        )

@@ -79,20 +79,21 @@ class PerformanceModel(nn.Module):
             ValueError: If the task doesn't fit the surrogate, or a fidelity is not ahead of its curve.
         """
         self.card.check_task(task)
-        inputs = torch.from_numpy(self._inputs(task, configurations, curves, fidelities))
+        inputs = torch.from_numpy(self.inputs(task, configurations, curves, fidelities))
         if self._given is None:
             self._given = self.gp.condition(self.support_inputs, self.standardize(self.support_latent))
         mean, variance = self.gp.posterior(self._given, inputs)
         scale = self.encoder.latent_scale
         return scale.inverse(mean.unsqueeze(-1)).squeeze(-1).numpy(), (variance.sqrt() * scale.std).numpy()
 
-    def _inputs(
+    def inputs(
         self,
         task: TaskInfo,
         configurations: Sequence[Configuration],
         curves: Sequence[Sequence[float]],
         fidelities: Sequence[int],
     ) -> Float[np.ndarray, "N W"]:
+        """Points as the network takes them; arguments and errors as of ``predict``."""
         seen = np.array([len(curve) for curve in curves], dtype=np.int64)
         targets = np.array(fidelities, dtype=np.int64)
         wrong = np.flatnonzero((targets <= seen) | (targets > task.max_fidelity))

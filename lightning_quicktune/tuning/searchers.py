@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightning_quicktune.search.default_searcher import DefaultSearcher
-from lightning_quicktune.search.random_searcher import RandomSearcher
+from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.search.transfer_searcher import TransferSearcher
@@ -27,9 +27,9 @@ def build_searcher(
         ValueError: If the searcher needs surrogates and there are none.
     """
     if settings.searcher == "default":
-        return DefaultSearcher(pool[0], task.max_fidelity)
+        return OrderedSearcher(pool[:1], task.max_fidelity)
     if settings.searcher == "random":
-        return RandomSearcher(pool, task.max_fidelity, settings.seed)
+        return OrderedSearcher(shuffled(pool, settings.seed), task.max_fidelity)
     if settings.searcher == "successive_halving":
         return SuccessiveHalvingSearcher(pool, task.max_fidelity)
     if experience is None:

@@ -2,8 +2,8 @@ import pytest
 
 from lightning_quicktune.evaluation.pool import PaidOverheads, task_pool
 from lightning_quicktune.evaluation.replay import ReplayExecutor, SimulatedClock, TimedSearcher, replay
-from lightning_quicktune.search.default_searcher import DefaultSearcher
-from lightning_quicktune.search.random_searcher import RandomSearcher
+from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.types import Configuration, Overheads, Suggestion
 
@@ -77,22 +77,22 @@ def test_a_search_ends_with_its_budget_or_when_nothing_is_left(pool):
         return replay(searcher, pool, pool.draw(0), horizon_s, charge_thinking=False).observed
 
     assert pool.full_training_s == 8.0
-    assert play(DefaultSearcher(pool.configurations[0], 4), 72.0)[-1].at_s == 8.0
-    assert play(RandomSearcher(pool.configurations, 4, 0), 72.0)[-1].at_s == 18.0
+    assert play(OrderedSearcher(pool.configurations[:1], 4), 72.0)[-1].at_s == 8.0
+    assert play(OrderedSearcher(shuffled(pool.configurations, 0), 4), 72.0)[-1].at_s == 18.0
     halving = play(SuccessiveHalvingSearcher(pool.configurations, 4), 8.0)
     assert [o.at_s for o in halving] == [2.0, 4.0, 9.0, 14.0]  # begun within the 8 s, so waited for; then no more
 
 
 def test_what_describing_the_task_costs_comes_first(pool):
     def play(horizon_s, description_s):
-        searcher = DefaultSearcher(pool.configurations[0], 4)
+        searcher = OrderedSearcher(pool.configurations[:1], 4)
         return replay(searcher, pool, pool.draw(0), horizon_s, False, description_s).observed
 
     assert [o.at_s for o in play(16.0, 3.0)] == [5.0, 7.0, 9.0, 11.0]
     assert play(8.0, 8.0) == []
 
 
-class Thinker(DefaultSearcher):
+class Thinker(OrderedSearcher):
     """Takes a second of CPU time for each answer, by a clock of its own."""
 
     seconds = 0.0
@@ -109,12 +109,12 @@ class Thinker(DefaultSearcher):
 @pytest.mark.parametrize("charge", [True, False])
 def test_thinking_is_measured_and_paid_if_wanted(pool, monkeypatch, charge):
     monkeypatch.setattr("time.process_time", lambda: Thinker.seconds)
-    played = replay(Thinker(pool.configurations[0], 4), pool, pool.draw(0), 72.0, charge_thinking=charge)
+    played = replay(Thinker(pool.configurations[:1], 4), pool, pool.draw(0), 72.0, charge_thinking=charge)
     assert played.observed[0].at_s == (3.0 if charge else 2.0)
     assert (played.thinking_s, played.n_suggestions) == (2.5, 1)  # the second answer is that nothing is left
 
 
 def test_a_timed_searcher_hides_nothing(pool):
-    searcher = TimedSearcher(DefaultSearcher(pool.configurations[0], 4), None)
+    searcher = TimedSearcher(OrderedSearcher(pool.configurations[:1], 4), None)
     suggestion = searcher.ask()
     assert searcher.pending == {suggestion.configuration}

@@ -4,11 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightning_quicktune.search.default_searcher import DefaultSearcher
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.search.loop import run_search
+from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import candidate_pool, shuffled
-from lightning_quicktune.search.random_searcher import RandomSearcher
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.search.transfer_searcher import TransferSearcher
 from lightning_quicktune.types import Budget
@@ -47,9 +46,9 @@ def searchers(space, task, surface):
     top = task.max_fidelity
     return {
         "transfer": lambda: TransferSearcher(pool, task, GoodPerformance(surface), GoodCost(surface), 1.0),
-        "random": lambda: RandomSearcher(pool, top, seed=0),
+        "random": lambda: OrderedSearcher(shuffled(pool, 0), top),
         "successive_halving": lambda: SuccessiveHalvingSearcher(shuffled(pool, 0), top),
-        "default": lambda: DefaultSearcher(space.default, top),
+        "default": lambda: OrderedSearcher([space.default], top),
     }
 
 
@@ -159,7 +158,7 @@ def test_failures_are_counted_and_the_search_goes_on(searchers, new_executor, cl
 
 
 def test_thinking_is_charged_to_the_suggestion_it_led_to(new_executor, clock, five):
-    class SlowSearcher(DefaultSearcher):
+    class SlowSearcher(OrderedSearcher):
         def ask(self):
             clock.now += 3
             return super().ask()
@@ -184,7 +183,7 @@ def test_thinking_is_charged_to_the_suggestion_it_led_to(new_executor, clock, fi
     config = replace(five["a"], values={"lr": 1e-3, "big": False})
     told = []
     result = run_search(
-        SlowSearcher(config, 2),
+        SlowSearcher([config], 2),
         TwoSteps(new_executor()),
         Budget(slices=2),
         None,
@@ -197,13 +196,13 @@ def test_thinking_is_charged_to_the_suggestion_it_led_to(new_executor, clock, fi
 
 
 def test_thinking_past_the_end_starts_nothing(new_executor, clock, space):
-    class SlowSearcher(DefaultSearcher):
+    class SlowSearcher(OrderedSearcher):
         def ask(self):
             clock.now += 30
             return super().ask()
 
     executor = new_executor()
-    result = run_search(SlowSearcher(space.default, 9), executor, Budget(seconds=20), None, clock=clock)
+    result = run_search(SlowSearcher([space.default], 9), executor, Budget(seconds=20), None, clock=clock)
     assert executor.submitted == []
     assert (result.stopped_by, result.incumbent) == ("budget", None)
 

@@ -135,6 +135,43 @@ def test_a_broken_surrogate_is_named(five, task, options, message):
         searcher.ask()
 
 
+def test_at_the_final_fidelity_what_is_left_of_the_training_is_paid_for(five, task, tell):
+    performance, cost = FakePerformance(dict.fromkeys("abcde", 0.4)), FakeCost(EQUAL)
+    searcher = TransferSearcher(list(five.values()), task, performance, cost, 0.5, acquisition="final")
+    searcher.tell(tell(five["c"], [0.25] * 6))
+    assert ask(searcher) == ("c", 7)  # all promise the same, and it has the least to go
+    assert {fidelity for asked in performance.asked for _, _, fidelity in asked} == {task.max_fidelity}
+    searcher.tell(tell(five["b"], [0.3]))
+    searcher.ask()
+    assert performance.asked[1:] == [[("b", (0.3,), task.max_fidelity)]]
+
+
+def test_a_random_horizon_is_the_same_for_all_and_another_at_each_suggestion(five, task, tell):
+    performance = FakePerformance(MEANS)
+    searcher = TransferSearcher(list(five.values()), task, performance, FakeCost(EQUAL), 0.5, "random_horizon", seed=0)
+    searcher.tell(tell(five["a"], [0.25] * 3))
+    assert ask(searcher) == ("b", 1)  # the highest mean has the highest probability
+    horizons = []
+    for asked in performance.asked:
+        targets = {letter: fidelity for letter, _, fidelity in asked}
+        horizons.append(targets["b"])
+        assert targets["a"] == min(3 + targets["b"], task.max_fidelity)
+    thresholds = [searcher._random_threshold() for _ in range(100)]
+    low, high = (latent(0.25 + share * 0.75) for share in (1e-4, 0.1))
+    assert low <= min(thresholds) < max(thresholds) <= high
+    assert len({int(searcher._random.integers(1, 10)) for _ in range(50)}) == 9
+
+
+@pytest.mark.parametrize("acquisition", ["next", "final", "random_horizon"])
+def test_every_acquisition_spends_the_whole_pool(five, task, tell, acquisition):
+    searcher = TransferSearcher(list(five.values()), task, FakePerformance(MEANS), FakeCost(EQUAL), 0.5, acquisition)
+    n_asked = 0
+    while (suggestion := searcher.ask()) is not None:
+        n_asked += 1
+        searcher.tell(tell(suggestion.configuration, [0.3] * suggestion.fidelity))
+    assert n_asked == 5 * task.max_fidelity
+
+
 def test_a_suggestion_over_512_candidates_takes_milliseconds_beside_the_surrogate(space, task, tell, surface):
     class Instant:
         def predict(self, task, configurations, *args):

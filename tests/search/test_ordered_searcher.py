@@ -1,10 +1,10 @@
-from lightning_quicktune.search.default_searcher import DefaultSearcher
-from lightning_quicktune.search.random_searcher import RandomSearcher
+from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.types import Suggestion
 
 
 def test_random_search_trains_every_configuration_to_the_end_once(five, tell):
-    searcher = RandomSearcher(list(five.values()), max_fidelity=4, seed=0)
+    searcher = OrderedSearcher(shuffled(list(five.values()), 0), max_fidelity=4)
     asked = []
     while (suggestion := searcher.ask()) is not None:
         asked.append(suggestion)
@@ -15,7 +15,7 @@ def test_random_search_trains_every_configuration_to_the_end_once(five, tell):
 
 def test_random_orders_differ_by_seed_and_repeat(five):
     def order(seed):
-        searcher = RandomSearcher(list(five.values()), 4, seed)
+        searcher = OrderedSearcher(shuffled(list(five.values()), seed), 4)
         return [searcher.ask().configuration for _ in range(5)]
 
     assert order(0) == order(0)
@@ -23,7 +23,7 @@ def test_random_orders_differ_by_seed_and_repeat(five):
 
 
 def test_random_search_never_suggests_what_is_pending_or_failed(five, tell):
-    searcher = RandomSearcher(list(five.values()), 4, seed=0)
+    searcher = OrderedSearcher(shuffled(list(five.values()), 0), 4)
     first, second = searcher.ask(), searcher.ask()
     assert first.configuration != second.configuration
     assert searcher.pending == {first.configuration, second.configuration}
@@ -34,7 +34,7 @@ def test_random_search_never_suggests_what_is_pending_or_failed(five, tell):
 
 
 def test_the_default_is_trained_to_the_end_and_then_nothing(five, tell):
-    searcher = DefaultSearcher(five["a"], max_fidelity=3)
+    searcher = OrderedSearcher([five["a"]], max_fidelity=3)
     assert searcher.ask() == Suggestion(five["a"], 3)
     assert searcher.ask() is None
     assert searcher.pending == {five["a"]}
@@ -45,6 +45,6 @@ def test_the_default_is_trained_to_the_end_and_then_nothing(five, tell):
 
 
 def test_a_failed_default_is_not_tried_again(five, tell):
-    searcher = DefaultSearcher(five["a"], max_fidelity=3)
+    searcher = OrderedSearcher([five["a"]], max_fidelity=3)
     searcher.tell(tell(five["a"], [], failed=True))
     assert searcher.ask() is None

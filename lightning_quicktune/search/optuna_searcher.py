@@ -1,0 +1,152 @@
+"""Tree-structured Parzen estimator with Hyperband, by Optuna."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightning_quicktune.search.nearest import NearestMembers, active_configuration
+from lightning_quicktune.search.progress import Progress
+from lightning_quicktune.space.categorical import CategoricalDomain
+from lightning_quicktune.space.hyperparameter import Domain
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.types import Configuration, Observation, Suggestion
+
+
+@dataclass(eq=False)
+class _Running:
+    """A trial of the study that may be trained further."""
+
+    trial: Any
+    configuration: Configuration
+    reported: int = 0
+
+
+class OptunaSearcher:
+    """Lets Optuna propose configurations and prune them; the pool's nearest untried member stands for a proposal.
+
+    Optuna learns from the member's own hyperparameters, not from those that it proposed. Once every member was
+    started, the best of the pruned ones are trained to the end, so that no budget is left unused.
+
+    Args:
+        pool: Distinct configurations.
+        space: Where they come from.
+        max_fidelity: Slices of a full training.
+        seed: Seed of the proposals.
+        eta: Factor between the fidelities at which trials are compared.
+
+    Raises:
+        ImportError: If Optuna is not installed.
+
+    References:
+        Bergstra, Bardenet, Bengio and Kegl (2011), Algorithms for Hyper-Parameter Optimization. Li, Jamieson,
+        DeSalvo, Rostamizadeh and Talwalkar (2018), Hyperband. Akiba, Sano, Yanase, Ohta and Koyama (2019), Optuna.
+    """
+
+    def __init__(
+        self, pool: Sequence[Configuration], space: SearchSpace, max_fidelity: int, seed: int, eta: int = 3
+    ) -> None:
+        self._optuna = optuna = _import_optuna()
+        self._members, self._space, self._eta = NearestMembers(space, pool), space, eta
+        self._progress = Progress(max_fidelity)
+        self._tried: list[Configuration] = []
+        self._waiting: deque[_Running] = deque()
+        self._asked: dict[str, _Running] = {}
+        self._study = optuna.create_study(
+            study_name=f"search-{seed}",  # Hyperband assigns trials to brackets by this name
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.HyperbandPruner(1, max_fidelity, eta),
+        )
+
+    @property
+    def pending(self) -> frozenset[Configuration]:
+        """Configurations that were suggested and not yet told."""
+        return self._progress.pending
+
+    def ask(self) -> Suggestion | None:
+        """A trial that was not pruned up to the next comparison, else a new proposal.
+
+        What was told before it was asked for, as after a restart, is told to the study as soon as it is proposed.
+        """
+        while self._waiting or not self._members.is_exhausted:
+            running = self._waiting.popleft() if self._waiting else self._propose()
+            if not self._take_in(running):
+                self._asked[running.configuration.id] = running
+                return self._progress.suggest(running.configuration, self._next_fidelity(running.reported))
+        best = self._progress.best_open(self._tried)
+        return None if best is None else self._progress.suggest(best, self._progress.max_fidelity)
+
+    def tell(self, observation: Observation) -> None:
+        """Takes in what came of a suggestion."""
+        self._progress.record(observation)
+        running = self._asked.pop(observation.configuration.id, None)
+        if running is not None and not self._take_in(running):
+            self._waiting.append(running)
+
+    def _propose(self) -> _Running:
+        """A trial of the study with the hyperparameters of a member near Optuna's proposal."""
+        proposal = self._study.ask()
+        member = self._members.take(active_configuration(self._space, lambda name, d: _suggest(proposal, name, d)))
+        self._study.tell(proposal, state=self._optuna.trial.TrialState.FAIL)  # the samplers pass over it
+        domains = {h.name: h.domain for h in self._space.hyperparameters}
+        self._study.enqueue_trial({name: _place(domains[name], value) for name, value in member.values.items()})
+        trial = self._study.ask()
+        active_configuration(self._space, lambda name, d: _suggest(trial, name, d))
+        self._tried.append(member)
+        return _Running(trial, member)
+
+    def _take_in(self, running: _Running) -> bool:
+        """Reports the scores that are new; returns whether the trial has ended or nothing can be added to it."""
+        config_id, states = running.configuration.id, self._optuna.trial.TrialState
+        for score in self._progress.scores(config_id)[running.reported :]:
+            running.reported += 1
+            running.trial.report(score, running.reported)
+            if running.reported == self._progress.max_fidelity:
+                self._study.tell(running.trial, score)
+                return True
+            if running.trial.should_prune():
+                self._study.tell(running.trial, state=states.PRUNED)
+                return True
+        if self._progress.has_failed(config_id):
+            self._study.tell(running.trial, state=states.PRUNED if running.reported else states.FAIL)
+        return self._progress.has_failed(config_id)
+
+    def _next_fidelity(self, reached: int) -> int:
+        fidelity = 1
+        while fidelity <= reached:
+            fidelity *= self._eta
+        return min(fidelity, self._progress.max_fidelity)
+
+
+def _suggest(trial: Any, name: str, domain: Domain) -> float:
+    if isinstance(domain, CategoricalDomain):
+        last = len(domain.choices) - 1
+        found = trial.suggest_int(name, 0, last) if domain.ordered else _suggest_choice(trial, name, last)
+    elif domain.type == "int":
+        found = trial.suggest_int(name, int(domain.lower), int(domain.upper), log=domain.log)
+    else:
+        found = trial.suggest_float(name, float(domain.lower), float(domain.upper), log=domain.log)
+    return float(found)
+
+
+def _suggest_choice(trial: Any, name: str, last: int) -> Any:
+    return trial.suggest_categorical(name, list(range(last + 1)))
+
+
+def _place(domain: Domain, value: Any) -> Any:
+    return domain.index(value) if isinstance(domain, CategoricalDomain) else value
+
+
+def _import_optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise ImportError(
+            "`searcher: optuna` needs the package Optuna, which is not installed. Install it with "
+            "`pip install 'lightning-quicktune[optuna]'`, or choose another `searcher`."
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna

@@ -1,0 +1,138 @@
+"""Every searcher is built by name and spends a budget, on the shipped meta-dataset and surrogates."""
+
+import warnings
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+import lightning_quicktune
+from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.search import quicktune_searcher
+from lightning_quicktune.search.build import SearchContext, Surrogates, build_searcher
+from lightning_quicktune.search.names import SearcherName
+from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
+from lightning_quicktune.surrogate.curves.prior import CurvePrior
+from lightning_quicktune.types import LearningCurve, Observation, SliceResult
+
+ASSETS = Path(lightning_quicktune.__file__).parent / "assets"
+CHEAP = sorted({*get_args(SearcherName)} - {"dehb", "transfer", "quicktune", "curve_transfer"})
+LEARNED = {"portfolio", "portfolio_asha", "forest_portfolio", "forest_portfolio_asha", "nearest_task_portfolio"}
+
+
+@lru_cache(maxsize=1)
+def surrogates():
+    with warnings.catch_warnings():  # gpytorch's linear_operator 0.6 uses what torch 2.13 deprecates
+        warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=DeprecationWarning)
+        from lightning_quicktune.surrogate.artifact import read_cost, read_performance
+
+    folder = ASSETS / "surrogates" / "nano"
+    return Surrogates(read_performance(folder / "performance"), read_cost(folder / "cost"))
+
+
+@lru_cache(maxsize=1)
+def experience():
+    table = load(str(ASSETS / "meta_datasets" / "nano"))
+    return table.select(table.task_names[1:6]), table.task_info(table.task_names[0])
+
+
+@pytest.fixture
+def context():
+    table, task = experience()
+    pool = candidate_pool(table.space, 20, seed=5)
+    return SearchContext(pool, task, table.space, 0.01, 0, table, surrogates)
+
+
+def observation(suggestion, failed=False):
+    level = 0.3 + 0.4 * int(suggestion.configuration.id[:2], 16) / 255
+    slices = (SliceResult(f, level - 0.2 / f, 1.0, 1.0, 10) for f in range(1, suggestion.fidelity + 1 - failed))
+    return Observation(suggestion.configuration, LearningCurve(tuple(slices)), failed, 1.0)
+
+
+def asked(searcher, n):
+    suggestions = []
+    for step in range(n):
+        suggestion = searcher.ask()
+        if suggestion is None:
+            break
+        suggestions.append(suggestion)
+        searcher.tell(observation(suggestion, failed=step == 2))
+    return suggestions
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_a_cheap_searcher_suggests_members_of_the_pool_again_the_same_for_the_same_seed(context, name):
+    if name == "optuna":
+        pytest.importorskip("optuna")
+    suggestions = asked(build_searcher(name, context), 12)
+    assert {s.configuration for s in suggestions} <= {*context.pool, context.space.default}
+    assert len(suggestions) == {"zero_shot": 0, "default": 1}.get(name, 12)
+    assert asked(build_searcher(name, context), 12) == suggestions
+
+
+@pytest.mark.parametrize("acquisition", ["next", "final", "random_horizon"])
+def test_transfer_takes_its_acquisition_from_the_context(context, acquisition):
+    searcher = build_searcher("transfer", replace(context, acquisition=acquisition))
+    suggestions = asked(searcher, 8)
+    assert len(suggestions) == 8
+    assert suggestions[0].fidelity == 1
+
+
+def test_curve_transfer_takes_its_prior(context):
+    prior = CurvePrior(task_tables(context.table), 0)
+    assert len(asked(build_searcher("curve_transfer", replace(context, prior=lambda: prior)), 8)) == 8
+
+
+def test_quicktune_refits_at_every_observation_up_to_20_then_at_every_tenth(context, monkeypatch):
+    refits = []
+    monkeypatch.setattr(quicktune_searcher, "refit_performance", lambda model, *_: refits.append(told[0]) or model)
+    monkeypatch.setattr(quicktune_searcher, "refit_cost", lambda model, *_: model)
+    searcher, told = build_searcher("quicktune", context), [0]
+    for _ in range(41):
+        searcher.tell(observation(searcher.ask()))
+        told[0] += 1
+    assert refits == [*range(1, 21), 30, 40]
+    assert searcher.pending == frozenset()
+
+
+def test_quicktune_told_again_suggests_what_the_first_would(context):
+    first, second = (build_searcher("quicktune", context) for _ in range(2))
+    for step, suggestion in enumerate(asked(first, 4)):
+        second.tell(observation(suggestion, failed=step == 2))
+    assert second.ask() == first.ask()
+
+
+def test_a_portfolio_begins_with_what_was_best_elsewhere(context):
+    table = context.table
+    tried = tuple(dict.fromkeys(row.configuration for row in table.curves()))[:20]
+    context = replace(context, pool=tried)
+    first = {name: build_searcher(name, context).ask().configuration for name in LEARNED}
+    assert first["portfolio"] == first["portfolio_asha"]
+    assert first["forest_portfolio"] == first["forest_portfolio_asha"]
+    finals = {c: [] for c in tried}
+    for row in table.curves():
+        if row.configuration in finals and row.status == "completed":
+            finals[row.configuration].append(row.scores[-1])
+    means = {c: np.mean(scores) for c, scores in finals.items() if scores}
+    assert means[first["portfolio"]] > np.median(list(means.values()))
+
+
+@pytest.mark.parametrize("name", sorted(LEARNED))
+def test_learned_orders_need_a_table(context, name):
+    with pytest.raises(ValueError, match=rf"`searcher: {name}` .*`experience` is not set. .*successive_halving"):
+        build_searcher(name, replace(context, table=None))
+
+
+@pytest.mark.parametrize(("name", "key"), [("transfer", "surrogates"), ("quicktune", "surrogates")])
+def test_transfer_needs_surrogates(context, name, key):
+    with pytest.raises(ValueError, match=rf"`searcher: {name}` .*`{key}` is not set"):
+        build_searcher(name, replace(context, surrogates=None))
+
+
+def test_curve_transfer_needs_a_prior(context):
+    with pytest.raises(ValueError, match=r"`searcher: curve_transfer` .*`experience` is not set"):
+        build_searcher("curve_transfer", context)

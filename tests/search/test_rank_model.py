@@ -1,0 +1,91 @@
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_quicktune.metadataset.arrays import curve_arrays
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.search.rank_model import RankModel, final_ranks, nearest_task, rank_model
+from lightning_quicktune.space.search_space import SearchSpace
+
+SYNTHETIC = runpy.run_path(str(Path(__file__).parents[1] / "metadataset" / "synthetic.py"))
+SPACE = SearchSpace.from_dict(SYNTHETIC["DECLARATION"])
+make_task, make_trial = SYNTHETIC["make_task"], SYNTHETIC["make_trial"]
+TASKS = [make_task(f"t{i}", shift) for i, shift in enumerate(np.linspace(-1, 1, 4))]
+TRIED, NEW = SPACE.sample(80, seed=0)[:40], SPACE.sample(80, seed=0)[40:]
+
+
+def table_of(trials):
+    names = {t.task for t in trials}
+    return build(trials, [t for t in TASKS if t.name in names], SPACE, "tests", "Apache-2.0")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return RankModel(table_of([make_trial(task, c) for task in TASKS for c in TRIED]))
+
+
+def truth(configurations):
+    finals = np.array([[make_trial(t, c).curve.scores[-1] for c in configurations] for t in TASKS])
+    return (finals[:, :, None] < finals[:, None]).mean(axis=2)
+
+
+def test_recorded_ranks_are_shares_of_configurations_that_are_better(model):
+    np.testing.assert_allclose(model.known(TRIED), truth(TRIED) * 40 / 39, atol=1e-12)
+
+
+def test_new_configurations_are_ranked_by_their_hyperparameters(model):
+    pairs = zip(model.predicted(NEW), truth(NEW), strict=True)
+    assert np.mean([np.corrcoef(predicted, true)[0, 1] for predicted, true in pairs]) > 0.6
+    np.testing.assert_array_equal(model.known(NEW), model.predicted(NEW))
+
+
+def test_what_is_missing_on_some_tasks_is_predicted_there_alone():
+    trials = [make_trial(t, c) for i, t in enumerate(TASKS) for c in (TRIED if i else TRIED[:30])]
+    part = RankModel(table_of(trials))
+    ranks = part.known(TRIED)
+    assert np.isfinite(ranks).all()
+    np.testing.assert_allclose(ranks[1:], truth(TRIED)[1:] * 40 / 39, atol=1e-12)
+    np.testing.assert_array_equal(ranks[0, 30:], part.predicted(TRIED)[0, 30:])
+    assert np.corrcoef(ranks[0, 30:], truth(TRIED)[0, 30:])[0, 1] > 0.5
+
+
+def test_failed_trials_are_the_worst_and_unfinished_ones_have_no_rank():
+    good, better, failed, stopped = TRIED[:4]
+    trials = [
+        make_trial(TASKS[0], good),
+        make_trial(TASKS[0], better),
+        make_trial(TASKS[0], failed, n=0, status="failed", failure="diverged"),
+        make_trial(TASKS[0], stopped, n=2),
+    ]
+    arrays = curve_arrays(table_of(trials))
+    found = dict(zip(arrays.configurations, final_ranks(arrays)[0].tolist(), strict=True))
+    assert found[failed] == 1.0
+    assert sorted([found[good], found[better]]) == [0.0, 0.5]
+    assert np.isnan(found[stopped])
+
+
+def test_a_table_without_two_comparable_trials_says_what_to_do():
+    with pytest.raises(ValueError, match=r"has 1 tasks, none of which .*two trials.*`searcher` that needs none"):
+        RankModel(table_of([make_trial(TASKS[0], TRIED[0]), make_trial(TASKS[0], TRIED[1], n=1)]))
+
+
+def test_a_table_is_learned_once():
+    table = table_of([make_trial(task, c) for task in TASKS for c in TRIED[:5]])
+    assert rank_model(table) is rank_model(table)
+
+
+def test_the_nearest_task_is_the_same_in_any_unit_and_missing_values_count_as_the_middle():
+    assert nearest_task(make_task("new", 0.4), TASKS) == 2
+    assert nearest_task(make_task("new", -5.0), TASKS) == 0
+    other_unit = [replace(t, meta_features={"shift": 1e6 * t.meta_features["shift"], "size": 1.0}) for t in TASKS]
+    assert nearest_task(make_task("new", 0.4e6), other_unit) == 2
+    lacking = [replace(TASKS[0], meta_features={"size": 1.0}), *TASKS[1:]]
+    assert nearest_task(make_task("new", 1.0), lacking) == 3
+
+
+def test_tasks_without_a_common_meta_feature_can_not_be_compared():
+    with pytest.raises(ValueError, match=r"nearest_task_portfolio` .*'new' has none .*`searcher: portfolio`"):
+        nearest_task(make_task("new", meta_features={"other": 1.0}), TASKS)
