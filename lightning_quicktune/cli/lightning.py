@@ -13,6 +13,7 @@ from lightning_quicktune.compose import quiet_upstream
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.resuming import read_checkpoint
 from lightning_quicktune.surrogate.cost import CostSurrogate
+from lightning_quicktune.surrogate.curves.module import CurveSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 from lightning_quicktune.tracking.connection import answering
 from lightning_quicktune.tracking.lightning_logger import log_folder, log_text
@@ -60,7 +61,10 @@ class QuickTuneCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Keeps a finished surrogate with its MLflow run, as ``runs:/ID/surrogate``."""
-        if isinstance(self.model, (PerformanceSurrogate, CostSurrogate)) and self.trainer.is_global_zero:
+        if (
+            isinstance(self.model, (PerformanceSurrogate, CostSurrogate, CurveSurrogate))
+            and self.trainer.is_global_zero
+        ):
             for logger in self.trainer.loggers:
                 log_folder(logger, Path(self.model.output), "surrogate")
 

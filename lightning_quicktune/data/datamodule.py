@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from lightning_quicktune.data.choices import ChoiceCollator, answer_choices, choice_samples
 from lightning_quicktune.data.collate import EvaluationCollator, PromptCollator, TrainingCollator, TrainingDataset
 from lightning_quicktune.data.evaluation import EvaluationSettings, check_positive
+from lightning_quicktune.data.limits import check_enough, check_packing, check_positions
 from lightning_quicktune.data.loading import LoadedTask, TokenSettings, load_task
 from lightning_quicktune.data.records import Record
 from lightning_quicktune.data.resume import check_same
@@ -70,11 +71,21 @@ class TaskData(LightningDataModule):
         self.reading = reading
         self.evaluation = evaluation
         self._tokenizer: PreTrainedTokenizerBase | None = None
+        self._positions: int | None = None
         self._loaded: LoadedTask | None = None
 
-    def attach_tokenizer(self, tokenizer: PreTrainedTokenizerBase, layout: Layout = "decoder") -> None:
-        """Sets tokenizer and layout where no trainer brings them; records read with others are forgotten."""
+    def attach_tokenizer(
+        self, tokenizer: PreTrainedTokenizerBase, layout: Layout = "decoder", positions: int | None = None
+    ) -> None:
+        """Sets what is to read the records where no trainer brings it; records read with others are forgotten.
+
+        Args:
+            tokenizer: The base model's tokenizer.
+            layout: What the model reads in one row.
+            positions: Most tokens of a row, if limited.
+        """
         self._tokenizer = tokenizer
+        self._positions = positions
         self.token_settings = replace(self.token_settings, layout=layout)
         self._loaded = None
 
@@ -99,26 +110,28 @@ class TaskData(LightningDataModule):
         """Reads and tokenizes all splits, once per process.
 
         Raises:
-            ValueError: If records are to be packed for a model that can't be told where each begins.
+            ValueError: If records are to be packed for a model that isn't known to keep them apart, or have more tokens
+                than it has positions.
         """
-        layout = getattr(getattr(self.trainer, "lightning_module", None), "layout", self.token_settings.layout)
-        if layout == "encoder_decoder" and self.packing:
-            raise ValueError(
-                "`data.init_args.packing` is true, but an encoder reads one question per row: of several, each would "
-                "see the others. Set `data.init_args.packing: false`, or use a decoder-only base model."
-            )
+        module = getattr(self.trainer, "lightning_module", None)
+        layout = getattr(module, "layout", self.token_settings.layout)
+        if self.packing:
+            check_packing(layout, getattr(module, "keeps_packed_apart", True))
         if self._loaded is None or layout != self.token_settings.layout:
             self.token_settings = replace(self.token_settings, layout=layout)
             self._loaded = load_task(self.path, self.reading, self.token_settings, self.tokenizer)
+        check_positions(self.path, self._loaded, layout, getattr(module, "positions", self._positions))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Micro-batches of the training split, slice by slice; the seed is the one that is set now."""
-        tokens = self.tokens("train")
+        tokens, shape = self.tokens("train"), self._step_shape()
+        n_records = self.records_per_slice or len(tokens)
+        check_enough(n_records, shape.world_size, "training records in a slice", "records_per_slice")
         sampler = SliceBatchSampler(
             lengths=[record.n_tokens for record in tokens],
             targets=[record.n_targets for record in tokens],
-            records_per_slice=self.records_per_slice or len(tokens),
-            shape=self._step_shape(),
+            records_per_slice=n_records,
+            shape=shape,
             seed=global_seed(),
         )
         collator = TrainingCollator(self._pad_id, self.token_settings.layout, self.packing)
@@ -134,12 +147,12 @@ class TaskData(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Prompts of the whole test split, in the order of the file."""
-        return self._prompt_loader(self._chosen("test", None))
+        return self._prompt_loader(self._chosen("test", None), "test", None)
 
     def evaluation_dataloader(self, split: SplitName) -> DataLoader[Any]:
         """Batches of at most ``max_eval_records`` records, from short to long; each record on one rank."""
         chosen = self._chosen(split, self.evaluation.max_eval_records)
-        own = self._dealt(sorted(chosen, key=lambda pair: pair[0].n_tokens))
+        own = self._dealt(sorted(chosen, key=lambda pair: pair[0].n_tokens), split, "max_eval_records")
         collator = EvaluationCollator(self._pad_id, self.token_settings.layout)
         return _loader(own, collator, batch_size=self.evaluation.batch_size)
 
@@ -151,7 +164,9 @@ class TaskData(LightningDataModule):
             limit: Most records, evenly spaced; ``max_generation_records`` if left out.
         """
         chosen = self._chosen(split, self.evaluation.max_generation_records if limit is None else limit)
-        return self._prompt_loader(sorted(chosen, key=lambda pair: pair[0].prompt_length))
+        return self._prompt_loader(
+            sorted(chosen, key=lambda pair: pair[0].prompt_length), split, "max_generation_records"
+        )
 
     def answer_choices(self) -> tuple[str, ...]:
         """The closed set: all different answers of the training split, sorted."""
@@ -163,7 +178,7 @@ class TaskData(LightningDataModule):
         chosen = sorted(
             self._chosen(split, self.evaluation.max_generation_records), key=lambda pair: pair[0].prompt_length
         )
-        indices = tuple(index for _, index in self._dealt(chosen))
+        indices = tuple(index for _, index in self._dealt(chosen, split, "max_generation_records"))
         samples = choice_samples(self._task(), split, indices, choices, self.token_settings, self.tokenizer)
         collator = ChoiceCollator(self._pad_id, self.token_settings.layout)
         return _loader(samples, collator, batch_size=max(1, self.evaluation.batch_size // len(choices)))
@@ -239,12 +254,18 @@ class TaskData(LightningDataModule):
         n_chosen = len(tokens) if limit is None else min(limit, len(tokens))
         return [(tokens[i * len(tokens) // n_chosen], i * len(tokens) // n_chosen) for i in range(n_chosen)]
 
-    def _prompt_loader(self, pairs: list[tuple[TokenRecord, int]]) -> DataLoader[Any]:
+    def _prompt_loader(
+        self, pairs: list[tuple[TokenRecord, int]], split: SplitName, limit: str | None
+    ) -> DataLoader[Any]:
         collator = PromptCollator(self._pad_id, self.token_settings.layout)
-        return _loader(self._dealt(pairs), collator, batch_size=self.evaluation.batch_size)
+        return _loader(self._dealt(pairs, split, limit), collator, batch_size=self.evaluation.batch_size)
 
-    def _dealt(self, pairs: list[tuple[TokenRecord, int]]) -> list[tuple[TokenRecord, int]]:
+    def _dealt(
+        self, pairs: list[tuple[TokenRecord, int]], split: SplitName, limit: str | None
+    ) -> list[tuple[TokenRecord, int]]:
+        """This rank's share of a split's records, of which ``evaluation`` may limit the number."""
         rank, world_size = self._place()
+        check_enough(len(pairs), world_size, f"{split} records", limit and f"evaluation.{limit}")
         return pairs[rank::world_size]
 
 

@@ -59,7 +59,7 @@ class LoadedTask:
         splits: The splits by name, none of them empty.
         n_skipped: Records left out because they can't be used.
         n_duplicates: Records left out of a split because a later split has them too.
-        digest: Changes with the records of any split, not with where they lie.
+        digest: Its ``token_digest``.
     """
 
     splits: Mapping[SplitName, LoadedSplit]
@@ -134,14 +134,26 @@ def _load(
     }
     _check_lengths(path, encoded, settings.max_length, drop=reading.on_long_prompt == "drop")
     loaded = {name: _fitting(pairs, settings.max_length) for name, pairs in encoded.items()}
-    return LoadedTask(loaded, splits.n_skipped, splits.n_duplicates, _records_digest(loaded))
+    return LoadedTask(loaded, splits.n_skipped, splits.n_duplicates, token_digest(loaded))
 
 
-def _records_digest(splits: Mapping[SplitName, LoadedSplit]) -> str:
+def token_digest(splits: Mapping[SplitName, LoadedSplit]) -> str:
+    """Changes with what is trained on or scored in any split, not with where its files lie.
+
+    Texts alone would not do: another tokenizer or chat template makes other tokens, and other targets, of them.
+
+    Args:
+        splits: All splits of a task.
+
+    Returns:
+        A digest of each record's turns, token ids, target mask and prompt length, in their order.
+    """
     digest = hashlib.sha256()
     for name in SPLITS:
-        for record in splits[name].records:
-            digest.update(repr((name, [(turn.role, turn.content) for turn in record.turns])).encode())
+        for record, tokens in zip(splits[name].records, splits[name].tokens, strict=True):
+            turns = [(turn.role, turn.content) for turn in record.turns]
+            digest.update(repr((name, turns, tokens.prompt_length, tokens.n_tokens)).encode())
+            digest.update(tokens.input_ids.astype("<i8").tobytes() + tokens.target_mask.tobytes())
     return digest.hexdigest()[:16]
 
 

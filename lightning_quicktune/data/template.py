@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from lightning_quicktune.data.clock import chat_template
 from lightning_quicktune.data.encoder_decoder import encode_pair
 from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.tokens import Layout, TokenRecord
@@ -73,7 +74,7 @@ def render(
     generation: bool = False,
     where: str = "the prompt",
 ) -> str:
-    """Writes turns in a template.
+    """Writes turns in a template; where it asks for the date, always in the same one.
 
     Args:
         turns: What was said so far.
@@ -97,7 +98,11 @@ def render(
         )
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]
     try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation))
+        return str(
+            tokenizer.apply_chat_template(
+                messages, chat_template=chat_template(tokenizer), tokenize=False, add_generation_prompt=generation
+            )
+        )
     except TemplateError as error:
         raise ValueError(
             f"The chat template of `{tokenizer.name_or_path}` rejects {where}, whose roles are "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -14,6 +15,9 @@ from lightning_quicktune.data.template import stop_token_ids
 from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.source import resolve_base_model, short_name
 from lightning_quicktune.types import BaseModelInfo
+
+PACKABLE = ("gemma", "gemma2", "gpt2", "llama", "phi3", "qwen2")  # those whose packed logits a test compares
+_NO_MEANING = ("architectures", "attn_implementation", "dtype", "torch_dtype", "transformers_version", "use_cache")
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,22 @@ class BaseModel:
 
 
 def _identify(model: nn.Module, name: str) -> BaseModelInfo:
-    """Name, size and hash of the weights; reads all of them."""
-    digest = hashlib.sha256()
+    """Name, size and hash of the weights and of what the configuration makes of them; reads all weights."""
+    digest = hashlib.sha256(json.dumps(_meaning(model.config), sort_keys=True, default=str).encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     quantization = "q4_1, dequantized" if "q4_1" in name else "none"
     n_parameters = sum(p.numel() for p in model.parameters())
     return BaseModelInfo(name, n_parameters, digest.hexdigest()[:16], quantization)
+
+
+def _meaning(config: Any) -> dict[str, Any]:
+    """What a configuration says of the computation, not of where it lies, who wrote it, or how it is run here.
+
+    Without what its class assumes anyway, to which each version of Transformers adds.
+    """
+    return {key: value for key, value in config.to_diff_dict().items() if key not in _NO_MEANING and key[0] != "_"}
 
 
 @lru_cache(maxsize=4)
@@ -78,8 +90,8 @@ def load_tokenizer(settings: BaseModelSettings) -> Any:
 
 
 @lru_cache(maxsize=4)
-def layout_of(settings: BaseModelSettings) -> Layout:
-    """What the base model of ``settings`` reads, from its configuration alone.
+def load_config(settings: BaseModelSettings) -> Any:
+    """The configuration of a base model.
 
     Raises:
         FileNotFoundError: If the configuration can't be found or read.
@@ -88,9 +100,29 @@ def layout_of(settings: BaseModelSettings) -> Layout:
 
     source = resolve_base_model(settings.name)
     try:
-        return _layout(AutoConfig.from_pretrained(source, revision=settings.revision or "main"))
+        return AutoConfig.from_pretrained(source, revision=settings.revision or "main")
     except (OSError, ValueError) as error:
         raise FileNotFoundError(_not_loaded("configuration", settings, error)) from error
+
+
+def layout_of(settings: BaseModelSettings) -> Layout:
+    """What the base model of ``settings`` reads, from its configuration alone."""
+    return _layout(load_config(settings))
+
+
+def positions_of(settings: BaseModelSettings) -> int | None:
+    """Most tokens that the base model reads in one row, or none if its configuration sets no limit."""
+    positions: int | None = getattr(load_config(settings), "max_position_embeddings", None)
+    return positions
+
+
+def keeps_packed_apart(settings: BaseModelSettings) -> bool:
+    """Whether the base model's attention mask is known to follow position ids that begin anew with each record.
+
+    It isn't that of every architecture (OPT sees the whole row), and FlashAttention reads position ids of single rows
+    only.
+    """
+    return load_config(settings).model_type in PACKABLE and settings.attention != "flash_attention_2"
 
 
 @lru_cache(maxsize=1)
@@ -154,11 +186,17 @@ def check_precision(precision: str) -> None:
 
 
 def end_tokens(model: nn.Module, tokenizer: Any) -> list[int]:
-    """Every token that ends an answer: the tokenizer's, the generation configuration's and the template's."""
+    """Every token that ends an answer: the tokenizer's, the generation configuration's and the template's.
+
+    A chat template that ends no turn is none to ask: records in that template are refused, so these are plain.
+    """
     found: set[int] = {tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set()
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     found.update(configured if isinstance(configured, list) else [configured] if configured is not None else [])
-    found.update(stop_token_ids(tokenizer, "chat" if tokenizer.chat_template else "plain"))
+    try:
+        found.update(stop_token_ids(tokenizer, "chat"))
+    except ValueError:
+        found.update(stop_token_ids(tokenizer, "plain"))
     return sorted(found)
 
 

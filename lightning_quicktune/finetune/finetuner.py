@@ -22,15 +22,23 @@ from lightning_quicktune.finetune.base_model import (
     BaseModelSettings,
     check_layout,
     check_precision,
+    keeps_packed_apart,
     load_base_model,
     load_tokenizer,
+    positions_of,
 )
 from lightning_quicktune.finetune.generation import generate_answers
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
 from lightning_quicktune.finetune.optimizers import build_optimizer
-from lightning_quicktune.finetune.resuming import check_base_model, check_same_fit, check_weights, fit_state
+from lightning_quicktune.finetune.resuming import (
+    check_base_model,
+    check_same_fit,
+    check_slice_end,
+    check_weights,
+    fit_state,
+)
 from lightning_quicktune.finetune.schedule import ScheduleSettings
 from lightning_quicktune.finetune.scoring import ScoreSettings, further_totals, likelihood_metrics, mean_over_ranks
 
@@ -97,6 +105,16 @@ class Finetuner(LightningModule, ABC):
     def tokenizer(self) -> Any:
         """The base model's tokenizer; loads no weights."""
         return load_tokenizer(self.base_model)
+
+    @property
+    def positions(self) -> int | None:
+        """Most tokens that the base model reads in one row, or none if there is no limit; loads no weights."""
+        return positions_of(self.base_model)
+
+    @property
+    def keeps_packed_apart(self) -> bool:
+        """Whether packed records are known not to see each other in the base model; loads no weights."""
+        return keeps_packed_apart(self.base_model)
 
     @property
     def loaded(self) -> BaseModel:
@@ -220,9 +238,10 @@ class Finetuner(LightningModule, ABC):
         checkpoint["base_model"] = {"name": self.loaded.name, "weight_hash": self.loaded.info.weight_hash}
         if self._trainer is not None:
             checkpoint["fit"] = fit_state(self, self._trainer)
+            checkpoint["slice_batches"] = self._trainer.num_training_batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses an adapter of another base model or shape and, in ``fit``, of other settings.
+        """Refuses an adapter of another base model or shape and, in ``fit``, of other settings or the midst of a slice.
 
         Raises:
             ValueError: If the checkpoint doesn't fit.
@@ -233,6 +252,7 @@ class Finetuner(LightningModule, ABC):
         check_weights({k: tuple(v.shape) for k, v in own.items()}, {k: tuple(v.shape) for k, v in saved.items()})
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             check_same_fit(checkpoint.get("fit"), fit_state(self, self.trainer))
+            check_slice_end(checkpoint)
 
 
 def _check_range(key: str, value: float, fits: bool, meaning: str) -> None:

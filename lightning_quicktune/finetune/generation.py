@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,27 +38,61 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
         batch: ``input_ids`` and ``attention_mask`` ``(B, T)``, left-padded for decoder-only models, ``prompts`` and
             ``references``.
         max_new_tokens: Most tokens of an answer.
+
+    Raises:
+        ValueError: If prompt and answer may need more positions than the model has.
     """
+    _check_room(model.config, batch["input_ids"].shape[1], max_new_tokens)
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    output = model.generate(
-        input_ids=batch["input_ids"].to(device),
-        attention_mask=batch["attention_mask"].to(device),
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        use_cache=True,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        eos_token_id=end_tokens(model, tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    with _greedy(model, tokenizer, max_new_tokens) as plain:
+        output = plain.generate(
+            input_ids=batch["input_ids"].to(device), attention_mask=batch["attention_mask"].to(device)
+        )
     model.train(was_training)
     # An encoder-decoder's output begins with its start token, a decoder's with the prompt.
     n_read = 1 if model.config.is_encoder_decoder else batch["input_ids"].shape[1]
     texts = tokenizer.batch_decode(output[:, n_read:], skip_special_tokens=True)
     return [Answer(p, r, t.strip()) for p, r, t in zip(batch["prompts"], batch["references"], texts, strict=True)]
+
+
+def _check_room(config: Any, n_prompt: int, max_new_tokens: int) -> None:
+    positions = getattr(config, "max_position_embeddings", None)
+    needed = max(n_prompt, max_new_tokens) if config.is_encoder_decoder else n_prompt + max_new_tokens
+    if positions is not None and needed > positions:
+        raise ValueError(
+            f"A prompt of {n_prompt} tokens with an answer of up to {max_new_tokens} needs {needed} positions, but the "
+            f"base model has {positions}. Lower `model.init_args.score.max_new_tokens`, or lower "
+            "`data.init_args.max_length` with `data.init_args.reading.on_long_prompt: drop`."
+        )
+
+
+@contextmanager
+def _greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> Iterator[Any]:
+    """The language model, its adapter in place, with nothing but greedy decoding as its generation configuration.
+
+    An argument to ``generate`` would not do: Transformers fills what it leaves open (penalties, beams, forbidden words)
+    with what the base model's authors recommend for chatting.
+    """
+    from transformers import GenerationConfig
+
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    recommended = plain.generation_config
+    plain.generation_config = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        num_beams=1,
+        use_cache=True,
+        eos_token_id=end_tokens(plain, tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=recommended.bos_token_id,
+        decoder_start_token_id=recommended.decoder_start_token_id,
+    )
+    try:
+        yield plain
+    finally:
+        plain.generation_config = recommended
 
 
 @torch.no_grad()

@@ -59,11 +59,12 @@ def target_logits(model: Any, batch: dict[str, Any]) -> Targets:
 
     Args:
         model: A language model, with or without adapter.
-        batch: ``input_ids``, ``labels`` and either ``attention_mask`` or, where records are packed into rows,
-            ``position_ids`` that begin at 0 for each record: without a mask, Transformers keeps them apart.
+        batch: ``input_ids`` (or ``inputs_embeds``), ``labels`` and either ``attention_mask`` or, where records are
+            packed into rows, ``position_ids`` that begin at 0 for each record: without a mask, models that
+            ``keeps_packed_apart`` of ``base_model`` knows keep them apart, and others don't.
     """
     labels = batch["labels"]
-    read = ("input_ids", "attention_mask", "position_ids")
+    read = ("input_ids", "inputs_embeds", "attention_mask", "position_ids")
     inputs: dict[str, Any] = {key: batch[key] for key in read if key in batch}
     if model.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = decoder_inputs(model, labels)

@@ -99,6 +99,29 @@ def check_same_fit(saved: Mapping[str, Any] | None, present: Mapping[str, Any]) 
         )
 
 
+def check_slice_end(checkpoint: Mapping[str, Any]) -> None:
+    """Refuses to go on in the middle of a slice, whose order of records can't be taken up again.
+
+    Args:
+        checkpoint: A whole checkpoint, with ``loops`` from Lightning and ``slice_batches`` from the finetuner.
+
+    Raises:
+        ValueError: If it was written between the first and the last micro-batch of a slice, or before the slice's end
+            was dealt with.
+    """
+    if "loops" not in checkpoint:
+        return
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+    n_batches = checkpoint.get("slice_batches", "unknown")
+    if progress["ready"] != progress["completed"] or progress["completed"] not in (0, n_batches):
+        raise ValueError(
+            f"The checkpoint was written at micro-batch {progress['ready']} of {n_batches} of a slice. Training goes "
+            "on from the end of a slice alone: in its middle it would train other records than an uninterrupted one. "
+            "Give a checkpoint from the end of a slice as `--ckpt_path`, which ModelCheckpoint writes without "
+            "`every_n_train_steps` and `trainer.val_check_interval`, or start afresh without `--ckpt_path`."
+        )
+
+
 def check_base_model(saved: Mapping[str, str] | None, loaded: BaseModel) -> None:
     """Refuses a checkpoint of other frozen weights.
 

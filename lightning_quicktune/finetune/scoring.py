@@ -79,10 +79,14 @@ def split_metrics(
     Returns:
         ``loss`` (nats per target token), ``answer_likelihood``, ``label_accuracy`` if it is the score and, if asked
         for, the generation metrics.
+
+    Raises:
+        ValueError: If there is nothing to measure on.
     """
     total, count = answer_likelihood(model, data.evaluation_dataloader(split))
     totals = further_totals(model, tokenizer, data, split, settings, generate)
-    return likelihood_metrics(total / max(count, 1)) | {name: s / max(n, 1) for name, (s, n) in totals.items()}
+    means = {name: _mean(name, *pair) for name, pair in {"loss": (total, count), **totals}.items()}
+    return likelihood_metrics(means.pop("loss")) | means
 
 
 def further_totals(
@@ -103,11 +107,16 @@ def likelihood_metrics(loss: float) -> dict[str, float]:
 
 
 def mean_over_ranks(totals: Mapping[str, tuple[float, int]], device: torch.device) -> dict[str, float]:
-    """Mean of each metric over all records of all ranks; every rank must call it with the same names."""
-    return {name: _mean_over_ranks(*pair, device) for name, pair in totals.items()}
+    """Mean of each metric over all records of all ranks; every rank must call it with the same names.
+
+    Raises:
+        ValueError: If a metric has been measured on nothing.
+    """
+    summed = {name: _sum_over_ranks(*pair, device) for name, pair in totals.items()}
+    return {name: _mean(name, *pair) for name, pair in summed.items()}
 
 
-def _mean_over_ranks(total: float, count: int, device: torch.device) -> float:
+def _sum_over_ranks(total: float, count: int, device: torch.device) -> tuple[float, float]:
     # Not MeanMetric: torchmetrics 1.9 weighs the ranks equally, however many records each has.
     summed = []
     for part in (total, count):
@@ -115,4 +124,14 @@ def _mean_over_ranks(total: float, count: int, device: torch.device) -> float:
         metric.set_dtype(torch.float32 if device.type == "mps" else torch.float64)
         metric.update(torch.tensor(part, device=device, dtype=metric.dtype))
         summed.append(float(metric.compute()))
-    return summed[0] / max(summed[1], 1)
+    return summed[0], summed[1]
+
+
+def _mean(name: str, total: float, count: float) -> float:
+    if count == 0:
+        raise ValueError(
+            f"`{name}` has nothing to be measured on: the batches of the split hold no target at all, and a loss of 0 "
+            "would look like a perfect model. Expected at least one record with an answer: mend the labels of the data "
+            "module, or set `data.class_path` to TaskData."
+        )
+    return total / count

@@ -189,6 +189,38 @@ def test_complaint_packing_leaks_packed_steps_learn_the_same_targets(make_data, 
     assert "attention_mask" in next(iter(packed.val_dataloader()))
 
 
+@pytest.mark.parametrize(
+    ("build", "key"),
+    [
+        (lambda data: data.train_dataloader(), "records_per_slice"),
+        (lambda data: data.val_dataloader(), r"evaluation\.max_eval_records"),
+        (lambda data: data.test_dataloader(), r"evaluation\.max_eval_records"),
+        (lambda data: data.predict_dataloader(), None),
+        (lambda data: data.prompt_dataloader("validation"), r"evaluation\.max_generation_records"),
+        (lambda data: data.choice_dataloader("validation"), r"evaluation\.max_generation_records"),
+    ],
+    ids=["train", "validation", "test", "predict", "prompts", "choices"],
+)
+def test_fewer_records_than_devices_are_refused(make_data, build, key):
+    data = make_data(records_per_slice=2, evaluation=EvaluationSettings(max_eval_records=2, max_generation_records=2))
+    data.trainer = fake_trainer(world_size=2)
+    assert len(list(build(data))) == 1
+    data.trainer = fake_trainer(world_size=6)
+    raised = rf"raise `data\.init_args\.{key}` if it is set, " if key else ""
+    message = rf"for 6 devices, .*Lower `trainer\.devices`, {raised}or add records to `data\.init_args\.path`"
+    with pytest.raises(ValueError, match=message):
+        build(data)
+
+
+def test_positions_can_be_attached_with_the_tokenizer(write_task, tokenizer):
+    data = TaskData(str(write_task()))
+    data.attach_tokenizer(tokenizer, positions=100)
+    data.setup()
+    data.attach_tokenizer(tokenizer, positions=9)
+    with pytest.raises(ValueError, match=r"has \d\d tokens, but the base model has 9 positions.*name another base"):
+        data.setup()
+
+
 def test_dealing_records_twice_is_refused(make_data):
     data = make_data()
     data.trainer = fake_trainer(world_size=2, use_distributed_sampler=True)

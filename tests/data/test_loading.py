@@ -1,7 +1,7 @@
 import pytest
 
 from lightning_quicktune.data import loading
-from lightning_quicktune.data.loading import CACHED_TASKS, TokenSettings, load_task, tokenizer_digest
+from lightning_quicktune.data.loading import CACHED_TASKS, TokenSettings, load_task, token_digest, tokenizer_digest
 from lightning_quicktune.data.splits import ReadingSettings
 
 READING = ReadingSettings()
@@ -98,6 +98,22 @@ def test_the_digest_follows_the_records_and_not_their_place(write_task, tokenize
     moved = load_task(str(folder.rename(tmp_path / "moved")), READING, SETTINGS, tokenizer)
     assert moved is not first
     assert moved.digest == first.digest
+
+
+@pytest.mark.parametrize("part", ["tokenizer", "chat template", "template", "layout"])
+def test_the_digest_follows_the_tokens_of_equal_records(write_task, tokenizer, make_tokenizer, part):
+    path = str(write_task(train=["yes"]))
+    before = {"settings": SETTINGS, "tokenizer": tokenizer}
+    now = before | CHANGES[part](tokenizer, make_tokenizer)
+    assert load_task(path, READING, **now).digest != load_task(path, READING, **before).digest
+
+
+def test_the_digest_follows_the_targets_of_equal_ids(write_task, tokenizer):
+    splits = load_task(str(write_task()), READING, SETTINGS, tokenizer).splits
+    first = token_digest(splits)
+    mask = splits["validation"].tokens[0].target_mask
+    mask[0] = not mask[0]
+    assert token_digest(splits) != first
 
 
 def test_a_field_of_100_000_characters_is_counted_as_too_long(write_task, tokenizer):

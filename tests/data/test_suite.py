@@ -244,6 +244,21 @@ def test_a_bad_specification_says_what_to_change(change, message):
         replace(SPEC, **change)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("answer_type", "names", r"no answer type `names`; .*Set `answer_type` to one of name, .*mixed"),
+        ("wording", "nearby", r"no wording `nearby`; .*Set `wording` to one of near, far, across"),
+        ("answer_form", "values", r"no answer form `values`; .*Set `answer_form` to one of value, sentence"),
+    ],
+)
+def test_an_unknown_choice_says_what_there_is(field, value, message):
+    spec = replace(SPEC)
+    object.__setattr__(spec, field, value)  # the tests' type checker would stop it before the message
+    with pytest.raises(ValueError, match=message):
+        spec.__post_init__()
+
+
 def _digest(spec):
     return hashlib.sha256(json.dumps(generate(spec)).encode()).hexdigest()[:16]
 

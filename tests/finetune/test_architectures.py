@@ -1,6 +1,10 @@
 """Every architecture goes through the whole life of a trial, and gives its own logits."""
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +15,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lightning_quicktune.data.collate import IGNORE_INDEX
 from lightning_quicktune.data.datamodule import TaskData
-from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model, load_tokenizer
+from lightning_quicktune.finetune.base_model import (
+    PACKABLE,
+    BaseModelSettings,
+    load_base_model,
+    load_config,
+    load_tokenizer,
+)
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
@@ -35,6 +45,14 @@ SHAPE = {
 }
 GEMMA2 = {"head_dim": 16, "final_logit_softcapping": 2.0, "sliding_window": 8}
 GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256}
+OPT = {
+    "hidden_size": 32,
+    "word_embed_proj_dim": 32,
+    "ffn_dim": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 256,
+}
 T5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
 BUILDERS = {
     "phi3": lambda ids: hf.Phi3ForCausalLM(hf.Phi3Config(**SHAPE, **ids, sliding_window=8)),
@@ -43,11 +61,12 @@ BUILDERS = {
     "gpt2": lambda ids: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2, **ids)),
     "gemma": lambda ids: hf.GemmaForCausalLM(hf.GemmaConfig(**SHAPE, **ids, head_dim=16)),
     "gemma2": lambda ids: hf.Gemma2ForCausalLM(hf.Gemma2Config(**SHAPE, **GEMMA2, **ids)),
+    "opt": lambda ids: hf.OPTForCausalLM(hf.OPTConfig(**OPT, **ids)),
     "t5": lambda ids: hf.T5ForConditionalGeneration(
         hf.T5Config(**T5, **ids, decoder_start_token_id=ids["pad_token_id"])
     ),
 }
-DECODERS = [name for name in BUILDERS if name != "t5"]
+DECODERS = [name for name in BUILDERS if name not in ("opt", "t5")]
 
 
 class StopAfter(Callback):
@@ -78,11 +97,22 @@ def models(tmp_path_factory):
     return {name: build(name, root / name) for name in BUILDERS}
 
 
+@pytest.fixture(scope="session")
+def uneven_task(tmp_path_factory):
+    """Records of so different lengths that several share a row when they are packed."""
+    folder = tmp_path_factory.mktemp("tasks") / "uneven"
+    folder.mkdir()
+    for split in ("train", "validation", "test"):
+        rows = [{"question": f"{split} {n}?", "answer": "warm" + " and cold" * (12 * (n == 0) + n)} for n in range(8)]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
 @pytest.fixture
 def task(colour_task):
-    def make(name, **arguments):
+    def make(name, path=colour_task, **arguments):
         template = "plain" if name in ("gpt2", "t5") else "chat"
-        return TaskData(str(colour_task), batch_size=4, records_per_slice=8, template=template, **arguments)
+        return TaskData(str(path), records_per_slice=8, template=template, **{"batch_size": 4, **arguments})
 
     return make
 
@@ -178,33 +208,79 @@ def test_logits_of_a_soft_capped_model_stay_within_its_cap(ready):
     assert 1 < targets.logits.abs().max() <= 2
 
 
-def training_batch(data):
-    return next(iter(data.train_dataloader()))
+@pytest.fixture
+def uneven_batch(ready, uneven_task):
+    """A model and a training batch of 8 records of uneven lengths: ``(name, packing)``."""
+
+    def make(name, packing):
+        data, model = ready(name, path=uneven_task, batch_size=8, packing=packing)
+        batch = next(iter(data.train_dataloader()))
+        assert ("attention_mask" in batch) is not packing
+        n_rows = len(batch["input_ids"])
+        assert n_rows < 8 if packing else n_rows == 8
+        return model, batch
+
+    return make
 
 
 @pytest.mark.parametrize("name", DECODERS)
-def test_complaint_packing_leaks_packed_logits_equal_unpacked_within_1e_5(ready, name):
+def test_complaint_packing_leaks_packed_logits_equal_unpacked_within_1e_5(uneven_batch, name):
     found = []
     for packing in (False, True):
-        data, model = ready(name, packing=packing)
-        batch = training_batch(data)
-        assert ("attention_mask" in batch) is not packing
+        model, batch = uneven_batch(name, packing)
         with torch.no_grad():
             logits = target_logits(model, batch).logits
         found.append(logits[logits[:, 0].argsort()])  # packing only changes the order of records
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-5)
 
 
-def test_packing_gives_the_gradient_of_unpacked_batches_within_1e_5(ready):
+def test_packing_gives_the_gradient_of_unpacked_batches_within_1e_5(uneven_batch):
     gradients = []
     for packing in (False, True):
-        data, model = ready("phi3", packing=packing)
+        model, batch = uneven_batch("phi3", packing)
         embeddings = model.get_input_embeddings().weight.requires_grad_()
-        targets = target_logits(model, training_batch(data))
+        targets = target_logits(model, batch)
         loss_sum, n_targets = next_token_loss(targets.logits, targets.labels)
         gradients += torch.autograd.grad(loss_sum / n_targets, embeddings)
         embeddings.requires_grad_(False)
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-5, atol=1e-5)
+
+
+def test_every_architecture_that_may_be_packed_is_compared_here(models):
+    compared = {load_config(BaseModelSettings(str(models[name]))).model_type for name in DECODERS}
+    assert compared == set(PACKABLE)
+
+
+def setup_with(data, settings):
+    """Sets data up as a trainer of a finetuner of these settings does."""
+    module = CausalLMFinetuner(settings)
+    data.trainer = SimpleNamespace(lightning_module=module, accumulate_grad_batches=1, world_size=1, global_rank=0)
+    data.setup("fit")
+    return data
+
+
+def test_complaint_packing_leaks_an_architecture_that_sees_the_whole_row_is_refused(task, tmp_path):
+    folder = build("opt", tmp_path)
+    setup_with(task("opt"), BaseModelSettings(str(folder)))
+    with pytest.raises(ValueError, match=r"isn't known to keep the records of a row apart.*packing: false`"):
+        setup_with(task("opt", packing=True), BaseModelSettings(str(folder)))
+
+
+def test_complaint_packing_leaks_flash_attention_is_refused(models, task):
+    settings = BaseModelSettings(str(models["phi3"]))
+    setup_with(task("phi3", packing=True), settings)
+    with pytest.raises(ValueError, match=r"attention` is flash_attention_2, set that to `sdpa`"):
+        setup_with(task("phi3", packing=True), replace(settings, attention="flash_attention_2"))
+
+
+def test_records_longer_than_the_models_positions_are_refused_before_they_reach_it(models, task, tmp_path):
+    shutil.copytree(models["gpt2"], tmp_path / "short")
+    config = json.loads((tmp_path / "short" / "config.json").read_text())
+    (tmp_path / "short" / "config.json").write_text(json.dumps(config | {"n_positions": 10}))
+    with pytest.raises(
+        ValueError, match=r"has \d+ tokens, .* has 10 positions.*`data\.init_args\.max_length` to 10 or"
+    ):
+        setup_with(task("gpt2"), BaseModelSettings(str(tmp_path / "short")))
 
 
 @pytest.mark.parametrize(

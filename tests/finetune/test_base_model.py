@@ -1,11 +1,16 @@
+import json
+import shutil
+
 import pytest
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from lightning_quicktune.finetune.base_model import (
     BaseModelSettings,
     check_precision,
+    end_tokens,
     layout_of,
     load_base_model,
+    load_config,
     load_tokenizer,
 )
 
@@ -20,7 +25,7 @@ def test_an_encoder_decoder_is_loaded_as_one(tmp_path):
 
 
 def test_the_layout_is_read_without_loading_weights(settings, monkeypatch):
-    layout_of.cache_clear()
+    load_config.cache_clear()
     monkeypatch.setattr("lightning_quicktune.finetune.base_model.BaseModel", None)
     assert layout_of(settings) == "decoder"
 
@@ -54,3 +59,34 @@ def test_a_precision_that_would_cast_the_base_weights_is_refused(precision, dtyp
         ValueError, match=rf"`trainer.precision` is {precision}, .*`model.init_args.base_model.dtype: {dtype}`"
     ):
         check_precision(precision)
+
+
+def copy_of(folder, path, file, **changes):
+    """A base model like another but for some values of one of its JSON files."""
+    shutil.copytree(folder, path)
+    content = json.loads((path / file).read_text()) if (path / file).is_file() else {}
+    (path / file).write_text(json.dumps(content | changes))
+    return BaseModelSettings(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [({}, True), ({"transformers_version": "4.0.0"}, True), ({"rms_norm_eps": 1e-3}, False)],
+    ids=["nothing", "version", "meaning"],
+)
+def test_the_hash_of_a_base_model_follows_its_configuration(base, settings, tmp_path, changes, same):
+    edited = load_base_model(copy_of(settings.name, tmp_path / "edited", "config.json", **changes))
+    assert (edited.info.weight_hash == base.info.weight_hash) is same
+
+
+def test_the_hash_of_a_base_model_does_not_follow_how_attention_is_computed(base, settings):
+    eager = load_base_model(BaseModelSettings(settings.name, attention="eager"))
+    assert eager.info.weight_hash == base.info.weight_hash
+
+
+@pytest.mark.parametrize("template", [None, "{% for m in messages %}{{ m.content }}\n###{% endfor %}"])
+def test_a_chat_template_without_end_of_turn_leaves_the_tokenizers_own_end(settings, base, template, monkeypatch):
+    tokenizer = AutoTokenizer.from_pretrained(settings.name)
+    tokenizer.chat_template = template
+    monkeypatch.setattr(base.model.generation_config, "eos_token_id", None)
+    assert end_tokens(base.model, tokenizer) == [tokenizer.eos_token_id]

@@ -1,4 +1,6 @@
+import pytest
 import torch
+from transformers import GenerationConfig
 
 from lightning_quicktune.finetune.base_model import BaseModelSettings, end_tokens, load_base_model, load_tokenizer
 from lightning_quicktune.finetune.generation import answer_totals, generate_answers
@@ -33,3 +35,38 @@ def test_metrics_come_as_sum_and_count(base, data, make_module):
     totals = answer_totals(base.model, tokenizer, batches, 3)
     assert totals["exact_match"] == (sum(a.generated == a.reference for a in texts), len(texts))
     assert totals.keys() == {"exact_match", "token_f1", "rouge_l"}
+
+
+RECOMMENDED = {
+    "repetition_penalty": 5.0,
+    "no_repeat_ngram_size": 1,
+    "num_beams": 3,
+    "do_sample": True,
+    "temperature": 9.0,
+    "top_k": 3,
+    "min_new_tokens": 4,
+    "suppress_tokens": list(range(20)),
+}
+
+
+def test_what_the_base_models_authors_recommend_for_chatting_does_not_change_the_answers(base, data, make_module):
+    module = make_module()
+    batch = next(iter(data.prompt_dataloader("test")))
+    module.configure_model()
+    expected = generate_answers(module.model, module.tokenizer, batch, 5)
+    own = base.model.generation_config
+    base.model.generation_config = recommended = GenerationConfig(**own.to_diff_dict() | RECOMMENDED)
+    try:
+        assert generate_answers(module.model, module.tokenizer, batch, 5) == expected
+        assert base.model.generation_config is recommended
+    finally:
+        base.model.generation_config = own
+
+
+def test_an_answer_that_may_not_fit_behind_its_prompt_is_refused(base, data, make_module):
+    batch = next(iter(data.prompt_dataloader("test")))
+    width = batch["input_ids"].shape[1]
+    with pytest.raises(
+        ValueError, match=rf"of {width} tokens .* has 256\. Lower `model.init_args.score.max_new_tokens`"
+    ):
+        generate_answers(base.model, make_module().tokenizer, batch, 257 - width)

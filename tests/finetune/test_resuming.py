@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim import SGD, AdamW
 
 from lightning_quicktune.data.datamodule import TaskData
@@ -12,6 +13,7 @@ from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.resuming import (
     check_base_model,
     check_same_fit,
+    check_slice_end,
     check_weights,
     fit_state,
     read_checkpoint,
@@ -159,18 +161,18 @@ class StopAfter(Callback):
 def fit(make_module, colour_task, tmp_path):
     """Fits for some of two slices, from a checkpoint or the start, and writes ``<name>.ckpt``."""
 
-    def fitted(name, slices=2, checkpoint=None, **module):
+    def fitted(name, slices=2, checkpoint=None, callbacks=(), **module):
         seed_everything(3, verbose=False)
         trainer = Trainer(
             accelerator="cpu",
             logger=False,
-            enable_checkpointing=False,
+            enable_checkpointing=bool(callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             max_epochs=2,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            callbacks=[StopAfter(slices)],
+            callbacks=[StopAfter(slices), *callbacks],
         )
         finetuner = make_module(optimizer=partial(AdamW, lr=0.01), **module)
         data = TaskData(str(colour_task), batch_size=8, records_per_slice=16)
@@ -213,3 +215,29 @@ def test_complaint_6_a_checkpoint_is_adapter_and_optimizer_not_the_base_model(fi
     assert all("lora_" in name for name in content["state_dict"])
     saved = {tuple(weight.shape) for weight in content["state_dict"].values()}
     assert tuple(base.model.get_input_embeddings().weight.shape) not in saved
+
+
+@without_workers
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_fit_does_not_go_on_from_the_middle_of_a_slice(fit, tmp_path, step):
+    often = ModelCheckpoint(tmp_path / "often", "{step}", every_n_train_steps=1, save_top_k=-1)
+    fit("whole", callbacks=[often])
+    message = r"at micro-batch 1 of 2 of a slice\. .*end of a slice as `--ckpt_path`, .*`every_n_train_steps`"
+    with pytest.raises(ValueError, match=message):
+        fit("resumed", checkpoint=tmp_path / "often" / f"step={step}.ckpt")
+
+
+@without_workers
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists")
+def test_a_fit_goes_on_from_the_checkpoint_that_a_callback_wrote_at_the_end_of_a_slice(fit, tmp_path):
+    ends = ModelCheckpoint(tmp_path / "ends", "{step}", save_top_k=-1)
+    whole = read_checkpoint(fit("whole", callbacks=[ends]))["state_dict"]
+    resumed = read_checkpoint(fit("resumed", 2, tmp_path / "ends" / "step=2.ckpt", [ends]))["state_dict"]
+    assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
+
+
+def test_a_checkpoint_that_does_not_say_how_long_its_slices_are_is_refused():
+    progress = {"current": {"ready": 2, "completed": 2}}
+    with pytest.raises(ValueError, match=r"at micro-batch 2 of unknown"):
+        check_slice_end({"loops": {"fit_loop": {"epoch_loop.batch_progress": progress}}})
+    check_slice_end({})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from lightning_quicktune.data.suite.domains import DOMAINS
 from lightning_quicktune.data.suite.knowledge import Attribute
@@ -11,6 +11,13 @@ from lightning_quicktune.data.suite.phrasing import Wording
 from lightning_quicktune.data.suite.values import AnswerType
 
 AnswerForm = Literal["value", "sentence"]
+
+_CHOICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # field, why it matters, what it may be
+    ("domain", "an entity needs one to have attributes", tuple(DOMAINS)),
+    ("answer_type", "without attributes of that type there is nothing to ask", (*get_args(AnswerType), "mixed")),
+    ("wording", "it decides which questions training never shows", get_args(Wording)),
+    ("answer_form", "an answer needs one to be written", get_args(AnswerForm)),
+)
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,12 @@ class TaskSpec:
     answer_form: AnswerForm = "value"
 
     def __post_init__(self) -> None:
-        if self.domain not in DOMAINS:
-            raise ValueError(
-                f"Task `{self.name}`: there is no domain `{self.domain}`; an entity needs one to have attributes. "
-                f"Set `domain` to one of {', '.join(DOMAINS)}."
-            )
+        for field, why, choices in _CHOICES:
+            if getattr(self, field) not in choices:
+                raise ValueError(
+                    f"Task `{self.name}`: there is no {field.replace('_', ' ')} `{getattr(self, field)}`; {why}. "
+                    f"Set `{field}` to one of {', '.join(choices)}."
+                )
         if self.n_facts < 2:
             raise ValueError(
                 f"Task `{self.name}`: `n_facts` is {self.n_facts}, but a task needs at least 2 facts, "
