@@ -9,6 +9,7 @@ from typing import TypeVar, get_args
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.dehb_searcher import DehbSearcher
+from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 from lightning_quicktune.search.names import Acquisition, SearcherName
 from lightning_quicktune.search.nearest import nearest_random_order
 from lightning_quicktune.search.optuna_searcher import OptunaSearcher
@@ -92,12 +93,15 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
             return DehbSearcher(pool, space, task.max_fidelity, seed)
         case "transfer" | "quicktune":
             kind = TransferSearcher if name == "transfer" else QuickTuneSearcher
-            learned = _given(context.surrogates, name, "surrogates")()
+            learned = _given(context.surrogates, name, "surrogates.performance` and `surrogates.cost")()
             step_s = context.reference_step_s
             return kind(pool, task, learned.performance, learned.cost, step_s, context.acquisition, seed)
         case "curve_transfer":
-            prior = _given(context.prior, name, "experience")()
-            return CurveTransferSearcher(pool, prior.pool_prior(space.encode(pool)))
+            return _curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
+        case "transfer_guarded":
+            prior = _given(context.prior, name, "surrogates.curves")()
+            fallback = SuccessiveHalvingSearcher(shuffled(pool, seed), task.max_fidelity)
+            return GuardedSearcher(_curve_transfer(context, prior), fallback, prior.surprise_bound)
         case "portfolio_asha" | "forest_portfolio_asha":
             return SuccessiveHalvingSearcher(_learned_order(name, context), task.max_fidelity)
         case "portfolio" | "forest_portfolio" | "nearest_task_portfolio":
@@ -106,6 +110,10 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
         f"`searcher` is {name!r}, but there is no such method.{did_you_mean(name, get_args(SearcherName))} "
         f"Set `searcher` to one of {', '.join(get_args(SearcherName))}."
     )
+
+
+def _curve_transfer(context: SearchContext, prior: CurvePrior) -> CurveTransferSearcher:
+    return CurveTransferSearcher(context.pool, prior.pool_prior(context.space.encode(context.pool)))
 
 
 def _learned_order(name: SearcherName, context: SearchContext) -> tuple[Configuration, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,36 @@ from numpy.typing import NDArray
 from lightning_quicktune.search.optional_stopping import optional_stopping_index
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
-from lightning_quicktune.surrogate.curves.prior import PoolPrior
+from lightning_quicktune.surrogate.curves.surprise import contrast
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A score, and what was predicted of it from those before.
+
+    Args:
+        configuration: What was trained.
+        fidelity: After how many slices.
+        mean: Predicted score.
+        std: Standard deviation of the prediction, that of measuring included.
+        observed: The score.
+    """
+
+    configuration: Configuration
+    fidelity: int
+    mean: float
+    std: float
+    observed: float
+
+    @property
+    def residual(self) -> float:
+        """How far off the prediction was, in its standard deviations."""
+        return (self.observed - self.mean) / self.std
 
 
 class CurveTransferSearcher:
@@ -38,6 +64,7 @@ class CurveTransferSearcher:
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
         self._open = np.ones(len(self._pool), dtype=np.bool_)
         self._log_costs: dict[int, float] = {}
+        self.forecasts: list[Forecast] = []  # of every score that was taken in
         self._best = -np.inf
         expected = float(np.median(self._posterior.moments()[0][:, -1]))
         self._start = start_score if np.isfinite(start_score) else expected
@@ -54,9 +81,12 @@ class CurveTransferSearcher:
         mean, covariance = self._posterior.moments()
         incumbent = self._best if np.isfinite(self._best) else self._start
         index = optional_stopping_index(mean, covariance, self._price(), self._following, incumbent)
-        place = int(np.argmax(np.where(self._open, index, -np.inf)))
-        self._open[place] = False
-        return self._progress.suggest(self._pool[place], int(self._prior.knots[self._following[place]]))
+        return self._suggest(int(np.argmax(np.where(self._open, index, -np.inf))))
+
+    def probe(self) -> Suggestion | None:
+        """An untried configuration that is expected to do worse than most, up to its first knot; see ``contrast``."""
+        untried = np.flatnonzero(self._open & (self._reached == 0))
+        return self._suggest(contrast(self._posterior.moments()[0][:, -1], untried)) if len(untried) else None
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion: every knot of the curve that is new."""
@@ -74,11 +104,17 @@ class CurveTransferSearcher:
             if known:
                 self._log_costs[place] = float(np.log(np.mean(known)))
 
+    def _suggest(self, place: int) -> Suggestion:
+        self._open[place] = False
+        return self._progress.suggest(self._pool[place], int(self._prior.knots[self._following[place]]))
+
     def _observe(self, place: int, scores: Sequence[float]) -> None:
         knots = self._prior.knots
         while self._following[place] < len(knots) and knots[self._following[place]] <= len(scores):
             knot = int(self._following[place])
-            self._posterior.observe(place, knot, scores[knots[knot] - 1])
+            fidelity, predicted = int(knots[knot]), self._posterior.forecast(place, knot)
+            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, scores[fidelity - 1]))
+            self._posterior.observe(place, knot, scores[fidelity - 1])
             self._following[place] += 1
 
     def _price(self) -> Array:

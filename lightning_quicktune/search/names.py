@@ -20,6 +20,7 @@ SearcherName = Literal[
     "transfer",
     "quicktune",
     "curve_transfer",
+    "transfer_guarded",
 ]
 
 Acquisition = Literal["next", "final", "random_horizon"]

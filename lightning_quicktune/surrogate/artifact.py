@@ -11,12 +11,13 @@ from safetensors.torch import save as save_tensors
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.card import SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 
 WEIGHTS, CARD = "weights.safetensors", "surrogate.json"
 SCHEMA_VERSION = 0  # 0: may still change without a migration
 
-Model = PerformanceModel | CostModel
+Model = PerformanceModel | CostModel | CurveModel
 
 
 def save_surrogate(model: Model, folder: str | Path) -> Path:
@@ -99,6 +100,14 @@ def read_cost(source: str | Path) -> CostModel:
     return model
 
 
+def read_curves(source: str | Path) -> CurveModel:
+    """Reads a surrogate of learning curves whatever it was made for; see ``read_surrogate``."""
+    model = read_surrogate(source)
+    if not isinstance(model, CurveModel):
+        raise ValueError(_other_kind(source, model, "curves"))
+    return model
+
+
 def read_surrogate(source: str | Path) -> Model:
     """Reads a surrogate whatever it was made for.
 
@@ -133,8 +142,10 @@ def read_surrogate(source: str | Path) -> Model:
 
 def _build(card: SurrogateCard, weights: bytes) -> Model:
     tensors = load_tensors(weights)
+    if card.kind == "curves":
+        return CurveModel.from_state_dict(card, tensors)
     n_support = len(tensors.get("support_latent", ()))
-    model: Model = CostModel(card) if card.kind == "cost" else PerformanceModel(card, n_support)
+    model = CostModel(card) if card.kind == "cost" else PerformanceModel(card, n_support)
     model.load_state_dict(tensors)
     return model
 
@@ -142,7 +153,7 @@ def _build(card: SurrogateCard, weights: bytes) -> Model:
 def _other_kind(source: str | Path, model: Model, wanted: str) -> str:
     return (
         f"{source} holds a {model.card.kind} surrogate, but a {wanted} surrogate is needed here. "
-        "The two folders may have been swapped: give the other one."
+        "The folders may have been swapped: give the other one."
     )
 
 

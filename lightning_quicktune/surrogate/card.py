@@ -10,7 +10,7 @@ from lightning_quicktune.metadataset.examples import Layout
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import TaskInfo
 
-Kind = Literal["performance", "cost"]
+Kind = Literal["performance", "cost", "curves"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class SurrogateCard:
         layout: Layout of the inputs; names the meta-features.
         metric: Name of the score.
         base_models: Names of the base models of the training tasks.
-        hidden: Width of the networks.
-        features: Width of the deep kernel's features.
+        hidden: Width of the networks; 0 for a surrogate without.
+        features: Width of the deep kernel's features; 0 for a surrogate without.
         provenance: Origin of the meta-dataset, tasks and package versions, for readers.
     """
 

@@ -1,29 +1,58 @@
-"""Finds what earlier tasks taught: the two surrogates, by the words of the user."""
+"""Finds what earlier tasks taught, by the words of the user: surrogates, and trials."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.finetune.source import short_name
+from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.metadataset.table import MetaDataset
+from lightning_quicktune.search.build import Surrogates
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.artifact import read_cost, read_performance
+from lightning_quicktune.surrogate.artifact import read_cost, read_curves, read_performance
+from lightning_quicktune.surrogate.card import Kind, SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.tuning.settings import SurrogateSources
 
 SHIPPED = ("nano",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experience:
-    """A surrogate of the score and one of the cost, of the same search space."""
+    """Surrogates and trials of earlier tasks, all of one search space; each may be missing."""
 
-    performance: PerformanceModel
-    cost: CostModel
+    performance: PerformanceModel | None = None
+    cost: CostModel | None = None
+    curves: CurveModel | None = None
+    table: MetaDataset | None = None
+
+    @property
+    def cards(self) -> tuple[SurrogateCard, ...]:
+        """What each surrogate was made for."""
+        return tuple(model.card for model in (self.performance, self.cost, self.curves) if model is not None)
+
+    @property
+    def space(self) -> SearchSpace | None:
+        """The search space; none without any experience."""
+        spaces = [card.space for card in self.cards] + ([self.table.space] if self.table is not None else [])
+        return spaces[0] if spaces else None
+
+    @property
+    def max_fidelity(self) -> int | None:
+        """Slices of a full training; none without any experience."""
+        lengths = [card.layout.max_fidelity for card in self.cards]
+        if self.table is not None:
+            lengths.append(int(self.table.tasks["max_fidelity"].max()))
+        return lengths[0] if lengths else None
+
+    def surrogates(self) -> Surrogates | None:
+        """Those of score and cost; none unless both are there."""
+        return Surrogates(self.performance, self.cost) if self.performance and self.cost else None
 
     def check_use(self, space: SearchSpace, base_model: str, allow_other_base_model: bool) -> None:
         """Refuses another search space or base model.
@@ -31,8 +60,10 @@ class Experience:
         Raises:
             ValueError: If either differs from what the surrogates know; says how.
         """
-        for model in (self.performance, self.cost):
-            model.card.check_use(space, base_model, allow_other_base_model)
+        for card in self.cards:
+            card.check_use(space, base_model, allow_other_base_model)
+        if self.table is not None:
+            _check_table(self.table, space, base_model, allow_other_base_model)
 
 
 def base_model_name(recipe: FitConfig) -> str:
@@ -51,19 +82,43 @@ def base_model_name(recipe: FitConfig) -> str:
     return short_name(str(name))
 
 
-def load_experience(sources: SurrogateSources) -> Experience:
-    """Reads both surrogates.
+def load_experience(sources: SurrogateSources | None, table: str | None = None) -> Experience:
+    """Reads what is named.
+
+    Args:
+        sources: Where the surrogates are.
+        table: Where the meta-dataset is.
 
     Raises:
         FileNotFoundError: If one of them isn't there.
-        ValueError: If one is damaged or of the other kind.
+        ValueError: If one is damaged or of another kind.
     """
     return Experience(
-        read_performance(_folder(sources.performance, "performance")), read_cost(_folder(sources.cost, "cost"))
+        read_performance(_folder(sources.performance, "performance")) if sources and sources.performance else None,
+        read_cost(_folder(sources.cost, "cost")) if sources and sources.cost else None,
+        read_curves(_folder(sources.curves, "curves")) if sources and sources.curves else None,
+        load(table) if table is not None else None,
     )
 
 
-def _folder(source: str, kind: Literal["performance", "cost"]) -> Path:
+def _check_table(table: MetaDataset, space: SearchSpace, base_model: str, allow_other_base_model: bool) -> None:
+    differences = table.space.differences(space)
+    if differences:
+        raise ValueError(
+            "`experience` was collected in another search space (first: its own, second: yours): "
+            f"{'; '.join(differences)}. Its trials would mean other configurations. Leave `space` out to use its own, "
+            "or collect trials in yours."
+        )
+    known = sorted({table.task_info(name).base_model.name for name in table.task_names})
+    if base_model not in known and not allow_other_base_model:
+        raise ValueError(
+            f"`experience` was collected with the base model {', '.join(known)}, but {base_model} is to be finetuned, "
+            f"and what works on one may not on the other. Collect trials of {base_model}, or set "
+            "`allow_other_base_model: true` to transfer all the same."
+        )
+
+
+def _folder(source: str, kind: Kind) -> Path:
     if source in SHIPPED:
         return Path(str(files("lightning_quicktune") / "assets" / "surrogates" / source / kind))
     if source.startswith(("runs:/", "models:/")):

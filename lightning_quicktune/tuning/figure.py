@@ -11,13 +11,14 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 from lightning_quicktune.search.journal import JournalEntry
+from lightning_quicktune.search.state import Incumbent
 
 _INCUMBENT, _DEFAULT, _OTHER, _ZERO_SHOT = "#c1440e", "#1f5fa8", "#b8b8b8", "#4d4d4d"
 
 
 def draw_search(
     entries: Sequence[JournalEntry],
-    incumbent_id: str,
+    incumbent: Incumbent | None,
     default_id: str,
     default_scores: Sequence[float],
     zero_shot: float,
@@ -28,7 +29,7 @@ def draw_search(
 
     Args:
         entries: What was trained, in order.
-        incumbent_id: Configuration that was chosen.
+        incumbent: What was chosen; none if nothing was trained.
         default_id: The default configuration.
         default_scores: Its learning curve, also where it was trained after the search.
         zero_shot: Score of the base model without adapter.
@@ -37,6 +38,7 @@ def draw_search(
     """
     figure, (curves, progress) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     scores = {e.suggestion.configuration.id: e.observation.curve.scores for e in entries}
+    incumbent_id = incumbent.configuration.id if incumbent is not None else None
     others = scores.keys() - {incumbent_id, default_id}
     for config_id in others:
         values = scores[config_id]
@@ -44,9 +46,10 @@ def draw_search(
     curves.plot([], [], "o-", color=_OTHER, markersize=3, label=f"other configurations ({len(others)})")
     if default_scores and default_id != incumbent_id:
         curves.plot(range(1, len(default_scores) + 1), default_scores, "s-", color=_DEFAULT, label="default")
-    chosen = scores[incumbent_id]
-    label = "chosen (the default)" if default_id == incumbent_id else "chosen"
-    curves.plot(range(1, len(chosen) + 1), chosen, "o-", color=_INCUMBENT, linewidth=2, label=label)
+    if incumbent_id is not None:
+        chosen = scores[incumbent_id]
+        label = "chosen (the default)" if default_id == incumbent_id else "chosen"
+        curves.plot(range(1, len(chosen) + 1), chosen, "o-", color=_INCUMBENT, linewidth=2, label=label)
     curves.axhline(zero_shot, color=_ZERO_SHOT, linestyle="--", linewidth=1, label="zero-shot")
     curves.set(xlabel="fidelity (slices)", ylabel=f"{metric} on validation", title="Learning curves")
     curves.xaxis.get_major_locator().set_params(integer=True)

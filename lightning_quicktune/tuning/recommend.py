@@ -15,6 +15,7 @@ from jaxtyping import Float
 from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.scale import to_score
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_json, write_json, write_text
@@ -22,10 +23,12 @@ from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
 COVERAGE = 0.9  # of the intervals
 TABLE = "recommendations"
+SHIPPED = SurrogateSources(cost="nano", curves="nano")
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ def recommend(settings: RecommendSettings) -> Recommended:
     """
     quiet_upstream()
     folder, recipe = Path(settings.output), read_yaml(Path(settings.recipe))
-    experience = load_experience(settings.surrogates)
-    card = experience.performance.card
+    experience = load_experience(settings.surrogates or SHIPPED)
+    card = experience.cards[0]
     space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space
     experience.check_use(space, base_model_name(recipe), settings.allow_other_base_model)
     sys.stderr.write(f"Describing {settings.task} and the base model ...\n")
@@ -143,19 +146,47 @@ def rank(
         experience: The surrogates.
         reference_step_s: Seconds of the base model's reference step on this device.
     """
-    n = task.max_fidelity
-    repeated = [c for c in pool for _ in range(n)]
-    mean, std = experience.performance.predict(task, repeated, [()] * len(repeated), list(range(1, n + 1)) * len(pool))
-    reach = NormalDist().inv_cdf((1 + COVERAGE) / 2) * std
-    low, middle, high = (
-        to_score(latent, task.zero_shot_score).reshape(-1, n) for latent in (mean - reach, mean, mean + reach)
-    )
-    cost_s = n * experience.cost.predict(task, pool, reference_step_s)
-    order = np.argsort(-mean.reshape(-1, n)[:, -1], kind="stable")
+    middle, low, high = predicted_curves(pool, task, experience)
+    predictor = experience.cost.predict if experience.cost is not None else _curves_of(experience).predict_cost
+    cost_s = task.max_fidelity * predictor(task, pool, reference_step_s)
+    order = np.argsort(-middle[:, -1], kind="stable")
     return tuple(
         Recommendation(place, pool[i], _curve(middle[i], low[i], high[i]), float(cost_s[i]))
         for place, i in enumerate(order.tolist(), start=1)
     )
+
+
+def predicted_curves(
+    pool: Sequence[Configuration], task: TaskInfo, experience: Experience
+) -> tuple[Float[np.ndarray, "N F"], Float[np.ndarray, "N F"], Float[np.ndarray, "N F"]]:
+    """Middle, lower and upper end of what is expected after each slice; by the prior over curves where it is there.
+
+    Args:
+        pool: The candidates.
+        task: Record of the task.
+        experience: The surrogates.
+    """
+    n, reach = task.max_fidelity, NormalDist().inv_cdf((1 + COVERAGE) / 2)
+    if experience.curves is not None or experience.performance is None:
+        mean, std = _curves_of(experience).predict(task, pool)
+        return mean, np.clip(mean - reach * std, 0.0, 1.0), np.clip(mean + reach * std, 0.0, 1.0)
+    repeated = [c for c in pool for _ in range(n)]
+    mean, std = experience.performance.predict(task, repeated, [()] * len(repeated), list(range(1, n + 1)) * len(pool))
+    middle, low, high = (
+        to_score(latent, task.zero_shot_score).reshape(-1, n)
+        for latent in (mean, mean - reach * std, mean + reach * std)
+    )
+    return middle, low, high
+
+
+def _curves_of(experience: Experience) -> CurveModel:
+    if experience.curves is None:
+        raise ValueError(
+            "`surrogates` names only one of `performance` and `cost`, and a recommendation says score and cost of each "
+            "configuration. Set `surrogates.curves`, which predicts both, or `surrogates.performance` and "
+            "`surrogates.cost`."
+        )
+    return experience.curves
 
 
 def recommendation_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jsonargparse.typing import Path_fr
 
@@ -17,7 +17,8 @@ class RecommendSettings:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every configuration is set in; names the base model.
         output: Folder of the recommendations: a fit YAML of each, and their table.
-        surrogates: What earlier tasks taught.
+        surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
+            and ``cost`` seconds.
         space: YAML of the search space; that of the surrogates if left out.
         k: How many configurations to recommend.
         pool_size: Candidate configurations; the default is one of them.
@@ -28,7 +29,7 @@ class RecommendSettings:
     task: str
     recipe: Path_fr
     output: str
-    surrogates: SurrogateSources = field(default_factory=SurrogateSources)
+    surrogates: SurrogateSources | None = None
     space: Path_fr | None = None
     k: int = 5
     pool_size: int = 512

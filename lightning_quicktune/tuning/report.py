@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import SearchResult
 from lightning_quicktune.space.search_space import SearchSpace
@@ -17,6 +18,8 @@ def headline(task: TaskInfo, rows: Sequence[Compared], result: SearchResult) -> 
     """What was found, in one line."""
     scores = {row.name: row.test_metrics[task.metric] for row in rows}
     beside = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if name != "incumbent")
+    if "incumbent" not in scores:
+        return f"{task.name}: {task.metric} on test {beside}; nothing was searched."
     tried = len({e.suggestion.configuration.id for e in result.entries})
     return (
         f"{task.name}: {task.metric} {scores['incumbent']:.3f} on test ({beside}), after {result.state.slices} slices "
@@ -31,6 +34,7 @@ def report(
     rows: Sequence[Compared],
     space: SearchSpace,
     figure: str,
+    verdict: Verdict | None = None,
 ) -> str:
     """The whole report.
 
@@ -41,10 +45,9 @@ def report(
         rows: The comparison on the test split.
         space: The search space.
         figure: Path of the figure, relative to the report.
+        verdict: Whether the task is like those that are known, where that was asked.
     """
     incumbent = result.incumbent
-    if incumbent is None:
-        raise ValueError("There is nothing to report: no trial got through its first slice.")
     parts = [
         f"# Tuning {task.name}",
         headline(task, rows, result),
@@ -62,11 +65,13 @@ def report(
         "## On the test split",
         _comparison_table(rows),
         f"![Learning curves and incumbent]({figure})",
-        "## The chosen configuration",
-        _configuration_table(incumbent.configuration, space),
-        "## What was trained, in order",
-        _history_table(result.entries),
     ]
+    if verdict is not None:
+        title = "## Unlike what is known" if verdict.is_unlike else "## Predicted and observed"
+        parts += [title, verdict.words, _forecast_table(verdict)]
+    if incumbent is not None:
+        parts += ["## The chosen configuration", _configuration_table(incumbent.configuration, space)]
+        parts += ["## What was trained, in order", _history_table(result.entries)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -81,6 +86,13 @@ def _comparison_table(rows: Sequence[Compared]) -> str:
         lines.append(
             f"| {row.name} | {row.config_id or '-'} | {row.fidelity} | {row.validation_score:.3f} | {values} |"
         )
+    return "\n".join(lines)
+
+
+def _forecast_table(verdict: Verdict) -> str:
+    lines = ["| configuration | slice | predicted | observed |", "|---|---|---|---|"]
+    for f in verdict.forecasts:
+        lines.append(f"| {f.configuration.id} | {f.fidelity} | {f.mean:.3f} ± {f.std:.3f} | {f.observed:.3f} |")
     return "\n".join(lines)
 
 

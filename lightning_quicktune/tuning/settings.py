@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from jsonargparse.typing import Path_fr
 
+from lightning_quicktune.search.names import Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.types import Budget
-
-SearcherName = Literal["transfer", "default", "random", "successive_halving"]
 
 
 @dataclass(frozen=True)
 class SurrogateSources:
-    """Where the two surrogates are: each a shipped one by name, a folder, ``runs:/ID/surrogate`` or ``models:/name/1``.
+    """Where surrogates are: each a shipped one by name, a folder, ``runs:/ID/surrogate`` or ``models:/name/1``.
 
     Args:
-        performance: Predicts scores.
-        cost: Predicts seconds.
+        performance: Predicts scores, for ``transfer`` and ``quicktune``.
+        cost: Predicts seconds, for the same.
+        curves: Prior over learning curves, for ``transfer_guarded`` and ``curve_transfer``.
     """
 
-    performance: str = "nano"
-    cost: str = "nano"
+    performance: str | None = None
+    cost: str | None = None
+    curves: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.performance or self.cost or self.curves):
+            raise ValueError(
+                "`surrogates` names none, so there is nothing to transfer. Set `surrogates.curves` (or "
+                "`surrogates.performance` and `surrogates.cost`), or leave `surrogates` out."
+            )
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,13 @@ class TuneSettings:
         recipe: Fit YAML that every trial starts from; names the base model.
         budget: What the search may spend; the comparison at the end comes on top.
         output: Folder of this search; the same command goes on where it stopped.
-        surrogates: What earlier tasks taught; only ``transfer`` needs it.
+        surrogates: What earlier tasks taught; methods without transfer need none.
+        experience: Meta-dataset of earlier tasks (a folder, ``runs:/ID/meta_dataset`` or a shipped one by name); only
+            the portfolios need it.
         searcher: Who chooses what to train next.
-        space: YAML of the search space; that of the surrogates if left out.
-        max_fidelity: Slices of a full training; that of the surrogates if left out.
+        acquisition: What a candidate is worth to ``transfer`` and ``quicktune``.
+        space: YAML of the search space; that of the surrogates or the experience if left out.
+        max_fidelity: Slices of a full training; that of the surrogates or the experience if left out.
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
@@ -51,7 +61,9 @@ class TuneSettings:
     budget: Budget
     output: str
     surrogates: SurrogateSources | None = None
-    searcher: SearcherName = "transfer"
+    experience: str | None = None
+    searcher: SearcherName = "transfer_guarded"
+    acquisition: Acquisition = "next"
     space: Path_fr | None = None
     max_fidelity: int | None = None
     pool_size: int = 128

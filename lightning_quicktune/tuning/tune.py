@@ -11,9 +11,12 @@ from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
+from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
@@ -29,9 +32,8 @@ from lightning_quicktune.tuning.comparison import Compared, compare
 from lightning_quicktune.tuning.experience import base_model_name, load_experience
 from lightning_quicktune.tuning.figure import draw_search
 from lightning_quicktune.tuning.report import headline, report
-from lightning_quicktune.tuning.searchers import build_searcher
 from lightning_quicktune.tuning.settings import TuneSettings
-from lightning_quicktune.types import Budget, Observation, Trial
+from lightning_quicktune.types import Budget, Configuration, Observation, Trial
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +45,16 @@ class Tuned:
     Args:
         headline: What was found, in one line.
         report: The report, Markdown.
-        adapter: Folder of the adapter, for peft.
-        fit_yaml: Fit YAML of the chosen configuration.
+        adapter: Folder of the adapter, for peft; none if nothing was trained.
+        fit_yaml: Fit YAML of the chosen configuration; none likewise.
         run_id: MLflow run of the search; none if the server was away.
         tracking_uri: Where that run is.
     """
 
     headline: str
     report: Path
-    adapter: Path
-    fit_yaml: Path
+    adapter: Path | None
+    fit_yaml: Path | None
     run_id: str | None
     tracking_uri: str
 
@@ -86,15 +88,17 @@ class _Job:
         self.settings = settings
         self.output = Path(settings.output)
         recipe = read_yaml(Path(settings.recipe))
-        self.experience = load_experience(settings.surrogates) if settings.surrogates else None
+        self.experience = load_experience(settings.surrogates, settings.experience)
         self.space = self._space()
-        if self.experience is not None:
+        if settings.surrogates or settings.experience:
             self.experience.check_use(self.space, base_model_name(recipe), settings.allow_other_base_model)
         check_search(recipe, self.space)
         _say(f"Describing {settings.task} and the base model ...")
         self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
         self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
         self.tracker.sync_task(self.output / "task")
+        self.searcher: Searcher
+        self.warned = False
         self.executor = InProcessExecutor(
             self.setup, self.space, self.output / "trials", settings.seed, on_record=self.tracker.follow_trial
         )
@@ -103,8 +107,7 @@ class _Job:
         """Spends the budget; what describing the task took is part of it."""
         settings, task = self.settings, self.setup.info
         pool = candidate_pool(self.space, settings.pool_size - 1, settings.seed)
-        reference = time_reference_step(self.setup.fit)
-        searcher = build_searcher(settings, pool, task, self.experience, reference)
+        self.searcher = build_searcher(settings.searcher, self._context(pool))
         identity = {
             "task": task.name,
             "base_model": task.base_model.weight_hash,
@@ -113,15 +116,17 @@ class _Job:
             "pool_size": settings.pool_size,
             "max_fidelity": task.max_fidelity,
             "searcher": settings.searcher,
+            "acquisition": settings.acquisition,
+            "experience": settings.experience,
             "surrogates": vars(settings.surrogates) if settings.surrogates else None,
             "seed": settings.seed,
         }
         journal = Journal(self.output, identity)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
-        result = run_search(searcher, self.executor, self._budget(), journal, self._on_observation)
+        result = run_search(self.searcher, self.executor, self._budget(), journal, self._on_observation)
         for folder in sorted((self.output / "trials").glob("*/")):
             stop_trial(folder, self.tracker.sync_trial)
-        if result.incumbent is None:
+        if result.incumbent is None and result.entries:
             raise RuntimeError(
                 f"None of {len(result.entries)} trials got through its first slice, so there is nothing to choose. "
                 f"The reason of each is in {self.output / 'trials'}/*/trial.json under `failure`."
@@ -130,53 +135,77 @@ class _Job:
 
     def conclude(self, result: SearchResult) -> Tuned:
         """Tests, exports and reports; everything that is done already is kept."""
-        incumbent = result.incumbent
-        assert incumbent is not None  # search() has made sure
-        task, tested = self.setup.info, self.output / "test"
-        plan = self.executor.plan(incumbent.configuration)
+        incumbent, folder = result.incumbent, self.output / "result"
+        task, verdict = self.setup.info, self._verdict()
         _say("Testing the chosen configuration, zero-shot and the default ...")
-        best = compare("incumbent", plan, incumbent.configuration, incumbent.fidelity, incumbent.score, tested)
-        adapter = self._export(incumbent)
-        rows = [compare("zero-shot", plan, None, 0, task.zero_shot_score, tested)]
-        default = self._default(incumbent)
-        if default is not None:
-            rows.append(default)
-        rows.append(best)
-        folder = self.output / "result"
-        default_scores = self._default_scores(result)
-        draw_search(
-            result.entries,
-            incumbent.configuration.id,
-            self.space.default.id,
-            default_scores,
-            task.zero_shot_score,
-            task.metric,
-            folder / "search.png",
-        )
-        write_text(folder / "report.md", report(task, self.settings.searcher, result, rows, self.space, "search.png"))
-        write_text(folder / "fit.yaml", to_yaml(plan.resolved))
+        adapter = self._export(incumbent) if incumbent else None
+        rows = self._rows(incumbent)
+        scores, figure, fit_yaml = self._default_scores(result), folder / "search.png", None
+        draw_search(result.entries, incumbent, self.space.default.id, scores, task.zero_shot_score, task.metric, figure)
+        text = report(task, self.settings.searcher, result, rows, self.space, figure.name, verdict)
+        write_text(folder / "report.md", text)
+        if incumbent is not None:
+            fit_yaml = folder / "fit.yaml"
+            write_text(fit_yaml, to_yaml(self.executor.plan(incumbent.configuration).resolved))
         return Tuned(
             headline=headline(task, rows, result),
             report=folder / "report.md",
             adapter=adapter,
-            fit_yaml=folder / "fit.yaml",
-            run_id=self._log(folder, rows, len(result.entries)),
+            fit_yaml=fit_yaml,
+            run_id=self._log(folder, rows, len(result.entries), verdict),
             tracking_uri=self.tracker.uri,
         )
+
+    def _context(self, pool: tuple[Configuration, ...]) -> SearchContext:
+        experience, task = self.experience, self.setup.info
+        surrogates, curves = experience.surrogates(), experience.curves
+        if curves is not None:
+            curves.check_task(task)
+        return SearchContext(
+            pool=pool,
+            task=task,
+            space=self.space,
+            reference_step_s=time_reference_step(self.setup.fit),
+            seed=self.settings.seed,
+            table=experience.table,
+            surrogates=None if surrogates is None else lambda: surrogates,
+            prior=None if curves is None else lambda: curves.prior,
+            acquisition=self.settings.acquisition,
+        )
+
+    def _verdict(self) -> Verdict | None:
+        """Whether the task is like those that are known, where the searcher asks so and has seen something."""
+        if not isinstance(self.searcher, GuardedSearcher) or not self.searcher.verdict.forecasts:
+            return None
+        return self.searcher.verdict
+
+    def _rows(self, incumbent: Incumbent | None) -> list[Compared]:
+        """The comparison on the test split, what was found last."""
+        tested, plan = self.output / "test", self.executor.plan(self.space.default)
+        rows = [compare("zero-shot", plan, None, 0, self.setup.info.zero_shot_score, tested)]
+        found = []
+        if incumbent is not None:
+            plan = self.executor.plan(incumbent.configuration)
+            found = [compare("incumbent", plan, incumbent.configuration, incumbent.fidelity, incumbent.score, tested)]
+        default = self._default()
+        return [*rows, *([default] if default is not None else []), *found]
 
     def _space(self) -> SearchSpace:
         if self.settings.space is not None:
             return SearchSpace.from_yaml(Path(self.settings.space))
-        if self.experience is None:
+        if self.experience.space is None:
             raise ValueError(
-                "There is no search space: set `space` to a YAML such as configs/space/lora.yaml, or `surrogates`, "
-                "which bring their own."
+                "There is no search space: set `space` to a YAML such as configs/space/lora.yaml, or `surrogates` or "
+                "`experience`, which bring their own."
             )
-        return self.experience.performance.card.space
+        return self.experience.space
 
     def _max_fidelity(self, recipe: FitConfig) -> int:
-        known = self.experience.performance.card.layout.max_fidelity if self.experience else None
-        chosen = self.settings.max_fidelity or known or (recipe.get("trainer") or {}).get("max_epochs")
+        chosen = (
+            self.settings.max_fidelity
+            or self.experience.max_fidelity
+            or (recipe.get("trainer") or {}).get("max_epochs")
+        )
         if chosen is None:
             raise ValueError(
                 "Nothing says how long a full training is: `max_fidelity` is not set, there are no `surrogates`, and "
@@ -202,6 +231,10 @@ class _Job:
         what += " (failed)" if observation.failed else ""
         best = f"best {incumbent.score:.4f} by {incumbent.configuration.id}" if incumbent else "nothing yet"
         _say(f"[{state.elapsed_s:6.0f} s, {state.slices:3d} slices] {observation.configuration.id} {what}; {best}")
+        verdict = self._verdict()
+        if verdict is not None and verdict.is_unlike and not self.warned:
+            self.warned = True
+            log.warning(verdict.words)
 
     def _export(self, incumbent: Incumbent) -> Path:
         """The adapter as it was when it had its best score, before the same trial is trained any further."""
@@ -216,7 +249,7 @@ class _Job:
             write_json(self.output / "incumbent.json", note)
         return folder
 
-    def _default(self, incumbent: Incumbent) -> Compared | None:
+    def _default(self) -> Compared | None:
         """The default configuration, trained in full after the search if it wasn't in it."""
         if not self.settings.compare_default:
             return None
@@ -233,13 +266,16 @@ class _Job:
         record = read_json(self.executor.plan(self.space.default).folder / "trial.json")
         return Trial.from_dict(record).curve.scores if record else ()
 
-    def _log(self, folder: Path, rows: list[Compared], n_observations: int) -> str | None:
+    def _log(self, folder: Path, rows: list[Compared], n_observations: int, verdict: Verdict | None) -> str | None:
         """One MLflow run of the whole search; a second call finds the first one's, unless the search went on."""
         known = read_json(self.output / "mlflow.json")
         if known is not None and known["n_observations"] == n_observations:
             return str(known["run_id"])
         metrics = {f"{row.name}/test_{name}": value for row in rows for name, value in row.test_metrics.items()}
         tags = {"task": self.setup.info.name, "base_model": self.setup.info.base_model.name}
+        if verdict is not None:
+            tags["guard"] = "unlike" if verdict.is_unlike else "alike"
+            metrics["guard/surprise"] = verdict.surprise
         write_text(folder / "settings.json", json.dumps(vars(self.settings), default=str, indent=1) + "\n")
         try:
             run_id = self.tracker.log_folder(

@@ -20,7 +20,7 @@ from lightning_quicktune.surrogate.curves.prior import CurvePrior
 from lightning_quicktune.types import LearningCurve, Observation, SliceResult
 
 ASSETS = Path(lightning_quicktune.__file__).parent / "assets"
-CHEAP = sorted({*get_args(SearcherName)} - {"dehb", "transfer", "quicktune", "curve_transfer"})
+CHEAP = sorted({*get_args(SearcherName)} - {"dehb", "transfer", "quicktune", "curve_transfer", "transfer_guarded"})
 LEARNED = {"portfolio", "portfolio_asha", "forest_portfolio", "forest_portfolio_asha", "nearest_task_portfolio"}
 
 
@@ -82,9 +82,13 @@ def test_transfer_takes_its_acquisition_from_the_context(context, acquisition):
     assert suggestions[0].fidelity == 1
 
 
-def test_curve_transfer_takes_its_prior(context):
+def test_curve_transfer_takes_its_prior_with_or_without_guard(context):
+    """Fits the prior, which takes a second."""
     prior = CurvePrior(task_tables(context.table), 0)
-    assert len(asked(build_searcher("curve_transfer", replace(context, prior=lambda: prior)), 8)) == 8
+    for name in ("curve_transfer", "transfer_guarded"):
+        suggestions = asked(build_searcher(name, replace(context, prior=lambda: prior)), 12)
+        assert len(suggestions) == 12
+        assert {s.configuration for s in suggestions} <= set(context.pool)
 
 
 def test_quicktune_refits_at_every_observation_up_to_20_then_at_every_tenth(context, monkeypatch):
@@ -127,12 +131,15 @@ def test_learned_orders_need_a_table(context, name):
         build_searcher(name, replace(context, table=None))
 
 
-@pytest.mark.parametrize(("name", "key"), [("transfer", "surrogates"), ("quicktune", "surrogates")])
-def test_transfer_needs_surrogates(context, name, key):
-    with pytest.raises(ValueError, match=rf"`searcher: {name}` .*`{key}` is not set"):
+@pytest.mark.parametrize("name", ["transfer", "quicktune"])
+def test_transfer_needs_surrogates(context, name):
+    with pytest.raises(
+        ValueError, match=rf"`searcher: {name}` .*`surrogates.performance` and `surrogates.cost` is not set"
+    ):
         build_searcher(name, replace(context, surrogates=None))
 
 
-def test_curve_transfer_needs_a_prior(context):
-    with pytest.raises(ValueError, match=r"`searcher: curve_transfer` .*`experience` is not set"):
-        build_searcher("curve_transfer", context)
+@pytest.mark.parametrize("name", ["curve_transfer", "transfer_guarded"])
+def test_curve_transfer_needs_a_prior(context, name):
+    with pytest.raises(ValueError, match=rf"`searcher: {name}` .*`surrogates.curves` is not set"):
+        build_searcher(name, context)

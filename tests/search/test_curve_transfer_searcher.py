@@ -4,7 +4,7 @@ from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.optional_stopping import expected_improvement, optional_stopping_index
-from lightning_quicktune.surrogate.curves.prior import PoolPrior
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 
 KNOTS = np.array([1, 2, 4])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from lightning_quicktune.surrogate.curves.pool_prior import knots_of
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
-from lightning_quicktune.surrogate.curves.prior import CurvePrior, knots_of
+from lightning_quicktune.surrogate.curves.prior import CurvePrior
 from lightning_quicktune.surrogate.curves.state import from_state, to_state
 from lightning_quicktune.surrogate.curves.tables import TaskTable, complete
 

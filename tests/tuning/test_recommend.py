@@ -174,6 +174,28 @@ def test_k_must_fit_the_pool(settings, k):
         settings(k=k)
 
 
+def test_by_the_prior_over_curves(fit_config, colour_task, tmp_path):
+    """The shipped one, which knows another base model."""
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    task, recipe = str(colour_task), str(tmp_path / "recipe.yaml")
+    words = ["--task", task, "--recipe", recipe, "--output", str(tmp_path / "out"), "--allow_other_base_model", "true"]
+    found = recommend(parse_settings("recommend", RecommendSettings, [*words, "--pool_size", "12", "--k", "3"]))
+    scores = [each.curve[-1].score for each in found.recommendations]
+    assert scores == sorted(scores, reverse=True)
+    for each in found.recommendations:
+        assert [s.fidelity for s in each.curve] == [1, 2, 3, 4, 5, 6]
+        assert all(0 <= s.lower < s.score < s.upper <= 1 for s in each.curve)
+        assert each.cost_s > 0
+    curves = ["--surrogates.curves", "nano", "--k", "1", "--pool_size", "4"]
+    alone = recommend(parse_settings("recommend", RecommendSettings, [*words, *curves]))
+    assert alone.recommendations[0].cost_s > 0
+
+
+def test_one_of_two_surrogates_is_not_enough(settings, surrogates):
+    with pytest.raises(ValueError, match=r"only one of `performance` and `cost`.*Set `surrogates.curves`"):
+        recommend(settings(surrogates={"performance": surrogates["performance"]}))
+
+
 def test_help_names_the_options(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["recommend", "--help"])

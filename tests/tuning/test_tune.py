@@ -7,6 +7,7 @@ import time
 
 import pytest
 import yaml
+from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
@@ -105,8 +106,77 @@ def test_transfer_searches_with_the_shipped_surrogates(settings, tmp_path):
     assert sum(slices_by_configuration(tmp_path).values()) == 3
 
 
+def test_the_default_searcher_is_guarded_and_the_report_compares_predicted_and_observed(settings, tmp_path):
+    changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
+    tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 5}, compare_default=False))
+    report = tuned.report.read_text()
+    assert "Searcher: transfer_guarded" in report
+    assert re.search(r"^## (Predicted and observed|Unlike what is known)$", report, re.MULTILINE)
+    assert re.search(r"\| \d\.\d{3} ± \d\.\d{3} \| \d\.\d{3} \|$", report, re.MULTILINE)
+    assert Tracker(tuned.tracking_uri, "tuned").read_trials()
+    run = MlflowClient(tuned.tracking_uri).get_run(tuned.run_id)
+    assert run.data.tags["guard"] in ("alike", "unlike")
+    assert "guard/surprise" in run.data.metrics
+
+
+def test_a_task_unlike_what_is_known_is_said_in_log_report_and_mlflow(settings, monkeypatch, caplog):
+    """The bound is set so low that any task is unlike."""
+    monkeypatch.setattr("lightning_quicktune.surrogate.curves.prior.surprise_bound", lambda surprises: 0.0)
+    changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
+    tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 6}, compare_default=False))
+    (warning,) = [r.getMessage() for r in caplog.records if "unlike those that are known" in r.getMessage()]
+    assert re.search(r"was predicted and \d\.\d{3} observed", warning)
+    assert "## Unlike what is known" in tuned.report.read_text()
+    assert MlflowClient(tuned.tracking_uri).get_run(tuned.run_id).data.tags["guard"] == "unlike"
+
+
+def test_a_length_that_the_curves_do_not_have_is_refused(settings):
+    changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None}
+    with pytest.raises(ValueError, match=r"has 3 slices, but .* full trainings of 6. Set `max_fidelity: 6`"):
+        tune(settings(**changes, allow_other_base_model=True))
+
+
+def test_zero_shot_needs_no_incumbent(settings, tmp_path):
+    tuned = tune(settings(searcher="zero_shot", compare_default=False))
+    assert (tuned.adapter, tuned.fit_yaml) == (None, None)
+    assert "nothing was searched" in tuned.headline
+    report = tuned.report.read_text()
+    assert re.search(r"^\| zero-shot \|", report, re.MULTILINE)
+    assert "incumbent" not in report.split("## On the test split")[1].split("![")[0]
+    assert slices_by_configuration(tmp_path) == {}
+
+
+def test_a_portfolio_takes_its_order_from_the_experience(settings, tmp_path):
+    changes = {"searcher": "forest_portfolio", "experience": "nano", "space": None, "max_fidelity": None}
+    tune(settings(**changes, allow_other_base_model=True, budget={"slices": 2}, compare_default=False))
+    assert sum(slices_by_configuration(tmp_path).values()) == 2
+
+
+def test_experience_of_another_space_or_base_model_is_refused(settings):
+    changes = {"searcher": "forest_portfolio", "experience": "nano"}
+    with pytest.raises(ValueError, match=r"`experience` was collected in another search space .*lr.*Leave `space` out"):
+        tune(settings(**changes))
+    with pytest.raises(ValueError, match=r"`experience` .* base model nano-phi3, but tiny-phi3 .*allow_other_base_mod"):
+        tune(settings(**changes, space=None))
+
+
+def test_a_portfolio_without_experience_names_the_key(settings):
+    with pytest.raises(ValueError, match=r"`searcher: portfolio` .*`experience` is not set"):
+        tune(settings(searcher="portfolio"))
+
+
+def test_surrogates_that_name_none_are_refused_when_parsing(settings):
+    with pytest.raises(ValueError, match=r"`surrogates` names none.*Set `surrogates.curves`"):
+        settings(surrogates={})
+
+
+def test_without_space_and_experience_there_is_nothing_to_search(settings):
+    with pytest.raises(ValueError, match=r"There is no search space: set `space`"):
+        tune(settings(space=None))
+
+
 def test_transfer_without_surrogates_says_what_else_there_is(settings):
-    with pytest.raises(ValueError, match=r"`surrogates` is not set.*`searcher: successive_halving`"):
+    with pytest.raises(ValueError, match=r"`surrogates.cost` is not set.*`searcher: successive_halving`"):
         tune(settings(searcher="transfer"))
 
 

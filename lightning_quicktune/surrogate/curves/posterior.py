@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_quicktune.surrogate.curves.prior import PoolPrior
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 
 Array = NDArray[np.float64]
 SCALES = np.linspace(-2.2, 2.2, 9)  # standard deviations of the log scale over training tasks
@@ -86,6 +86,19 @@ class CurvePosterior:
         mean = self.location + middle * slope + self._shift_score.reshape(shape)
         between = (second - middle**2) * slope[:, :, None] * slope[:, None, :]
         return mean, second * self.covariance + between
+
+    def forecast(self, configuration: int, knot: int) -> tuple[float, float]:
+        """Mean and standard deviation of the score that would be measured there; see ``observe``."""
+        column, weights = configuration * self.n_knots + knot, self.scale_weights()
+        slope = self.mean[configuration, knot] - self._shift_mean[column]
+        middle, second = float(weights @ self.scales), float(weights @ self.scales**2)
+        variance = second * self.covariance[configuration, knot, knot] + (second - middle**2) * slope**2
+        mean = self.location + middle * slope + self._shift_score[column]
+        return float(mean), float(np.sqrt(max(variance, 0.0) + self.noise_variance()))
+
+    def noise_variance(self) -> float:
+        """Expected variance of a score beyond what ``moments`` says of it."""
+        return float(self.scale_weights() @ self.scales**2) * max(self.prior.noise, LEAST_NOISE)
 
     def scale_weights(self) -> Array:
         """Posterior probability of each scale of the grid."""

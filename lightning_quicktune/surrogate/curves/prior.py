@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,54 +11,15 @@ from torch import Tensor
 
 from lightning_quicktune.surrogate.curves.column_gp import ColumnGP, matern52
 from lightning_quicktune.surrogate.curves.likelihood import left_out_points
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior, knots_of
+from lightning_quicktune.surrogate.curves.surprise import left_out_surprise, surprise_bound
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask, TaskTable, normalise
 
 Array = NDArray[np.float64]
 KEPT_VARIANCE = 0.999  # of the learning curves, by their principal components
 MAX_COMPONENTS = 6
-RATIO = 1.45  # between neighbouring knots
+SURPRISE_ROWS = 128  # most configurations of a training task that are searched to see how much it surprises
 COST_EXPONENT = 0.35  # between improvement (0) and improvement per second (1)
-
-
-@dataclass(frozen=True, eq=False)
-class PoolPrior:
-    """Prior of the normalised curves of a pool: ``mean + loadings w + residual``, w standard normal.
-
-    Args:
-        mean: Shape ``(C, F)``.
-        loadings: Deviations of the training tasks from their mean, scaled, shape ``(C, F, T)``.
-        finals: Covariance of the residual's final value between configurations, shape ``(C, C)``.
-        shapes: Covariance between configurations of what is left of the residual given its final value, ``(C, C)``.
-        following: How the residual follows its final value, 1 at the last fidelity, shape ``(F,)``.
-        over_fidelities: Covariance over fidelities of the residual given its final value, shape ``(F, F)``.
-        noise: Variance of what no other score of the curve tells.
-        locations: Location of each training task, in scores.
-        scales: Scale of each training task, in scores.
-        log_cost: Predicted log seconds of a slice, up to a constant of the task, shape ``(C,)``.
-        knots: Fidelities at which curves are observed and predicted.
-        cost_exponent: How much cost counts: 0 not at all, 1 improvement per second.
-    """
-
-    mean: Array
-    loadings: Array
-    finals: Array
-    shapes: Array
-    following: Array
-    over_fidelities: Array
-    noise: float
-    locations: Array
-    scales: Array
-    log_cost: Array
-    knots: NDArray[np.int64]
-    cost_exponent: float
-
-
-def knots_of(max_fidelity: int) -> NDArray[np.int64]:
-    """Fidelities from 1 to ``max_fidelity``, about a constant factor apart."""
-    knots = [max_fidelity]
-    while knots[-1] > 1:
-        knots.append(max(1, min(knots[-1] - 1, round(knots[-1] / RATIO))))
-    return np.array(knots[::-1])
 
 
 class CurvePrior:
@@ -81,6 +41,12 @@ class CurvePrior:
         self._fit_fidelities(left_out)
         self._fit_variances(left_out, seed)
         self._fit_costs(tables)
+        self.surprises = np.array([self._surprise(t, *pair) for t, pair in enumerate(left_out)])
+
+    @property
+    def surprise_bound(self) -> float:
+        """What the first scores of a task like the training tasks surprise less than; see ``surprise``."""
+        return surprise_bound(self.surprises)
 
     def predict_columns(self, encoded: Array) -> Array:
         """Normalised curve of each configuration on each training task, shape ``(T, C, F)``."""
@@ -95,6 +61,13 @@ class CurvePrior:
         """The prior at some of training task ``t``'s configurations, if the task had not been recorded."""
         others = [o for o in range(len(self.tasks)) if o != t] or [t]
         return self._pool_prior(self.tasks[t].encoded[rows], self._left_out(t)[1][:, rows], others)
+
+    def _surprise(self, t: int, task: NormalisedTask, curves: Array) -> float:
+        sound = np.flatnonzero(~task.failed)
+        rows = np.random.default_rng(t).permutation(sound)[:SURPRISE_ROWS]
+        others = [o for o in range(len(self.tasks)) if o != t] or [t]
+        prior = self._pool_prior(task.encoded[rows], curves[:, rows], others)
+        return left_out_surprise(prior, task.location + task.scale * task.curves[rows])
 
     def _pool_prior(self, encoded: Array, curves: Array, tasks: Sequence[int]) -> PoolPrior:
         mean = curves.mean(0)

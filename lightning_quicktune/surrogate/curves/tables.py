@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-LOWEST = -3.0  # normalised score of a failed trial
+LOWEST = -3.0  # normalised score below which curves are all alike
+OUTLYING = 2.0  # standard deviations below the mean from which on a final score is moved there
+WINSOR_STEPS = 20
 CONSTANT = 1e-6  # tasks whose final scores vary less teach nothing about configurations
 
 
@@ -34,8 +36,9 @@ class TaskTable:
 class NormalisedTask:
     """Learning curves of one task minus its mean final score, over the standard deviation of final scores.
 
-    Failed trials don't count for these two, and their curves are at least ``LOWEST``: that a configuration fails is
-    worth knowing, how bad its last score was is not.
+    Both are winsorised below, failed trials don't count for them, and curves are at least ``LOWEST``: that a
+    configuration fails or collapses is worth knowing, how bad its scores are is not, and on some tasks it is half of
+    all configurations.
     """
 
     encoded: Array
@@ -90,7 +93,15 @@ def _normalised(table: TaskTable) -> NormalisedTask | None:
     final = scores[usable, -1][~failed]
     if len(final) < 2 or final.std() < CONSTANT:
         return None
-    location, scale = float(final.mean()), float(final.std())
-    curves = (scores[usable] - location) / scale
-    curves[failed] = np.maximum(curves[failed], LOWEST)
+    location, scale = winsorised_moments(final)
+    curves = np.maximum((scores[usable] - location) / scale, LOWEST)
     return NormalisedTask(table.encoded[usable], curves, failed, location, scale)
+
+
+def winsorised_moments(final: Array) -> tuple[float, float]:
+    """Mean and standard deviation after low outliers were moved to ``OUTLYING`` deviations below, again and again."""
+    location, scale = float(final.mean()), float(final.std())
+    for _ in range(WINSOR_STEPS):
+        kept = np.maximum(final, location - OUTLYING * scale)
+        location, scale = float(kept.mean()), float(kept.std())
+    return location, max(scale, CONSTANT)

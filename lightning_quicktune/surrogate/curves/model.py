@@ -1,0 +1,124 @@
+"""The prior over learning curves with its card: what an artifact holds, and what it predicts of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lightning_quicktune.metadataset.examples import TaskCurves
+from lightning_quicktune.surrogate.card import SurrogateCard
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
+from lightning_quicktune.surrogate.curves.prior import CurvePrior
+from lightning_quicktune.surrogate.curves.state import from_state, to_state
+from lightning_quicktune.types import Configuration, TaskInfo
+
+_NUMBER, _LEVEL = "number.", "cost_level"
+
+
+class PredictedCurves(NamedTuple):
+    """Mean and standard deviation of each configuration's score after each slice, shape ``(N, F)``, not latent."""
+
+    mean: Float[np.ndarray, "N F"]
+    std: Float[np.ndarray, "N F"]
+
+
+class CurveModel:
+    """Predicts learning curves and costs of configurations on a new task, before any of its trials.
+
+    Args:
+        card: What it was learned from.
+        prior: What was learned.
+        cost_level: Mean over the training tasks of what a slice costs beyond ``prior``'s ``log_cost``: logarithm of
+            reference steps per record, not a number where no cost is known.
+    """
+
+    def __init__(self, card: SurrogateCard, prior: CurvePrior, cost_level: float) -> None:
+        self.card, self.prior, self.cost_level = card, prior, cost_level
+
+    @classmethod
+    def from_state_dict(cls, card: SurrogateCard, tensors: Mapping[str, Tensor]) -> CurveModel:
+        """The model that ``state_dict`` was taken of."""
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith(_NUMBER)}
+        numbers = {name.removeprefix(_NUMBER): float(t) for name, t in tensors.items() if name.startswith(_NUMBER)}
+        return cls(card, from_state(arrays, numbers), numbers[_LEVEL])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that was learned."""
+        arrays, numbers = to_state(self.prior)
+        tensors = {name: torch.from_numpy(np.array(array, dtype=np.float64)) for name, array in arrays.items()}
+        numbers = {**numbers, _LEVEL: self.cost_level}
+        return tensors | {f"{_NUMBER}{name}": torch.tensor(v, dtype=torch.float64) for name, v in numbers.items()}
+
+    def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
+        """What other tasks say of the learning curves of some configurations."""
+        return self.prior.pool_prior(self.card.space.encode(configurations))
+
+    def predict(self, task: TaskInfo, configurations: Sequence[Configuration]) -> PredictedCurves:
+        """Learning curves of untried configurations; the standard deviation is that of a measured score.
+
+        Args:
+            task: Record of the task.
+            configurations: What would be trained.
+
+        Raises:
+            ValueError: If the task doesn't fit what was learned.
+        """
+        self.check_task(task)
+        return predict_curves(self.pool_prior(configurations))
+
+    def predict_cost(
+        self, task: TaskInfo, configurations: Sequence[Configuration], reference_step_s: float
+    ) -> Float[np.ndarray, " N"]:
+        """Seconds of one slice; not a number if no cost was known on any training task.
+
+        Args:
+            task: Record of the task.
+            configurations: What would be trained.
+            reference_step_s: Seconds of the reference step on the device that would train.
+        """
+        log_cost = self.pool_prior(configurations).log_cost + self.cost_level
+        return np.asarray(np.exp(log_cost) * reference_step_s * task.records_per_slice)
+
+    def check_task(self, task: TaskInfo) -> None:
+        """Refuses a task whose score or full training is another one.
+
+        Raises:
+            ValueError: If metric or ``max_fidelity`` differ.
+        """
+        self.card.check_task(task)
+        if task.max_fidelity != self.prior.max_fidelity:
+            raise ValueError(
+                f"A full training of task {task.name!r} has {task.max_fidelity} slices, but the surrogate of learning "
+                f"curves knows full trainings of {self.prior.max_fidelity}. Set `max_fidelity: "
+                f"{self.prior.max_fidelity}`, or train the surrogate on trials of that length."
+            )
+
+
+def predict_curves(prior: PoolPrior) -> PredictedCurves:
+    """Scores after every slice of the configurations of a pool, before any is trained."""
+    everywhere = replace(prior, knots=np.arange(1, prior.mean.shape[1] + 1))
+    posterior = CurvePosterior(everywhere)
+    mean, covariance = posterior.moments()
+    noise = posterior.noise_variance()
+    return PredictedCurves(mean, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + noise))
+
+
+def cost_level(prior: CurvePrior, tasks: Sequence[TaskCurves]) -> float:
+    """What ``prior`` leaves open of costs, see ``CurveModel``.
+
+    Args:
+        prior: Learned from these tasks.
+        tasks: Their trials.
+    """
+    if prior.costs is None:
+        return float("nan")
+    rests = [task.log_costs - prior.costs.predict(task.encoded)[0] for task in tasks]
+    known = [rest[np.isfinite(rest)].mean() for rest in rests if np.isfinite(rest).any()]
+    return float(np.mean(known)) if known else float("nan")

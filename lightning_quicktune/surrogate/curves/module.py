@@ -1,0 +1,126 @@
+"""Trains the surrogate of learning curves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lightning import LightningModule
+
+from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule
+from lightning_quicktune.metadataset.examples import TaskCurves
+from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
+from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
+from lightning_quicktune.surrogate.curves.model import CurveModel, cost_level, predict_curves
+from lightning_quicktune.surrogate.curves.prior import CurvePrior
+from lightning_quicktune.surrogate.fitting import data_of, make_card, rank_correlation, write_predictions
+
+
+class CurveSurrogate(LightningModule):
+    """Learns from the trials of earlier tasks a prior over the learning curves of a new one: a Gaussian process.
+
+    Nothing is trained by steps: the prior is fitted at once. What is validated was fitted to the training tasks; the
+    finished surrogate, which ``fit`` writes to ``output``, to all tasks, so that nothing that was collected is wasted.
+    ``validate`` and ``predict`` read it there.
+
+    Args:
+        output: Folder of the finished surrogate.
+        seed: Decides which points the likelihood is evaluated on.
+
+    Batch:
+        As in ``MetaDatasetModule``; the trials themselves come from its meta-dataset.
+    """
+
+    def __init__(self, output: str, seed: int = 0) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.output = output
+        self.seed = seed
+        self.model: CurveModel
+        self.predictions: list[pd.DataFrame] = []
+
+    def setup(self, stage: str) -> None:
+        """Fits the prior to the training tasks, or reads the finished one."""
+        data = data_of(self)
+        self.model = self._fitted(data.training) if stage == "fit" else read_curves(self.output)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Learns nothing: everything was learned in ``setup``."""
+
+    def on_train_epoch_end(self) -> None:
+        """Ends the training: another epoch would bring the same."""
+        self.trainer.should_stop = True
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs how well the last scores of a held-out task are predicted before its first trial."""
+        data = data_of(self)
+        assert data.table is not None  # after `setup`
+        (table,) = task_tables(data.table.select([data.validation[batch_idx].task.name]))
+        last = np.isfinite(table.scores).sum(1) - 1
+        rows = np.flatnonzero(last >= 0)
+        mean, std = (a[rows, last[rows]] for a in predict_curves(self.model.prior.pool_prior(table.encoded)))
+        observed = table.scores[rows, last[rows]]
+        loss = (0.5 * ((observed - mean) / std) ** 2 + np.log(std)).mean() + 0.5 * math.log(2 * math.pi)
+        self.log("validation/loss", float(loss), batch_size=1, prog_bar=True)  # every task counts the same
+        correlation = rank_correlation(mean, observed)
+        self.log("validation/rank_correlation", correlation, batch_size=1, prog_bar=True)
+
+    def on_train_end(self) -> None:
+        """Writes the surrogate, fitted to all tasks."""
+        data = data_of(self)
+        self.model = self._fitted([*data.training, *data.validation])
+        if self.trainer.is_global_zero:
+            save_surrogate(self.model, self.output)
+
+    def predict_step(self, batch: dict[str, str], batch_idx: int) -> pd.DataFrame:
+        """Predicts every configuration tried on a held-out task before its first slice, at each fidelity.
+
+        Returns:
+            Rows of task, config_id, fidelity, mean and std of the score, and cost_s, the seconds of a slice on the
+            machine that tried it.
+        """
+        table = data_of(self).table
+        assert table is not None  # after `setup`
+        task, trials = table.task_info(batch["task"]), table.curves([batch["task"]])
+        configurations = list(dict.fromkeys(row.configuration for row in trials))
+        steps = np.array([row.reference_step_s for row in trials])
+        step_s = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else math.nan
+        mean, std = self.model.predict(task, configurations)
+        cost_s = self.model.predict_cost(task, configurations, step_s)
+        n = task.max_fidelity
+        frame = pd.DataFrame(
+            {
+                "task": task.name,
+                "config_id": np.repeat([c.id for c in configurations], n),
+                "fidelity": np.tile(np.arange(1, n + 1), len(configurations)),
+                "mean": mean.ravel(),
+                "std": std.ravel(),
+                "cost_s": np.repeat(cost_s, n),
+            }
+        )
+        self.predictions.append(frame)
+        return frame
+
+    def on_predict_start(self) -> None:
+        """Forgets the rows of an earlier run."""
+        self.predictions = []
+
+    def on_predict_end(self) -> None:
+        """Writes all rows to ``predictions.parquet`` in ``output``."""
+        if self.trainer.is_global_zero:
+            write_predictions(self.predictions, self.output)
+
+    def configure_optimizers(self) -> list[Any]:
+        """None: there are no steps."""
+        return []
+
+    def _fitted(self, tasks: list[TaskCurves]) -> CurveModel:
+        data: MetaDatasetModule = data_of(self)
+        assert data.table is not None  # after `setup`
+        prior = CurvePrior(task_tables(data.table.select([t.task.name for t in tasks])), self.seed)
+        card = make_card(data, "curves", hidden=0, features=0)
+        card = replace(card, layout=replace(card.layout, meta_features=()))  # it uses none
+        return CurveModel(card, prior, cost_level(prior, tasks))

@@ -1,0 +1,52 @@
+"""The prior over learning curves at the configurations of one pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+RATIO = 1.45  # between neighbouring knots
+
+
+@dataclass(frozen=True, eq=False)
+class PoolPrior:
+    """Prior of the normalised curves of a pool: ``mean + loadings w + residual``, w standard normal.
+
+    Args:
+        mean: Shape ``(C, F)``.
+        loadings: Deviations of the training tasks from their mean, scaled, shape ``(C, F, T)``.
+        finals: Covariance of the residual's final value between configurations, shape ``(C, C)``.
+        shapes: Covariance between configurations of what is left of the residual given its final value, ``(C, C)``.
+        following: How the residual follows its final value, 1 at the last fidelity, shape ``(F,)``.
+        over_fidelities: Covariance over fidelities of the residual given its final value, shape ``(F, F)``.
+        noise: Variance of what no other score of the curve tells.
+        locations: Location of each training task, in scores.
+        scales: Scale of each training task, in scores.
+        log_cost: Predicted log seconds of a slice, up to a constant of the task, shape ``(C,)``.
+        knots: Fidelities at which curves are observed and predicted.
+        cost_exponent: How much cost counts: 0 not at all, 1 improvement per second.
+    """
+
+    mean: Array
+    loadings: Array
+    finals: Array
+    shapes: Array
+    following: Array
+    over_fidelities: Array
+    noise: float
+    locations: Array
+    scales: Array
+    log_cost: Array
+    knots: NDArray[np.int64]
+    cost_exponent: float
+
+
+def knots_of(max_fidelity: int) -> NDArray[np.int64]:
+    """Fidelities from 1 to ``max_fidelity``, about a constant factor apart."""
+    knots = [max_fidelity]
+    while knots[-1] > 1:
+        knots.append(max(1, min(knots[-1] - 1, round(knots[-1] / RATIO))))
+    return np.array(knots[::-1])

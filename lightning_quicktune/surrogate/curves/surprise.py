@@ -1,0 +1,83 @@
+"""How far the first scores on a task lie from what was predicted, and how far they do on tasks that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
+
+Array = NDArray[np.float64]
+WATCHED = 16  # first scores on a task that are compared with their predictions
+FEWEST = 4  # scores before anything is said: the task's location explains much of the first ones
+PROBES = (3, 6)  # after so many observations something is tried that is expected to do worse, for contrast
+PROBED = 0.1  # its place among the untried by predicted final score, 0 is the worst
+LEVEL = 0.95  # share of tasks like the training tasks that surprise less than the bound
+
+
+def surprise(residuals: Array) -> float:
+    """The largest mean square of the first ``n`` standardised residuals, over ``n``; 0 with too few of them.
+
+    Args:
+        residuals: (observed - predicted) / standard deviation, each predicted from the scores before it.
+    """
+    squares = residuals[:WATCHED] ** 2
+    means = np.cumsum(squares) / np.arange(1, len(squares) + 1)
+    return float(means[FEWEST - 1 :].max(initial=0.0))
+
+
+def surprise_bound(surprises: Array) -> float:
+    """What a task like the training tasks surprises less than, with probability ``LEVEL``.
+
+    Their logarithms are taken as normal, with mean and variance unknown: a prediction interval by Student's t, which is
+    wide where there are few tasks.
+
+    Args:
+        surprises: Of each training task, when it was left out.
+    """
+    logs, n = np.log(np.maximum(surprises, 1e-6)), len(surprises)
+    if n < 2:
+        return float("inf")
+    return float(np.exp(logs.mean() + stdtrit(n - 1, LEVEL) * logs.std(ddof=1) * np.sqrt(1 + 1 / n)))
+
+
+def left_out_surprise(prior: PoolPrior, scores: Array) -> float:
+    """How much a training task surprises those who don't know it: what a search would see first, in short.
+
+    Always the configuration of the highest mean plus standard deviation is trained to its next knot; at ``PROBES``,
+    one for contrast.
+
+    Args:
+        prior: What the other tasks say of its configurations.
+        scores: Its learning curves, shape ``(C, F)``.
+    """
+    posterior, knots = CurvePosterior(prior), prior.knots
+    following, residuals = np.zeros(len(scores), dtype=np.int64), []
+    for n in range(min(WATCHED, len(scores) * len(knots))):
+        mean, covariance = posterior.moments()
+        untried = np.flatnonzero(following == 0)
+        if n in PROBES and len(untried):
+            place = contrast(mean[:, -1], untried)
+        else:
+            value = mean[:, -1] + np.sqrt(np.maximum(covariance[:, -1, -1], 0.0))
+            place = int(np.argmax(np.where(following < len(knots), value, -np.inf)))
+        knot = int(following[place])
+        observed = float(scores[place, knots[knot] - 1])
+        predicted, std = posterior.forecast(place, knot)
+        residuals.append((observed - predicted) / std)
+        posterior.observe(place, knot, observed)
+        following[place] += 1
+    return surprise(np.array(residuals))
+
+
+def contrast(final: Array, untried: NDArray[np.int64]) -> int:
+    """The configuration that shows best whether predictions hold: one that is expected to do worse, not to fail.
+
+    Args:
+        final: Predicted final score of every configuration.
+        untried: Places of those to choose from, at least one.
+    """
+    order = untried[np.argsort(final[untried], kind="stable")]
+    return int(order[int(PROBED * (len(order) - 1))])

@@ -1,0 +1,97 @@
+"""The surrogate of learning curves as a LightningModule and as an artifact."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.artifact import load_surrogate, read_cost, read_curves
+from lightning_quicktune.surrogate.curves.module import CurveSurrogate
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
+
+
+@pytest.fixture(scope="module")
+def trained(source, fit, tmp_path_factory):
+    """The module after `fit`, its trainer and its folder; takes seconds, once for all tests here."""
+    folder = tmp_path_factory.mktemp("curves")
+    module = CurveSurrogate(str(folder))
+    return module, fit(module, source, epochs=20), folder
+
+
+def test_fit_takes_no_steps_and_validates_on_held_out_tasks(trained):
+    _, trainer, folder = trained
+    assert trainer.global_step == 0
+    assert trainer.callback_metrics["validation/rank_correlation"] > 0.3
+    assert trainer.callback_metrics["validation/loss"].isfinite()
+    assert sorted(path.name for path in folder.iterdir())[:2] == ["surrogate.json", "weights.safetensors"]
+
+
+def test_the_artifact_predicts_the_same(trained, make_task, space):
+    module, _, folder = trained
+    loaded, task, configurations = read_curves(folder), make_task("new"), space.sample(9, seed=1)
+    for ours, theirs in zip(
+        module.model.predict(task, configurations), loaded.predict(task, configurations), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
+    costs = [m.predict_cost(task, configurations, 0.01) for m in (module.model, loaded)]
+    np.testing.assert_allclose(*costs, rtol=1e-9)
+
+
+def test_the_finished_surrogate_knows_all_tasks_and_names_them(trained):
+    folder = trained[2]
+    card = read_curves(folder).card
+    assert len(read_curves(folder).prior.tasks) == 6
+    assert len(card.provenance["training_tasks"]) + len(card.provenance["validation_tasks"]) == 6
+    assert card.base_models == ("tiny",)
+    assert card.layout.meta_features == ()
+
+
+def test_costs_are_in_seconds(trained, make_task, space):
+    task, configurations = make_task("new"), space.sample(30, seed=99)
+    seconds = read_curves(trained[2]).predict_cost(task, configurations, reference_step_s=0.01)
+    truth = [0.5 * 100 * 0.01 * {"a": 1.0, "b": 2.0, "c": 3.0}[c.values["variant"]] for c in configurations]
+    np.testing.assert_allclose(seconds, truth, rtol=0.3)
+
+
+def test_predict_writes_mean_std_and_cost_of_every_configuration_at_every_fidelity(trained):
+    _, trainer, folder = trained
+    trainer.predict(CurveSurrogate(str(folder)), datamodule=trainer.datamodule)
+    rows = pd.read_parquet(folder / "predictions.parquet")
+    n_slices = trainer.datamodule.layout.max_fidelity
+    assert list(rows) == ["task", "config_id", "fidelity", "mean", "std", "cost_s"]
+    assert len(rows) == 24 * n_slices
+    assert rows.notna().all(axis=None)
+    assert (rows[["std", "cost_s"]] > 0).all(axis=None)
+
+
+def test_validate_reads_the_finished_surrogate(trained):
+    _, trainer, folder = trained
+    (metrics,) = trainer.validate(CurveSurrogate(str(folder)), datamodule=trainer.datamodule, verbose=False)
+    assert metrics["validation/rank_correlation"] > 0.3
+
+
+def test_another_base_model_or_space_is_refused_as_for_other_surrogates(trained, space):
+    folder = trained[2]
+    with pytest.raises(ValueError, match=r"made for the base model tiny, but phi3 .*`allow_other_base_model: true`"):
+        load_surrogate(folder, space, "phi3")
+    declaration = copy.deepcopy(space.to_dict())
+    declaration["variant"]["domain"]["choices"] = ["a", "b"]
+    with pytest.raises(ValueError, match=r"made for another search space.*`variant` is .*train a surrogate on trials"):
+        load_surrogate(folder, SearchSpace.from_dict(declaration), "tiny")
+    with pytest.raises(ValueError, match=r"holds a curves surrogate, but a cost surrogate .* may have been swapped"):
+        read_cost(folder)
+
+
+def test_a_longer_training_than_was_learned_is_refused(trained, make_task, space):
+    task = replace(make_task("new"), max_fidelity=50)
+    with pytest.raises(ValueError, match=r"'new' has 50 slices, but .* knows full trainings of \d+. Set `max_fidelity"):
+        read_curves(trained[2]).predict(task, space.sample(2, seed=1))
+
+
+def test_two_tasks_of_six_trials_are_enough(make_source, fit, tmp_path):
+    fit(CurveSurrogate(str(tmp_path)), make_source(2, 6), epochs=1)
+    assert read_curves(tmp_path).card.kind == "curves"
