@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lightning_quicktune.evaluation.calibration import calibration_table, mean_calibration
+from lightning_quicktune.evaluation.code import code_fingerprint
 from lightning_quicktune.evaluation.comparison import Comparison, compare
 from lightning_quicktune.evaluation.figure import draw
 from lightning_quicktune.evaluation.parallel import do_all
@@ -73,20 +75,29 @@ def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluate
     if settings.budgets_s:
         tables.append(results_table(replays, place.pool, tested, settings.budgets_s, "s"))
     summaries = {s: [_summary(table, s, settings, clusters) for table in tables] for s in settings.setting_names}
-    method = settings.primary.method if settings.primary else settings.methods[0]
+    method = settings.primary.method if settings.primary else settings.entries[0].shown
     first = {setting: several[0] for setting, several in summaries.items()}
     comparisons = compare(first, method, settings.primary, clusters, settings.seed)
-    findings = Findings(summaries, comparisons, _thinking(replays), plan.left_out)
+    calibration = _calibration(replays)
+    findings = Findings(
+        summaries,
+        comparisons,
+        mean_calibration(calibration) if len(calibration) else calibration,
+        _thinking(replays),
+        plan.left_out,
+        place.charges_thinking,
+    )
     files = _figures(place, replays, clusters)
     pictures = [name for name in files if name.endswith(".png")]
     files["report.md"] = report(settings, findings, place.divider.test_folds, pictures).encode()
     files["results.parquet"] = _parquet(pd.concat(tables, ignore_index=True))
     files["comparisons.parquet"] = _parquet(pd.DataFrame([asdict(each) for each in comparisons]))
+    files["calibration.parquet"] = _parquet(calibration)
     files["settings.json"] = (json.dumps(asdict(settings), indent=1) + "\n").encode()
     for name, content in files.items():
         write_whole(folder / name, content)
     tags = {"tasks": str(len(plan.tasks)), "left_out": str(len(plan.left_out))}
-    metrics = metrics_of(summaries, comparisons)
+    metrics = metrics_of(summaries, comparisons, findings.calibration)
     run_id = publish(folder, place.output / "mlflow.json", metrics, tags, settings.tracking)
     return Evaluated(folder / "report.md", summaries, comparisons, plan.left_out, run_id)
 
@@ -103,12 +114,20 @@ def _figures(place: Workplace, replays: list[Replayed], clusters: Mapping[str, i
     rows = results_table(replays, place.pool, {}, grid)
     summaries = {setting: _summary(rows, setting, settings, clusters) for setting in settings.setting_names}
     primary = settings.primary
-    highlighted = (primary.method, primary.against) if primary else tuple(settings.methods[:2])
+    highlighted = (primary.method, primary.against) if primary else tuple(each.shown for each in settings.entries[:2])
     return {
         f"{what}.{kind}": content
         for what in ("regret", "rank")
         for kind, content in draw(summaries, what, highlighted).items()
     }
+
+
+def _calibration(replays: Sequence[Replayed]) -> pd.DataFrame:
+    return calibration_table(
+        ({"setting": k.split.setting, "method": k.method, "task": k.task, "seed": k.seed}, replayed.calibration)
+        for replayed in replays
+        for k in (replayed.key,)
+    )
 
 
 def _thinking(replays: Sequence[Replayed]) -> dict[str, float]:
@@ -121,10 +140,12 @@ def _thinking(replays: Sequence[Replayed]) -> dict[str, float]:
 
 def _identity(place: Workplace) -> dict[str, object]:
     settings = place.settings
-    names = ("folds", "n_folds", "train_share", "seed", "cost", "charge_thinking")
+    names = ("calibration_budgets", "folds", "n_folds", "train_share", "seed", "cost")
     return {
+        "code": code_fingerprint(),
         "meta_dataset": _fingerprint(place.table),
         **{name: getattr(settings, name) for name in names},
+        "charge_thinking": place.charges_thinking,
         "train_folds": sorted(place.divider.train_folds),
         "surrogates": asdict(settings.surrogates),
     }

@@ -26,6 +26,7 @@ LOWEST = 5e-3  # regret below it is drawn there: a logarithm has no 0
 # is one family of methods, told apart by the line.
 _STYLES = {
     "curve_transfer": ("#d55e00", "-"),
+    "transfer_guarded": ("#d55e00", "-."),
     "transfer": ("#d55e00", "--"),
     "quicktune": ("#d55e00", ":"),
     "forest_portfolio_asha": ("#0072b2", "-"),
@@ -41,6 +42,7 @@ _STYLES = {
     "default": ("#000000", ":"),
     "zero_shot": ("#bbbbbb", ":"),
 }
+_OTHERS = [(color, line) for line in ("-", "--", ":") for color in ("#e69f00", "#8c564b", "#882255", "#117733")]
 
 
 def draw(
@@ -72,7 +74,7 @@ def draw(
 
 def _panel(axis: Axes, summary: Summary, what: What, highlighted: tuple[str, ...]) -> None:
     for m, method in enumerate(summary.methods):
-        color, line = _STYLES[method]
+        color, line = _STYLES.get(method) or _OTHERS[m % len(_OTHERS)]
         thick = method in highlighted
         values = summary.rank[m] if what == "rank" else _visible(summary.regret[m])
         width, alpha, above = (2.6, 1.0, 3) if thick else (1.3, 0.85, 2)

@@ -35,14 +35,14 @@ class Lessons:
     def __init__(self, table: MetaDataset, folder: Path, training: SurrogateTraining, seed: int) -> None:
         self.table = table
         self._folder, self._training, self._seed = folder, training, seed
-        self.surrogates = lru_cache(maxsize=1)(self._read_surrogates)
+        self.surrogates = lru_cache(maxsize=2)(self._read_surrogates)
         self.prior = lru_cache(maxsize=1)(self._read_prior)
 
     def has(self, lesson: Lesson) -> bool:
         """Whether a lesson was learned in this folder."""
         if lesson == "prior":
             return (self._folder / f"{_PRIOR}.json").is_file()
-        return all((self._folder / kind / CARD).is_file() for kind in ("performance", "cost"))
+        return all((self._folder / lesson / kind / CARD).is_file() for kind in ("performance", "cost"))
 
     def learn(self, lesson: Lesson) -> None:
         """Learns it, if it wasn't already."""
@@ -51,11 +51,12 @@ class Lessons:
         if lesson == "prior":
             self._learn_prior()
         else:
-            self._learn_surrogates()
+            self._learn_surrogates(lesson)
 
-    def _read_surrogates(self) -> Surrogates:
-        self.learn("surrogates")
-        return Surrogates(read_performance(self._folder / "performance"), read_cost(self._folder / "cost"))
+    def _read_surrogates(self, lesson: Lesson) -> Surrogates:
+        self.learn(lesson)
+        folder = self._folder / lesson
+        return Surrogates(read_performance(folder / "performance"), read_cost(folder / "cost"))
 
     def _read_prior(self) -> CurvePrior:
         self.learn("prior")
@@ -68,7 +69,8 @@ class Lessons:
         write_whole(self._folder / f"{_PRIOR}.safetensors", save(whole))
         write_whole(self._folder / f"{_PRIOR}.json", json.dumps(numbers).encode())
 
-    def _learn_surrogates(self) -> None:
+    def _learn_surrogates(self, lesson: Lesson) -> None:
         from lightning_quicktune.evaluation.surrogate_fit import fit_surrogates  # Lightning takes seconds to import
 
-        fit_surrogates(self.table, self._folder, self._training, self._seed)
+        meta_features: list[str] | None = [] if lesson == "surrogates_undescribed" else None
+        fit_surrogates(self.table, self._folder / lesson, self._training, self._seed, meta_features)

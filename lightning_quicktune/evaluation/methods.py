@@ -1,31 +1,100 @@
-"""What the methods that are compared need."""
+"""The methods that are compared, with the options that take a part of them away."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
 
-from lightning_quicktune.evaluation.pool import TaskPool
-from lightning_quicktune.search.names import SearcherName
-from lightning_quicktune.types import Configuration
+from lightning_quicktune.search.names import Acquisition, SearcherName
 
-Lesson = Literal["surrogates", "prior"]
+if TYPE_CHECKING:
+    from lightning_quicktune.evaluation.pool import TaskPool
+    from lightning_quicktune.types import Configuration
 
-_LESSONS: dict[SearcherName, Lesson] = {"transfer": "surrogates", "quicktune": "surrogates", "curve_transfer": "prior"}
+Lesson = Literal["surrogates", "surrogates_undescribed", "prior"]
+
+_OPTIONS: dict[str, tuple[SearcherName, ...]] = {
+    "acquisition": ("transfer", "quicktune"),
+    "meta_features": ("transfer", "quicktune"),
+    "curve": ("transfer", "curve_transfer"),
+    "cost": ("transfer", "curve_transfer"),
+    "pretraining": ("curve_transfer",),
+}
 _DESCRIBED = ("transfer", "quicktune", "nearest_task_portfolio")
+_LABEL = re.compile(r"[\w .-]+")
 
 
-def lesson_of(method: SearcherName) -> Lesson | None:
-    """What is learned from the other tasks once per fold, and takes long, for a method; none for cheap ones."""
-    return _LESSONS.get(method)
+@dataclass(frozen=True, order=True)
+class Method:
+    """A search method, as it is or without a part of it.
+
+    Args:
+        name: Name of the search method.
+        acquisition: What a candidate is worth to ``transfer`` and ``quicktune``: its improvement at the next slice, at
+            the end of training, or the probability to pass a random threshold at a random horizon.
+        meta_features: Whether surrogates are trained with the meta-features of tasks; ``transfer`` and ``quicktune``.
+        curve: Whether partial curves count. Without, ``transfer`` predicts from configurations alone, and
+            ``curve_transfer`` sees final scores only, so that it trains each configuration it takes up to the end.
+        cost: Whether predicted costs count; ``transfer`` and ``curve_transfer``.
+        pretraining: Whether ``curve_transfer`` knows from other tasks what a configuration is worth and costs. Without,
+            it knows the average shape of a curve and how alike neighbouring configurations are.
+        label: How it is called in tables and figures; by its name and options if not given.
+    """
+
+    name: SearcherName
+    acquisition: Acquisition = "next"
+    meta_features: bool = True
+    curve: bool = True
+    cost: bool = True
+    pretraining: bool = True
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        for option in self.changed:
+            if self.name not in _OPTIONS[option]:
+                raise ValueError(
+                    f"`methods` has {self.name!r} with `{option}: {str(getattr(self, option)).lower()}`, but that "
+                    f"changes nothing there: it is for {' and '.join(_OPTIONS[option])}. Take `{option}` out of the "
+                    "entry in `methods`, or name one of these."
+                )
+        if self.label is not None and not _LABEL.fullmatch(self.label):
+            raise ValueError(
+                f"`label` is {self.label!r}, but MLflow takes letters, digits, spaces and `_.-` in names of metrics. "
+                "Write the `label` in `methods` with these."
+            )
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Names of the options that are not as usual."""
+        return tuple(f.name for f in fields(self) if f.name in _OPTIONS and getattr(self, f.name) != f.default)
+
+    @property
+    def key(self) -> str:
+        """Says what is replayed, for folders: name and options."""
+        parts = [getattr(self, o) if o == "acquisition" else f"no_{o}" for o in self.changed]
+        return "-".join([self.name, *parts])
+
+    @property
+    def shown(self) -> str:
+        """For tables and figures."""
+        return self.label or self.key
+
+    @property
+    def lesson(self) -> Lesson | None:
+        """What is learned from the other tasks once per split, and takes long; none for cheap methods."""
+        if self.name in ("transfer", "quicktune"):
+            return "surrogates" if self.meta_features else "surrogates_undescribed"
+        return "prior" if self.name in ("curve_transfer", "transfer_guarded") else None
+
+    @property
+    def describes_the_task(self) -> bool:
+        """Whether it needs the task's meta-features, and so pays for them."""
+        return self.name in _DESCRIBED and self.meta_features
 
 
-def describes_the_task(method: SearcherName) -> bool:
-    """Whether a method needs the task's meta-features, and so pays for them."""
-    return method in _DESCRIBED
-
-
-def check_default(methods: Sequence[SearcherName], default: Configuration, pools: Mapping[str, TaskPool]) -> None:
+def check_default(methods: Sequence[Method], default: Configuration, pools: Mapping[str, TaskPool]) -> None:
     """Refuses to replay the default configuration where it was not recorded, before anything is trained.
 
     Args:
@@ -37,7 +106,7 @@ def check_default(methods: Sequence[SearcherName], default: Configuration, pools
         ValueError: If it is to be replayed and a task lacks it.
     """
     lacking = sorted(name for name, pool in pools.items() if default.id not in pool.trials)
-    if "default" in methods and lacking:
+    if lacking and any(method.name == "default" for method in methods):
         raise ValueError(
             f"`methods` has `default`, but the default configuration ({default.id}) was not recorded on "
             f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `default` out of "

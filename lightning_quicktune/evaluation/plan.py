@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from lightning_quicktune.evaluation.methods import check_default, lesson_of
+from lightning_quicktune.evaluation.methods import Method, check_default
 from lightning_quicktune.evaluation.pool import TaskPool
 from lightning_quicktune.evaluation.results import Replayed, ReplayKey, ReplayStore
 from lightning_quicktune.evaluation.splits import Split
 from lightning_quicktune.evaluation.workplace import LearnJob, ReplayJob, Workplace
-from lightning_quicktune.search.names import SearcherName
 
 
 class Plan:
@@ -26,6 +26,7 @@ class Plan:
 
     def __init__(self, place: Workplace) -> None:
         self._place, self._settings, self._divider = place, place.settings, place.divider
+        self._seeds = range(self._settings.seed, self._settings.seed + self._settings.n_seeds)
         self.left_out: dict[str, str] = {}
         names = sorted({name for fold in self._divider.test_folds for name in self._divider.held_out(fold)})
         for name in names:
@@ -40,12 +41,12 @@ class Plan:
                 "Collect more configurations, up to full trainings."
             )
         pools = {task: place.whole_pool(task) for task in self.tasks}
-        check_default(self._settings.methods, place.table.space.default, pools)
+        check_default(self._settings.entries, place.table.space.default, pools)
         self._wanted = list(self._keys())
 
     def missing(self, store: ReplayStore) -> tuple[list[LearnJob], list[ReplayJob]]:
         """What must be learned, and then replayed, for the store to be complete."""
-        seeds: dict[tuple[Split, SearcherName, str], list[int]] = {}
+        seeds: dict[tuple[Split, Method, str], list[int]] = {}
         for method, key in self._wanted:
             if store.find(key, self._horizon_s(key.task, key.split)) is None:
                 seeds.setdefault((key.split, method, key.task), []).append(key.seed)
@@ -53,31 +54,32 @@ class Plan:
             ReplayJob(split, method, task, tuple(own), self._horizon_s(task, split))
             for (split, method, task), own in seeds.items()
         ]
-        lessons = {(job.split, lesson) for job in jobs if (lesson := lesson_of(job.method)) is not None}
+        lessons = {(job.split, lesson) for job in jobs if (lesson := job.method.lesson) is not None}
         return [LearnJob(split, lesson) for split, lesson in sorted(lessons)], jobs
 
     def replays(self, store: ReplayStore) -> list[Replayed]:
-        """All of them from a complete store, in the order of settings, folds and methods."""
-        found = [store.find(key, self._horizon_s(key.task, key.split)) for _, key in self._wanted]
-        return [replayed for replayed in found if replayed is not None]
+        """All of them from a complete store, in the order of settings, folds and methods, which go by their labels."""
+        found = [(m, store.find(key, self._horizon_s(key.task, key.split))) for m, key in self._wanted]
+        return [replace(each, key=replace(each.key, method=m.shown)) for m, each in found if each is not None]
 
-    def _keys(self) -> Iterator[tuple[SearcherName, ReplayKey]]:
+    def _keys(self) -> Iterator[tuple[Method, ReplayKey]]:
         """Replays of one split follow each other, so that a process needs few training tables at a time."""
         settings = self._settings
         seeds: dict[Split, list[int]] = {}
         for setting in settings.setting_names:
             for fold in self._divider.test_folds:
-                for seed in range(settings.seed, settings.seed + settings.n_seeds):
+                for seed in self._seeds:
                     seeds.setdefault(self._divider.split(setting, fold, seed), []).append(seed)
         for split, own in seeds.items():
-            for method in settings.methods:
+            for method in settings.entries:
                 for task in (task for task in self._divider.held_out(split.fold) if task in self.tasks):
-                    yield from ((method, ReplayKey(split, method, task, seed)) for seed in own)
+                    yield from ((method, ReplayKey(split, method.key, task, seed)) for seed in own)
 
     def _pools(self, task: str) -> list[TaskPool]:
         """The whole pool of a task, and each part of it that is searched."""
-        splits = [self._divider.split(setting, "", half) for setting in self._settings.setting_names for half in (0, 1)]
-        return [self._place.whole_pool(task), *(self._place.pool(task, split) for split in splits)]
+        settings = self._settings
+        splits = {self._divider.split(setting, "", seed) for setting in settings.setting_names for seed in self._seeds}
+        return [self._place.whole_pool(task), *(self._place.pool(task, split) for split in sorted(splits))]
 
     def _horizon_s(self, task: str, split: Split) -> float:
         pool = self._place.pool(task, split)

@@ -211,6 +211,12 @@ def _full_training_s(rows: Sequence[CurveRow], task: TaskInfo, cost: CostName) -
             "trainings, so their cost must be recorded. Set `cost` to the other one of cost_s and cost_cpu_s, or "
             "leave the task out of the meta-dataset."
         )
+    unpaid = sum(not math.isfinite(sum(costs_of(row, cost))) for row in rows)
+    if unpaid:
+        raise ValueError(
+            f"{unpaid} of {len(rows)} trials of task {task.name!r} lack a `{cost}`, so a replay of them has no end in "
+            "time. Set `cost` to the other one of cost_s and cost_cpu_s, or leave these trials out of the meta-dataset."
+        )
     return middle
 
 

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from lightning_quicktune.evaluation.comparison import Comparison
 from lightning_quicktune.evaluation.results import write_whole
 from lightning_quicktune.evaluation.settings import SettingName
@@ -50,13 +52,14 @@ def publish(
 
 
 def metrics_of(
-    summaries: Mapping[SettingName, Sequence[Summary]], comparisons: Sequence[Comparison]
+    summaries: Mapping[SettingName, Sequence[Summary]], comparisons: Sequence[Comparison], calibration: pd.DataFrame
 ) -> dict[str, float]:
-    """Mean regrets, and the primary comparison.
+    """Mean regrets, the primary comparison, and calibration.
 
     Args:
         summaries: What was found, by setting.
         comparisons: Comparisons of methods.
+        calibration: Means by setting, method and budget; may be empty.
     """
     metrics = {
         f"{setting}/{method}/regret_{budget:g}{'s' if summary.unit == 's' else ''}": float(summary.regret[m, b])
@@ -68,4 +71,8 @@ def metrics_of(
     for each in comparisons:
         if each.is_primary:
             metrics |= {"primary/gain": each.gain, "primary/lower": each.lower, "primary/upper": each.upper}
+    for row in calibration.to_dict("records"):
+        name = f"{row.pop('setting')}/{row.pop('method')}"
+        at = row.pop("budget")
+        metrics |= {f"{name}/{what}_at_{at:g}": float(value) for what, value in row.items()}
     return metrics

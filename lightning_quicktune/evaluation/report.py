@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from lightning_quicktune.evaluation.comparison import Comparison
 from lightning_quicktune.evaluation.figure import LOWEST
 from lightning_quicktune.evaluation.intervals import LEVEL
-from lightning_quicktune.evaluation.methods import describes_the_task
+from lightning_quicktune.evaluation.regret import EQUAL
 from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
 from lightning_quicktune.evaluation.summary import Summary
 
@@ -20,6 +21,11 @@ _SETTINGS = {
     "the other half.",
 }
 
+_FREE = (
+    "; thinking is free, so that seconds of this machine aren't added to those of the machine the trials were recorded "
+    "on: see its price below."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Findings:
@@ -28,14 +34,18 @@ class Findings:
     Args:
         summaries: The comparison at the settings' budgets, by setting; those in seconds follow those in full trainings.
         comparisons: One method against the others, the primary one first.
+        calibration: Means by setting, method and budget, of methods that predict distributions; may be empty.
         thinking: CPU seconds per suggestion of each method, median over replays.
         left_out: Why tasks were not replayed, by name.
+        charges_thinking: Whether thinking was paid.
     """
 
     summaries: Mapping[SettingName, Sequence[Summary]]
     comparisons: Sequence[Comparison]
+    calibration: pd.DataFrame
     thinking: Mapping[str, float]
     left_out: Mapping[str, str]
+    charges_thinking: bool
 
 
 def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[str], figures: Sequence[str]) -> str:
@@ -55,6 +65,7 @@ def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
         for summary in summaries:
             parts += _tables(summary, settings)
     parts += _exploratory(findings.comparisons)
+    parts += _calibration(findings.calibration)
     parts += ["## Thinking", "CPU milliseconds per suggestion, median over replays.", _thinking(findings.thinking)]
     return "\n\n".join(parts) + "\n"
 
@@ -64,20 +75,41 @@ def _facts(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
     learned = (
         "all other folds" if settings.train_folds is None else f"folds {settings.train_folds} but the replayed one"
     )
-    described = [method for method in settings.methods if describes_the_task(method)]
+    described = [method.shown for method in settings.entries if method.describes_the_task]
     lines = [
         f"- Meta-dataset: {settings.meta_dataset}",
         f"- Tasks: {n_tasks} replayed, {len(findings.left_out)} left out; {settings.n_seeds} seeds.",
         f"- Folds by {settings.folds}: {', '.join(test_folds)} replayed; methods learn from {learned}"
         + (f", {settings.train_share:.0%} of these tasks." if settings.train_share < 1 else "."),
         f"- Time: recorded `{settings.cost}`"
-        + ("; methods pay for their thinking." if settings.charge_thinking else "; thinking is free.")
+        + ("; methods pay for their thinking in CPU seconds of this machine." if findings.charges_thinking else _FREE)
         + " What is learned before the new task is known is free.",
         f"- {', '.join(described)} pay for the meta-features of the task."
         if described
         else "- No method uses meta-features.",
     ]
+    refitted = [method.shown for method in settings.entries if method.name == "quicktune"]
+    if refitted:
+        lines.append(
+            f"- {', '.join(refitted)} refits its surrogates at every observation up to the 20th, then at every tenth."
+        )
+    alike = _alike(findings.summaries)
+    if alike:
+        lines.append(
+            f"- One replay per task: {'; '.join(alike)}; every seed gives the same, so that seeds add nothing."
+        )
     return lines + [f"- Left out: {name}, {reason}." for name, reason in findings.left_out.items()]
+
+
+def _alike(summaries: Mapping[SettingName, Sequence[Summary]]) -> list[str]:
+    """Methods whose replays were the same with every seed, by setting."""
+    found: list[str] = []
+    for setting, (summary, *_) in summaries.items():
+        varies = (np.ptp(summary.per_seed, axis=2) > EQUAL).any(axis=(1, 2))
+        names = [method for method, varying in zip(summary.methods, varies, strict=True) if not varying]
+        if names and summary.per_seed.shape[2] > 1:
+            found.append(f"{', '.join(names)} in {setting}")
+    return found
 
 
 def _primary(comparisons: Sequence[Comparison]) -> list[str]:
@@ -108,6 +140,24 @@ def _exploratory(comparisons: Sequence[Comparison]) -> list[str]:
         "## Exploratory comparisons",
         f"{others[0].method} against each other method, paired by task: how much lower its regret is. Not named "
         f"beforehand; p of {len(others)} permutation tests, corrected by Holm.",
+        "\n".join(lines),
+    ]
+
+
+def _calibration(means: pd.DataFrame) -> list[str]:
+    if means.empty:
+        return []
+    columns = [column for column in means.columns if column.startswith("coverage_")]
+    heads = [f"{column.removeprefix('coverage_')} % interval" for column in columns]
+    lines = ["| setting | method | budget | " + " | ".join(heads) + " | log density |", "|---" * (4 + len(heads)) + "|"]
+    for row in means.to_dict("records"):
+        cells = [row["setting"], row["method"], f"{row['budget']:g}", *(f"{row[column]:.1%}" for column in columns)]
+        lines.append("| " + " | ".join([*cells, f"{row['log_density']:.2f}"]) + " |")
+    return [
+        "## Calibration",
+        "How many of the final scores that a replay hadn't seen lie in the predicted central intervals, before any "
+        "observation (0) and after a budget in full trainings; and the mean log density of these scores, in units of "
+        "the task's best minus median score (higher is better). Means over replays, then over tasks.",
         "\n".join(lines),
     ]
 

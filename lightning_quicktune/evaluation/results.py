@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lightning_quicktune.evaluation.calibration import Calibrated
 from lightning_quicktune.evaluation.regret import Observed
 from lightning_quicktune.evaluation.splits import Split
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +44,7 @@ class Replayed:
         best: Its incumbents, in the order of time.
         thinking_s: CPU seconds the method took to choose.
         n_suggestions: How often it chose.
+        calibration: How well it predicted the final scores that it hadn't seen, at some moments.
     """
 
     key: ReplayKey
@@ -50,6 +52,7 @@ class Replayed:
     best: tuple[Observed, ...]
     thinking_s: float
     n_suggestions: int
+    calibration: tuple[Calibrated, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -60,7 +63,8 @@ class Replayed:
         """Reads what ``to_dict`` wrote."""
         key = {**record["key"], "split": Split(**record["key"]["split"])}
         best = tuple(Observed(**each) for each in record["best"])
-        return cls(**{**record, "key": ReplayKey(**key), "best": best})
+        calibration = tuple(Calibrated(**{**c, "covered": tuple(c["covered"])}) for c in record["calibration"])
+        return cls(**{**record, "key": ReplayKey(**key), "best": best, "calibration": calibration})
 
 
 class ReplayStore:
@@ -104,7 +108,7 @@ class ReplayStore:
             changes = "; ".join(f"{n} was {known.get(n)!r} and is now {wanted.get(n)!r}" for n in differing)
             raise ValueError(
                 f"{path} holds another evaluation: {changes}. Replays of both can't be compared. "
-                "Set `output` to another folder, or go on with the settings of before."
+                "Set `output` to another folder, or go on with the settings and the code of before."
             )
 
 

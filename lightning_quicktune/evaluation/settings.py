@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lightning_quicktune.evaluation.methods import Method
 from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 
 CostName = Literal["cost_s", "cost_cpu_s"]
 SettingName = Literal["known", "new"]
-FACT_PREFIX = "fact:"
+FACT_PREFIX, WORD_PREFIX = "fact:", "name:"
+_FOLDS = re.compile(r"seed|fact:.+|name:[1-9]\d*")
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,14 @@ class PrimaryComparison:
     """The one comparison that was named before any result was seen; all others are exploratory.
 
     Args:
-        method: The method that is expected to win.
+        method: The method that is expected to win, by its label.
         against: The method that it must beat.
         budget: After how many full trainings they are compared.
         setting: Whether the pool's configurations are known from other tasks, or new.
     """
 
-    method: SearcherName
-    against: SearcherName
+    method: str
+    against: str
     budget: float
     setting: SettingName
 
@@ -56,15 +59,20 @@ class EvaluateSettings:
 
     Args:
         meta_dataset: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
-        output: Folder of this evaluation; the same command goes on where it stopped. Take another one after a change
-            of a method's code: what was replayed is not replayed again.
-        methods: Search methods to compare.
+        output: Folder of this evaluation; the same command goes on where it stopped, and refuses to after a change
+            of the methods' code.
+        methods: Search methods to compare: names, or mappings of a name and options such as
+            ``{name: curve_transfer, cost: false, label: no cost}``.
         setting: ``known`` lets methods learn from other tasks about the very configurations they choose from; ``new``
-            shows them one half of the configurations, of other tasks, and lets them choose from the other half.
+            shows them one half of the configurations, of other tasks, and lets them choose from the other half; each
+            pair of seeds halves anew, and what takes training is learned anew for each half.
+        n_halvings: Draws of halves that pairs of seeds take in turn; fewer than pairs save training.
         budgets: What a search may spend, in full trainings; regret is reported at each.
         budgets_s: The same in seconds.
-        folds: How tasks are held out: ``seed`` for random folds, or ``fact:NAME`` for one fold per value of a fact of
-            the tasks, such as their domain.
+        calibration_budgets: When predicted final scores are compared with the recorded ones, of methods that predict a
+            distribution, in full trainings: 0 for before any observation.
+        folds: How tasks are held out: ``seed`` for random folds, ``fact:NAME`` for one fold per value of a fact of the
+            tasks, such as their domain, or ``name:2`` for one per second word of names such as ``suite-towns-dates``.
         n_folds: Number of random folds.
         test_folds: Names of the folds that are replayed; all of them if not given. Random folds are named 0, 1, ...
         train_folds: Names of the folds that may be learned from; all of them if not given. Of these, the fold that is
@@ -73,7 +81,9 @@ class EvaluateSettings:
         n_seeds: Replays of each method on each task.
         seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
         cost: Recorded cost that moves the simulated clock: wall seconds, or CPU seconds where the machine was shared.
-        charge_thinking: Whether the CPU time a method takes to choose is spent from its budget too.
+        charge_thinking: Whether the CPU time a method takes to choose, on this machine, is spent from its budget too.
+            If not given, it is where trials were recorded with the reference step of their device, and not in imported
+            tables, whose seconds are of another machine.
         primary: The comparison that was named beforehand, if there is one.
         surrogates: How the surrogates of ``transfer`` and ``quicktune`` are trained.
         n_processes: Replays that run at the same time, each in a process of one thread.
@@ -82,41 +92,38 @@ class EvaluateSettings:
 
     meta_dataset: str
     output: str
-    methods: list[SearcherName] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
+    methods: list[SearcherName | Method] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
     setting: Literal["known", "new", "both"] = "known"
     budgets: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0, 3.0, 5.0, 10.0])
     budgets_s: list[float] = field(default_factory=list)
+    calibration_budgets: list[float] = field(default_factory=list)
     folds: str = "seed"
     n_folds: int = 5
     test_folds: list[int | str] | None = None
     train_folds: list[int | str] | None = None
     train_share: float = 1.0
+    n_halvings: int = 5
     n_seeds: int = 10
     seed: int = 0
     cost: CostName = "cost_s"
-    charge_thinking: bool = True
+    charge_thinking: bool | None = None
     primary: PrimaryComparison | None = None
     surrogates: SurrogateTraining = field(default_factory=SurrogateTraining)
     n_processes: int = 1
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("evaluate"))
 
     def __post_init__(self) -> None:
-        for name, least in (("n_folds", 2), ("n_seeds", 1), ("n_processes", 1)):
+        for name, least in (("n_folds", 2), ("n_halvings", 1), ("n_seeds", 1), ("n_processes", 1)):
             _check_count(name, getattr(self, name), least)
-        if not self.methods or len(set(self.methods)) < len(self.methods):
-            raise ValueError(
-                f"`methods` is {self.methods}, but each method is replayed once per task and seed. "
-                "List at least one, and each once."
-            )
+        self._check_methods()
         _check_budgets("budgets", self.budgets)
         if self.budgets_s:
             _check_budgets("budgets_s", self.budgets_s)
-        if self.folds != "seed" and not self.folds.removeprefix(FACT_PREFIX):
-            raise ValueError("`folds` is 'fact:' without the fact's name. Write, for example, `folds: fact:domain`.")
-        if self.folds != "seed" and not self.folds.startswith(FACT_PREFIX):
+        _check_moments(self.calibration_budgets, self.budgets[-1])
+        if not _FOLDS.fullmatch(self.folds):
             raise ValueError(
-                f"`folds` is {self.folds!r}, but tasks are held out at random or by one of their facts. "
-                "Write `folds: seed`, or `folds: fact:domain` with the fact's name."
+                f"`folds` is {self.folds!r}, but tasks are held out at random, by one of their facts or by a word of "
+                "their names. Write `folds: seed`, `folds: fact:domain` with the fact's name, or `folds: name:2`."
             )
         if not 0.0 < self.train_share <= 1.0:
             raise ValueError(
@@ -127,13 +134,27 @@ class EvaluateSettings:
             self._check_primary(self.primary)
 
     @property
+    def entries(self) -> tuple[Method, ...]:
+        """The methods with their options."""
+        return tuple(each if isinstance(each, Method) else Method(each) for each in self.methods)
+
+    @property
     def setting_names(self) -> tuple[SettingName, ...]:
         """The settings that are replayed."""
         return ("known", "new") if self.setting == "both" else (self.setting,)
 
+    def _check_methods(self) -> None:
+        labels = [each.shown for each in self.entries]
+        if not labels or len(set(labels)) < len(labels) or len({each.key for each in self.entries}) < len(labels):
+            raise ValueError(
+                f"`methods` is {labels}, but each method is replayed once per task and seed, under its own label. "
+                "List at least one, and each once."
+            )
+
     def _check_primary(self, primary: PrimaryComparison) -> None:
-        others = [method for method in self.methods if method != primary.method]
-        self._check_named("method", primary.method, self.methods, "methods")
+        labels = [each.shown for each in self.entries]
+        others = [label for label in labels if label != primary.method]
+        self._check_named("method", primary.method, labels, "methods")
         self._check_named("against", primary.against, others, "methods")
         self._check_named("budget", primary.budget, self.budgets, "budgets")
         self._check_named("setting", primary.setting, self.setting_names, "setting")
@@ -149,6 +170,14 @@ class EvaluateSettings:
 def _check_count(name: str, value: int, least: int) -> None:
     if value < least:
         raise ValueError(f"`{name}` is {value}, but it counts things, at least {least}. Raise `{name}`.")
+
+
+def _check_moments(moments: list[float], last: float) -> None:
+    if sorted(set(moments)) != moments or (moments and not 0 <= moments[0] <= moments[-1] <= last):
+        raise ValueError(
+            f"`calibration_budgets` is {moments}, but they are rising moments of a replay, from 0 to the last of "
+            f"`budgets`, which is {last:g}. Write, for example, `calibration_budgets: [0, {last:g}]`."
+        )
 
 
 def _check_budgets(name: str, budgets: list[float]) -> None:

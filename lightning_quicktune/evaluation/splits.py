@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from lightning_quicktune.evaluation.settings import FACT_PREFIX, EvaluateSettings, SettingName
+from lightning_quicktune.evaluation.settings import FACT_PREFIX, WORD_PREFIX, EvaluateSettings, SettingName
 from lightning_quicktune.metadataset.splits import task_folds
 from lightning_quicktune.metadataset.table import TEST, MetaDataset, counts
 
@@ -19,31 +20,34 @@ class Split:
     Args:
         setting: Whether the pool's configurations are known from other tasks, or new.
         fold: Name of the fold whose tasks are replayed.
+        halving: Which draw of halves; 0 where configurations are known.
         half: Which half of the configurations the pool is, 0 or 1; 0 where they are known.
     """
 
     setting: SettingName
     fold: str
+    halving: int
     half: int
 
     @property
     def name(self) -> str:
         """For folders and messages."""
-        return f"{self.setting}-{self.fold}-{self.half}"
+        return f"{self.setting}-{self.fold}-{self.halving}-{self.half}"
 
 
 class Divider:
     """Divides the tasks of a meta-dataset into folds and its configurations into halves.
 
-    Halves are drawn once; replays of even seeds search the first and those of odd seeds the second, while methods
-    learn from the other one. The default configuration is in both pools, and in neither table of new configurations.
+    Each pair of seeds takes the next of ``n_halvings`` draws: the even one searches the first half and the odd one the
+    second, while methods learn from the other one, so that intervals know of the luck of the draw. The default
+    configuration is in both pools, and in neither table of new configurations.
 
     Args:
         table: The meta-dataset.
         settings: How it is divided.
 
     Raises:
-        ValueError: If a task lacks the fact that folds are made by, or there is no fold of a name.
+        ValueError: If there is one task only, tasks lack what folds are made by, or there is no fold of a name.
     """
 
     def __init__(self, table: MetaDataset, settings: EvaluateSettings) -> None:
@@ -54,13 +58,15 @@ class Divider:
         self.train_folds = self._named("train_folds", settings.train_folds)
         for fold in self.test_folds:
             self.learned_tasks(fold)
-        ids = np.array(sorted(set(table.trials["config_id"]) - {self._default}), dtype=object)
-        order = np.random.default_rng(settings.seed).permutation(len(ids))
-        self._halves = tuple(frozenset(ids[part].tolist()) for part in np.array_split(order, 2))
+        self._ids = np.array(sorted(set(table.trials["config_id"]) - {self._default}), dtype=object)
+        self._halves = lru_cache(maxsize=None)(self._draw_halves)
 
     def split(self, setting: SettingName, fold: str, seed: int) -> Split:
         """The division for a replay of one seed."""
-        return Split(setting, fold, seed % 2 if setting == "new" else 0)
+        if setting == "known":
+            return Split(setting, fold, 0, 0)
+        pair, half = divmod(seed, 2)
+        return Split(setting, fold, pair % self._settings.n_halvings, half)
 
     def held_out(self, fold: str) -> tuple[str, ...]:
         """Tasks of a fold."""
@@ -84,7 +90,7 @@ class Divider:
 
     def searched(self, split: Split) -> frozenset[str] | None:
         """Ids of the configurations that a pool is made of; none if all of them are."""
-        return self._halves[split.half] | {self._default} if split.setting == "new" else None
+        return self._halves(split.halving)[split.half] | {self._default} if split.setting == "new" else None
 
     def learned_table(self, visible: MetaDataset, split: Split) -> MetaDataset:
         """What methods may learn from.
@@ -99,6 +105,10 @@ class Divider:
             return table
         trials = table.trials[~table.trials["config_id"].isin(list(searched))].reset_index(drop=True)
         return MetaDataset(trials, table.tasks, table.space, {**table.meta, **counts(trials, table.tasks)})
+
+    def _draw_halves(self, halving: int) -> tuple[frozenset[str], ...]:
+        order = np.random.default_rng([self._settings.seed, halving]).permutation(len(self._ids))
+        return tuple(frozenset(self._ids[part].tolist()) for part in np.array_split(order, 2))
 
     def _named(self, key: str, names: Sequence[int | str] | None) -> tuple[str, ...]:
         if names is None:
@@ -124,9 +134,16 @@ def without_test(table: MetaDataset, cost: str) -> MetaDataset:
 
 
 def _folds(table: MetaDataset, settings: EvaluateSettings) -> dict[str, tuple[str, ...]]:
+    if len(table.task_names) < 2:
+        raise ValueError(
+            f"{settings.meta_dataset} has trials of {len(table.task_names)} task, but methods are replayed on one task "
+            "with what they learned from others. Collect trials of a second task, or set `meta_dataset` to another one."
+        )
     if settings.folds == "seed":
         folds = task_folds(table.task_names, settings.n_folds, settings.seed)
         return {str(number): names for number, names in enumerate(folds)}
+    if settings.folds.startswith(WORD_PREFIX):
+        return _by_value(_words(table.task_names, int(settings.folds.removeprefix(WORD_PREFIX))))
     fact = settings.folds.removeprefix(FACT_PREFIX)
     values = {name: table.task_info(name).facts.get(fact) for name in table.task_names}
     lacking = [name for name, value in values.items() if value is None]
@@ -137,6 +154,20 @@ def _folds(table: MetaDataset, settings: EvaluateSettings) -> dict[str, tuple[st
             f"({', '.join(lacking[:5])}); they have {', '.join(known) or 'no facts'}. Name one that all tasks have, or "
             "write `folds: seed`."
         )
+    return _by_value(values)
+
+
+def _words(names: Sequence[str], place: int) -> dict[str, str]:
+    short = [name for name in names if len(name.split("-")) < place]
+    if short:
+        raise ValueError(
+            f"`folds` is 'name:{place}', but {len(short)} of {len(names)} names of tasks have fewer words between "
+            f"hyphens ({', '.join(short[:5])}). Write a lower number, `folds: fact:NAME` or `folds: seed`."
+        )
+    return {name: name.split("-")[place - 1] for name in names}
+
+
+def _by_value(values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     return {
         str(value): tuple(name for name in values if values[name] == value)
         for value in sorted(set(values.values()), key=str)

@@ -147,6 +147,7 @@ def _cells(
     return {
         "setting": [key.split.setting] * n,
         "fold": [key.split.fold] * n,
+        "halving": [key.split.halving] * n,
         "half": [key.split.half] * n,
         "method": [key.method] * n,
         "seed": [key.seed] * n,

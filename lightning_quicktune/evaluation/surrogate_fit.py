@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from functools import partial
 from pathlib import Path
 
 from lightning import LightningModule, Trainer, seed_everything
@@ -16,7 +17,9 @@ from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 
 
-def fit_surrogates(table: MetaDataset, folder: Path, training: SurrogateTraining, seed: int) -> None:
+def fit_surrogates(
+    table: MetaDataset, folder: Path, training: SurrogateTraining, seed: int, meta_features: list[str] | None
+) -> None:
     """Trains the surrogates of performance and cost on all tasks of a table.
 
     Args:
@@ -24,16 +27,19 @@ def fit_surrogates(table: MetaDataset, folder: Path, training: SurrogateTraining
         folder: Where the surrogates are written, and the meta-dataset they were trained on.
         training: How long, and how large.
         seed: Seed of the training.
+        meta_features: Names of the meta-features to use; none for all of them.
     """
     source = str(save(table, folder / "meta_dataset"))
-    _fit(PerformanceSurrogate(str(folder / "performance"), n_support=training.n_support), source, training, seed)
-    _fit(CostSurrogate(str(folder / "cost")), source, training, seed)
+    data = partial(
+        MetaDatasetModule, source, steps_per_epoch=training.steps_per_epoch, seed=seed, meta_features=meta_features
+    )
+    _fit(PerformanceSurrogate(str(folder / "performance"), n_support=training.n_support), data(), training, seed)
+    _fit(CostSurrogate(str(folder / "cost")), data(), training, seed)
 
 
-def _fit(module: LightningModule, source: str, training: SurrogateTraining, seed: int) -> None:
+def _fit(module: LightningModule, data: MetaDatasetModule, training: SurrogateTraining, seed: int) -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     seed_everything(seed, verbose=False)
-    data = MetaDatasetModule(source, steps_per_epoch=training.steps_per_epoch, seed=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers")  # tables in memory need none
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval")

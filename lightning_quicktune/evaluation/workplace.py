@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
+from lightning_quicktune.evaluation.calibration import Calibrated, calibrate, forecast_of
 from lightning_quicktune.evaluation.lessons import Lessons
-from lightning_quicktune.evaluation.methods import Lesson, describes_the_task
+from lightning_quicktune.evaluation.methods import Lesson, Method
 from lightning_quicktune.evaluation.pool import TaskPool, part_of, task_pool
 from lightning_quicktune.evaluation.regret import incumbents
 from lightning_quicktune.evaluation.replay import replay
 from lightning_quicktune.evaluation.results import Replayed, ReplayKey, write_replays
+from lightning_quicktune.evaluation.searchers import replayed_searcher
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.splits import Divider, Split, without_test
 from lightning_quicktune.metadataset.folder import load
-from lightning_quicktune.search.build import SearchContext, build_searcher
-from lightning_quicktune.search.names import SearcherName
+from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
+from lightning_quicktune.search.build import SearchContext
 from lightning_quicktune.search.pool import shuffled
 
-_TABLES = 2  # training tables kept at a time: jobs come sorted by split
+_POOLS = 64  # pools kept at a time: jobs come sorted by split
+_TABLES = 2  # training tables kept at a time
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ReplayJob:
     """
 
     split: Split
-    method: SearcherName
+    method: Method
     task: str
     seeds: tuple[int, ...]
     horizon_s: float
@@ -69,8 +72,16 @@ class Workplace:
         self.divider = Divider(self.table, settings)
         self.output = Path(settings.output)
         self.whole_pool = lru_cache(maxsize=None)(self._whole_pool)
-        self.pool = lru_cache(maxsize=None)(self._pool)
+        self.pool = lru_cache(maxsize=_POOLS)(self._pool)
         self.lessons = lru_cache(maxsize=_TABLES)(self._lessons)
+
+    @property
+    def charges_thinking(self) -> bool:
+        """Whether thinking is paid: as the settings say, else where the costs of the table are this package's own."""
+        wanted = self.settings.charge_thinking
+        if wanted is not None:
+            return wanted
+        return bool((self.table.trials["reference_step_s"].dropna() != REFERENCE_STEP_S).any())
 
     def do(self, job: LearnJob | ReplayJob) -> list[Replayed]:
         """Does a job; what comes of it is on disk on return.
@@ -93,16 +104,23 @@ class Workplace:
 
     def _replay(self, job: ReplayJob, seed: int) -> Replayed:
         pool = self.pool(job.task, job.split)
-        description_s = pool.task.meta_features_cost_s if describes_the_task(job.method) else 0.0
+        description_s = pool.task.meta_features_cost_s if job.method.describes_the_task else 0.0
         own_seed = _seed_of(seed, job.task)
-        searcher = build_searcher(job.method, self._context(pool, job.split, own_seed))
+        context = self._context(pool, job, own_seed)
+        searcher = replayed_searcher(job.method, context)
         trials = pool.draw(own_seed)
-        played = replay(searcher, pool, trials, job.horizon_s, self.settings.charge_thinking, description_s)
-        key = ReplayKey(job.split, job.method, job.task, seed)
-        return Replayed(key, job.horizon_s, incumbents(played.observed), played.thinking_s, played.n_suggestions)
+        played = replay(searcher, pool, trials, job.horizon_s, self.charges_thinking, description_s)
+        key = ReplayKey(job.split, job.method.key, job.task, seed)
+        calibration: tuple[Calibrated, ...] = ()
+        moments = self.settings.calibration_budgets
+        forecast = forecast_of(job.method, context) if moments else None
+        if forecast is not None:
+            calibration = calibrate(forecast, played.observed, pool, trials, moments)
+        best = incumbents(played.observed)
+        return Replayed(key, job.horizon_s, best, played.thinking_s, played.n_suggestions, calibration)
 
-    def _context(self, pool: TaskPool, split: Split, seed: int) -> SearchContext:
-        lessons = self.lessons(split)
+    def _context(self, pool: TaskPool, job: ReplayJob, seed: int) -> SearchContext:
+        lessons, lesson = self.lessons(job.split), job.method.lesson
         return SearchContext(
             pool=shuffled(pool.configurations, seed),
             task=pool.task,
@@ -110,7 +128,7 @@ class Workplace:
             reference_step_s=pool.reference_step_s(),
             seed=seed,
             table=lessons.table,
-            surrogates=lessons.surrogates,
+            surrogates=None if lesson in (None, "prior") else partial(lessons.surrogates, lesson),
             prior=lessons.prior,
         )
 

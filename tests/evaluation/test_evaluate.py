@@ -9,13 +9,15 @@ from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.evaluation.evaluate import evaluate
+from lightning_quicktune.evaluation.methods import Method
 from lightning_quicktune.evaluation.pool import task_pool
+from lightning_quicktune.evaluation.searchers import replayed_searcher
 from lightning_quicktune.evaluation.settings import PrimaryComparison
 from lightning_quicktune.evaluation.splits import Split
 from lightning_quicktune.evaluation.workplace import Workplace
 from lightning_quicktune.metadataset.folder import load, save
+from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
 from lightning_quicktune.metadataset.splits import task_folds
-from lightning_quicktune.search.build import build_searcher
 
 
 def results_of(evaluated):
@@ -74,7 +76,7 @@ def test_new_configurations_are_searched_by_halves(settings, source):
     ids = set(table.trials["config_id"]) - {table.space.default.id}
     pools, learned = [], []
     for half in (0, 1):
-        split = Split("new", "0", half)
+        split = Split("new", "0", 0, half)
         pools.append({c.id for c in place.pool("t0", split).configurations})
         learned.append(set(place.divider.learned_table(place.visible, split).trials["config_id"]))
         assert set(rows[rows["half"] == half]["config_id"]) <= pools[half]
@@ -123,14 +125,49 @@ def test_methods_and_seeds_may_be_added_later(settings, tmp_path):
     assert evaluated.summaries["known"][0].methods == ("default", "random")
 
 
-def test_a_replay_that_fails_says_which_and_keeps_the_others(settings, tmp_path, monkeypatch):
-    def fail(name, context):
-        if name == "random":
-            raise ValueError("no order")
-        return build_searcher(name, context)
+def test_a_method_without_a_part_of_it_is_another_one(settings, tmp_path):
+    parts = [Method("curve_transfer", cost=False, label="free"), Method("curve_transfer", curve=False)]
+    evaluated = evaluate(settings(methods=["curve_transfer", *parts], n_seeds=1))
+    assert evaluated.summaries["known"][0].methods == ("curve_transfer", "free", "curve_transfer-no_curve")
+    folders = {path.parent.name for path in files_of(tmp_path / "evaluation")}
+    assert folders == {"curve_transfer", "curve_transfer-no_cost", "curve_transfer-no_curve"}
+    rows = results_of(evaluated)
+    assert set(rows["method"]) == {"curve_transfer", "free", "curve_transfer-no_curve"}
 
-    monkeypatch.setattr("lightning_quicktune.evaluation.workplace.build_searcher", fail)
-    with pytest.raises(RuntimeError, match=r"method='random'.* failed: ValueError: no order.*the same command again"):
+
+def test_calibration_is_measured_where_distributions_are_predicted(settings, tracking):
+    evaluated = evaluate(settings(methods=["curve_transfer", "random"], n_seeds=1, calibration_budgets=[0.0, 2.0]))
+    table = pd.read_parquet(evaluated.report.parent / "calibration.parquet")
+    assert set(table["method"]) == {"curve_transfer"}
+    assert table.groupby("budget")["n"].max().tolist() == [12, 11]
+    assert table["log_density"].notna().all()
+    assert "| known | curve_transfer | 2 | " in evaluated.report.read_text()
+    run = MlflowClient(tracking.uri).get_run(evaluated.run_id)
+    expected = table[table["budget"] == 0]["coverage_80"].mean()
+    assert run.data.metrics["known/curve_transfer/coverage_80_at_0"] == pytest.approx(expected)
+
+
+def test_methods_that_no_seed_changes_are_named(settings):
+    assert "One replay per task: default in known; every seed" in evaluate(settings()).report.read_text()
+
+
+@pytest.mark.parametrize(("charge", "is_charged"), [(None, True), (False, False)])
+def test_thinking_is_paid_where_seconds_are_of_one_kind(settings, source, tmp_path, charge, is_charged):
+    assert Workplace(settings(charge_thinking=charge)).charges_thinking == is_charged
+    table = load(source)
+    imported = replace(table, trials=table.trials.assign(reference_step_s=REFERENCE_STEP_S))
+    folder = str(save(imported, tmp_path / "imported"))
+    assert not Workplace(settings(charge_thinking=charge, meta_dataset=folder)).charges_thinking
+
+
+def test_a_replay_that_fails_says_which_and_keeps_the_others(settings, tmp_path, monkeypatch):
+    def fail(method, context):
+        if method.name == "random":
+            raise ValueError("no order")
+        return replayed_searcher(method, context)
+
+    monkeypatch.setattr("lightning_quicktune.evaluation.workplace.replayed_searcher", fail)
+    with pytest.raises(RuntimeError, match=r"name='random'.* failed: ValueError: no order.*the same command again"):
         evaluate(settings(methods=["default", "random"]))
     assert files_of(tmp_path / "evaluation")
 
@@ -139,16 +176,16 @@ def test_transfer_learns_from_the_other_tasks_only(settings, tmp_path):
     evaluated = evaluate(settings(methods=["transfer", "random"], n_seeds=1))
     folds = task_folds(["flat", *(f"t{i}" for i in range(5))], 2, 0)
     for number, held_out in enumerate(folds):
-        folder = tmp_path / "evaluation" / "lessons" / f"known-{number}-0"
+        folder = tmp_path / "evaluation" / "lessons" / f"known-{number}-0-0" / "surrogates"
         assert set(load(folder / "meta_dataset").task_names).isdisjoint(held_out)
         for kind in ("performance", "cost"):
             facts = json.loads((folder / kind / "surrogate.json").read_text())["provenance"]
             assert {*facts["training_tasks"], *facts["validation_tasks"]}.isdisjoint(held_out)
     assert not [c for c in load(folder / "meta_dataset", with_test=True).trials.columns if c.startswith("test/")]
     assert (results_of(evaluated)["regret"] >= 0).all()
-    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*")}
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*/*")}
     evaluate(settings(methods=["transfer"], n_seeds=2))  # a new seed, the same surrogates
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*")} == stamps
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*/*")} == stamps
 
 
 def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_path):
@@ -160,6 +197,13 @@ def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_pat
     assert (rows[rows["method"] == "transfer"]["fidelity"] == 0).all()
     assert (rows[rows["method"] == "random"]["fidelity"] > 0).any()
     assert "Mean test score" not in evaluated.report.read_text()
+
+
+def test_replays_of_other_code_are_not_reused(settings, monkeypatch):
+    evaluate(settings(methods=["default"], n_seeds=1))
+    monkeypatch.setattr("lightning_quicktune.evaluation.evaluate.code_fingerprint", lambda: "other")
+    with pytest.raises(ValueError, match=r"code was '.+' and is now 'other'.*Set `output` to another folder"):
+        evaluate(settings(methods=["default"], n_seeds=1))
 
 
 def test_a_server_that_is_away_costs_no_result(settings, tmp_path, caplog):

@@ -12,7 +12,7 @@ def lessons(source, tmp_path):
     return lambda: Lessons(table, tmp_path, SurrogateTraining(epochs=1, steps_per_epoch=3, n_support=32), 0)
 
 
-@pytest.mark.parametrize("lesson", ["surrogates", "prior"])
+@pytest.mark.parametrize("lesson", ["surrogates", "surrogates_undescribed", "prior"])
 def test_a_lesson_is_learned_once(lessons, tmp_path, lesson):
     first = lessons()
     assert not first.has(lesson)
@@ -24,10 +24,16 @@ def test_a_lesson_is_learned_once(lessons, tmp_path, lesson):
 
 
 def test_trained_surrogates_are_read_back(lessons, source):
-    first, again, table = lessons().surrogates(), lessons().surrogates(), load(source)
+    first, again, table = lessons().surrogates("surrogates"), lessons().surrogates("surrogates"), load(source)
     task, configurations = table.task_info("t4"), table.space.sample(3, seed=5)
     asked = (task, configurations, [()] * 3, [4] * 3)
     np.testing.assert_array_equal(first.performance.predict(*asked)[0], again.performance.predict(*asked)[0])
+
+
+def test_surrogates_may_be_trained_without_meta_features(lessons):
+    learned = lessons().surrogates("surrogates_undescribed")
+    for model in (learned.performance, learned.cost):
+        assert model.card.layout.meta_features == ()
 
 
 def test_a_learned_prior_is_read_back(lessons, source):

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -71,6 +72,13 @@ def test_a_full_training_without_cost_is_refused(trials, table_of):
     ]
     with pytest.raises(ValueError, match=r"task 't0' costs 0.0 by `cost_s`.*Set `cost` to the other"):
         task_pool(table_of(free), "t0", "cost_s")
+
+
+def test_a_trial_without_costs_is_refused(with_scores, table_of, configurations):
+    lost = with_scores([0.1, 0.1], math.nan, configurations[1], status="failed", failure="diverged")
+    table = table_of([with_scores([0.3, 0.4, 0.5, 0.6], 2.0, configurations[0]), lost])
+    with pytest.raises(ValueError, match=r"1 of 2 trials of task 't0' lack a `cost_s`.*Set `cost` to the other"):
+        task_pool(table, "t0", "cost_s")
 
 
 def test_a_part_has_measures_of_its_own(trials, table_of, configurations):

@@ -2,16 +2,18 @@ import json
 
 import pytest
 
+from lightning_quicktune.evaluation.calibration import Calibrated
 from lightning_quicktune.evaluation.regret import Observed
 from lightning_quicktune.evaluation.results import Replayed, ReplayKey, ReplayStore, write_replays, write_whole
 from lightning_quicktune.evaluation.splits import Split
 
-SPLIT = Split("new", "law/and order", 1)
+SPLIT = Split("new", "law/and order", 2, 1)
 
 
 def replayed(seed, horizon_s=2.0, task="towns/north"):
     best = (Observed(1.5, "abc", 0, 1, 0.25), Observed(3.0, "def", 0, 2, 0.5))
-    return Replayed(ReplayKey(SPLIT, "random", task, seed), horizon_s, best, 0.1, 2)
+    calibration = (Calibrated(0.0, 5, (0.4, 0.8, 1.0), -0.5),)
+    return Replayed(ReplayKey(SPLIT, "random", task, seed), horizon_s, best, 0.1, 2, calibration)
 
 
 def test_replays_come_back_after_a_restart(tmp_path):
@@ -38,7 +40,9 @@ def test_a_file_that_a_kill_left_unfinished_is_not_read(tmp_path):
 
 def test_another_evaluation_in_the_same_folder_is_refused(tmp_path):
     ReplayStore(tmp_path, {"n_folds": 5, "seed": 0})
-    with pytest.raises(ValueError, match=r"another evaluation: n_folds was 5 and is now 4\..*Set `output`"):
+    with pytest.raises(
+        ValueError, match=r"another evaluation: n_folds was 5 and is now 4\..*Set `output`.*code of before"
+    ):
         ReplayStore(tmp_path, {"n_folds": 4, "seed": 0})
 
 

@@ -4,15 +4,27 @@ import pytest
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.evaluation.methods import Method
 from lightning_quicktune.evaluation.settings import EvaluateSettings, PrimaryComparison, SurrogateTraining
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "evaluate").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "evaluate").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_config_parses(path):
     settings = parse_settings("evaluate", EvaluateSettings, ["--config", str(path)])
     assert settings.budgets[0] > 0
+
+
+def uses_yahpo(path):
+    return path.name != "yahpo.yaml" and "meta_dataset: runs/yahpo_lcbench" in path.read_text()
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGS if uses_yahpo(path)], ids=lambda path: path.name)
+def test_development_names_no_other_folds(path):
+    settings = parse_settings("evaluate", EvaluateSettings, ["--config", str(path)])
+    assert settings.folds == "fact:fold"
+    assert settings.test_folds == settings.train_folds == ["fold0", "fold1", "fold2"]
 
 
 def test_help_names_the_options(capsys):
@@ -29,13 +41,23 @@ def test_help_names_the_options(capsys):
         ({"n_seeds": 0}, r"`n_seeds` is 0"),
         ({"methods": []}, r"`methods` is \[\], but .* List at least one"),
         ({"methods": ["random", "random"]}, r"`methods` is \['random', 'random'\]"),
+        (
+            {"methods": ["random", Method("random", label="other")]},
+            r"`methods` is \['random', 'other'\], .*and each once",
+        ),
         ({"budgets": []}, r"`budgets` is \[\].*rising order"),
         ({"budgets": [0.0, 1.0]}, r"`budgets` is \[0.0, 1.0\].*above 0"),
         ({"budgets": [2.0, 1.0]}, r"`budgets` is \[2.0, 1.0\].*rising order"),
         ({"budgets_s": [2.0, 1.0]}, r"`budgets_s` is \[2.0, 1.0\].*rising order"),
+        (
+            {"calibration_budgets": [1.0, 0.0]},
+            r"`calibration_budgets` is \[1.0, 0.0\].*`calibration_budgets: \[0, 10\]`",
+        ),
+        ({"calibration_budgets": [0.0, 11.0]}, r"`calibration_budgets` is \[0.0, 11.0\], .*which is 10"),
         ({"n_processes": 0}, r"`n_processes` is 0.*Raise `n_processes`"),
         ({"folds": "domain"}, r"`folds` is 'domain', but .*`folds: fact:domain`"),
-        ({"folds": "fact:"}, r"`folds` is 'fact:' without the fact's name"),
+        ({"folds": "fact:"}, r"`folds` is 'fact:', but .*`folds: fact:domain` with the fact's name"),
+        ({"folds": "name:0"}, r"`folds` is 'name:0', but .*`folds: name:2`"),
         ({"train_share": 0.0}, r"`train_share` is 0.0, but .*Write `train_share: 0.5`"),
     ],
 )

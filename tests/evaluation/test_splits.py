@@ -36,6 +36,42 @@ def test_a_share_of_the_training_tasks_grows_with_the_number(divider):
     assert shares[0] < shares[1] < shares[2]
 
 
+def test_each_pair_of_seeds_halves_the_configurations_anew(divider):
+    found = divider()
+    pools = [found.searched(found.split("new", "0", seed)) for seed in range(6)]
+    assert len(set(pools)) == 6
+    for even, odd in zip(pools[::2], pools[1::2], strict=True):
+        assert len(even & odd) == 1  # the default
+        assert even | odd == pools[0] | pools[1]
+    assert found.searched(found.split("new", "0", 4)) == divider().searched(found.split("new", "1", 4))
+    assert found.split("known", "0", 5) == found.split("known", "0", 0)
+
+
+def test_pairs_of_seeds_take_the_draws_of_halves_in_turn(divider):
+    found = divider(n_halvings=2)
+    assert [found.split("new", "0", seed).halving for seed in range(8)] == [0, 0, 1, 1, 0, 0, 1, 1]
+
+
+def test_one_task_alone_is_refused(source, settings):
+    with pytest.raises(ValueError, match=r"has trials of 1 task, but .*Collect trials of a second task"):
+        Divider(load(source).select(["t0"]), settings())
+
+
+def test_folds_by_a_word_of_the_name(source, settings):
+    table = load(source).select(["t0", "t1", "t2"])
+    names = {"t0": "suite-towns-dates", "t1": "suite-towns-names", "t2": "suite-minerals-dates"}
+    renamed = replace(
+        table,
+        tasks=table.tasks.assign(task=table.tasks["task"].map(names)),
+        trials=table.trials.assign(task=table.trials["task"].map(names)),
+    )
+    found = Divider(renamed, settings(folds="name:2"))
+    assert found.test_folds == ("minerals", "towns")
+    assert found.learned_tasks("minerals") == ("suite-towns-dates", "suite-towns-names")
+    with pytest.raises(ValueError, match=r"'name:4', but 3 of 3 names .*\(suite-minerals-dates.*Write a lower number"):
+        Divider(renamed, settings(folds="name:4"))
+
+
 def test_a_fact_that_tasks_lack_is_refused(divider):
     with pytest.raises(ValueError, match=r"5 of 5 tasks lack the fact 'fold' \(t0, .*they have domain"):
         divider(folds="fact:fold")

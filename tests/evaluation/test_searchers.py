@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lightning_quicktune.evaluation.lessons import Lessons
+from lightning_quicktune.evaluation.methods import Method
+from lightning_quicktune.evaluation.searchers import EqualCost, WithoutCurves, curve_prior, replayed_searcher
+from lightning_quicktune.evaluation.settings import SurrogateTraining
+from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.types import LearningCurve, Observation, SliceResult
+
+
+@pytest.fixture(scope="module")
+def context(source, tmp_path_factory):
+    table = load(source)
+    training = SurrogateTraining(epochs=1, steps_per_epoch=3, n_support=32)
+    lessons = Lessons(table.select(["t0", "t1", "t2"]), tmp_path_factory.mktemp("lessons"), training, 0)
+    pool = (table.space.default, *table.space.sample(5, seed=3))
+    return SearchContext(
+        pool, table.task_info("t4"), table.space, 0.01, 0, None, lambda: lessons.surrogates("surrogates"), lessons.prior
+    )
+
+
+def test_a_flat_prior_knows_no_configuration(context):
+    usual, flat = (curve_prior(Method("curve_transfer", pretraining=p), context) for p in (True, False))
+    assert np.ptp(usual.mean[:, -1]) > 0.1
+    assert np.ptp(flat.mean, axis=0).max() < 1e-12
+    assert not flat.loadings.any()
+    assert not flat.log_cost.any()
+    assert np.diag(flat.finals).mean() == pytest.approx(1.0)
+
+
+def test_without_cost_prices_are_slices(context):
+    assert curve_prior(Method("curve_transfer"), context).cost_exponent > 0
+    assert curve_prior(Method("curve_transfer", cost=False), context).cost_exponent == 0
+
+
+def test_without_curves_full_trainings_are_asked_for(context):
+    usual, whole = (replayed_searcher(Method("curve_transfer", curve=c), context).ask() for c in (True, False))
+    assert usual.fidelity < context.task.max_fidelity
+    assert whole.fidelity == context.task.max_fidelity
+
+
+def test_without_curves_or_costs_nothing_depends_on_them(context):
+    performance = context.surrogates().performance
+    asked = (context.task, context.pool[:2])
+    seen = WithoutCurves(performance).predict(*asked, [(0.3,), (0.2, 0.4)], [2, 3])[0]
+    np.testing.assert_array_equal(seen, performance.predict(*asked, [(), ()], [2, 3])[0])
+    np.testing.assert_array_equal(EqualCost().predict(*asked, 0.1), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("changes", [{}, {"cost": False}, {"curve": False}, {"acquisition": "final"}])
+def test_transfer_without_a_part_still_searches(context, changes):
+    searcher = replayed_searcher(Method("transfer", **changes), context)
+    for _ in range(3):
+        suggestion = searcher.ask()
+        slices = tuple(SliceResult(f, 0.3, 1.0, 1.0, cost_tokens=0) for f in range(1, suggestion.fidelity + 1))
+        searcher.tell(Observation(suggestion.configuration, LearningCurve(slices), False, 1.0))
+
+
+def test_other_methods_are_built_by_name(context):
+    assert replayed_searcher(Method("random"), replace(context, prior=None)).ask() is not None
