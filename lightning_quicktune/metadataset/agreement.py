@@ -37,19 +37,19 @@ def with_final(arrays: CurveArrays, share: float) -> Float[np.ndarray, " P"]:
 
 
 def percentiles(arrays: CurveArrays, place: int) -> Float[np.ndarray, " N"]:
-    """Per cent of a task's other final scores that one configuration's beats; a tie counts half.
+    """Per cent of a task's other configurations that one beats in the end; a tie counts half.
 
-    It is not a number where the configuration has no final score.
+    One that failed loses to all that were trained to the end. It is not a number where neither is known.
 
     Args:
         arrays: Learning curves of the tasks.
         place: Place of the configuration among ``arrays.configurations``.
     """
     values = []
-    for final in arrays.final:
+    for final in _outcomes(arrays):
         others = np.delete(final, place)
-        others = others[np.isfinite(others)]
-        known = np.isfinite(final[place]) and len(others)
+        others = others[~np.isnan(others)]
+        known = not np.isnan(final[place]) and len(others)
         beaten = (others < final[place]).mean() + 0.5 * (others == final[place]).mean() if known else np.nan
         values.append(100.0 * beaten)
     return np.array(values, dtype=np.float64)
@@ -59,13 +59,14 @@ def regret_of_one_for_all(arrays: CurveArrays) -> Float[np.ndarray, " P"]:
     """Normalised regret, on each task, of the configuration with the best mean rank on all other tasks.
 
     (b - y) / (b - m): b is the best score at any fidelity, m the median final score and y the configuration's best
-    score. Tasks where b is m, or where no configuration was tried elsewhere too, are left out.
+    score. A configuration that failed elsewhere has the lowest rank there. Tasks where b is m, or where no
+    configuration was tried elsewhere too, are left out.
 
     Args:
         arrays: Learning curves of the tasks.
     """
     final = arrays.final
-    ranks = np.stack([_ranks(scores) for scores in final]) if len(final) else final
+    ranks = np.stack([_ranks(scores) for scores in _outcomes(arrays)]) if len(final) else final
     regrets = []
     for i, scores in enumerate(arrays.scores):
         others = np.delete(ranks, i, axis=0)
@@ -91,9 +92,14 @@ def rank_correlation(first: Float[np.ndarray, " N"], second: Float[np.ndarray, "
     return float(np.corrcoef(rankdata(first[both]), rankdata(second[both]))[0, 1])
 
 
+def _outcomes(arrays: CurveArrays) -> Float[np.ndarray, "N C"]:
+    """Final scores; minus infinity where a trial failed, not a number where it was not trained to the end."""
+    return np.where(arrays.status == "failed", -np.inf, arrays.final)
+
+
 def _ranks(scores: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     """Ranks in (0, 1), the higher the better; not a number where unknown."""
-    known = np.isfinite(scores)
+    known = ~np.isnan(scores)
     ranks = np.full(len(scores), np.nan)
     ranks[known] = (rankdata(scores[known]) - 0.5) / max(known.sum(), 1)
     return ranks

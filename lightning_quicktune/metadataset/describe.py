@@ -10,9 +10,18 @@ from jaxtyping import Float
 from lightning_quicktune.metadataset.agreement import between_tasks, percentiles, regret_of_one_for_all, with_final
 from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
 from lightning_quicktune.metadataset.importance import importances
-from lightning_quicktune.metadataset.table import MetaDataset
+from lightning_quicktune.metadataset.table import FACT, META, MetaDataset
+from lightning_quicktune.metadataset.usefulness import (
+    criteria,
+    failures,
+    n_ended,
+    seed_noise,
+    share_outside_top,
+    without_zero_shot,
+)
 
-SHARES = (0.02, 0.1, 0.2, 0.5)  # of a full training
+SHARES = (0.1, 0.2, 0.5)  # of a full training
+SECONDS = {"text": "text_features_s", "zero-shot": "zero_shot_s", "landmarks": "landmarks_s"}  # facts of a task
 
 
 def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bool = True) -> str:
@@ -35,7 +44,9 @@ def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bo
         )
     table = table.select(names)
     arrays = curve_arrays(table)
-    parts = [_head(table, arrays), _tasks(table, arrays), _agreement(arrays), _one_for_all(table, arrays)]
+    default = _default(table, arrays)
+    parts = [_head(table, arrays), _usefulness(table, arrays, default), _tasks(arrays, default), _agreement(arrays)]
+    parts += [_one_for_all(arrays, default), _seeds(table), _failures(table)]
     return "\n\n".join([*parts, _importance(table, arrays)] if importance else parts) + "\n"
 
 
@@ -50,14 +61,38 @@ def _head(table: MetaDataset, arrays: CurveArrays) -> str:
         f"{int((tried == len(arrays.tasks)).sum())} were tried on every task",
         f"- trials by status: {_counts(statuses.str.slice(0, 60).tolist())}",
         f"- base models: {_counts(table.tasks['base_model'].tolist())} (tasks)",
+        f"- {_meta_features(table)}",
         f"- origin: {table.meta.get('origin') or 'unknown'}; licence: {table.meta.get('licence') or 'unknown'}",
     ]
     return "\n".join(["# Meta-dataset", "", *lines])
 
 
-def _tasks(table: MetaDataset, arrays: CurveArrays) -> str:
+def _meta_features(table: MetaDataset) -> str:
+    described = table.tasks[[column for column in table.tasks.columns if column.startswith(META)]]
+    missing = float(described.isna().to_numpy().mean()) if described.size else 0.0
+    columns = {name: FACT + column for name, column in SECONDS.items()}
+    parts = [f"{name} {_seconds(table, column)}" for name, column in columns.items() if column in table.tasks]
+    return (
+        f"{len(described.columns)} meta-features, {_share(missing)} of their cells empty; measuring them took "
+        f"{_seconds(table, 'meta_features_cost_s')} s (median of tasks{': ' + ', '.join(parts) if parts else ''})"
+    )
+
+
+def _seconds(table: MetaDataset, column: str) -> str:
+    return _number(_median(table.tasks[column].to_numpy(dtype=np.float64, na_value=np.nan)))
+
+
+def _usefulness(table: MetaDataset, arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
+    rows = []
+    for found in criteria(table, arrays, default):
+        known = np.isfinite(found.measured)
+        measured = _share(found.measured) if found.is_share else _number(found.measured)
+        rows.append([found.what, measured, found.wanted, ("yes" if found.holds else "no") if known else "unknown"])
+    return "\n".join(["## What a useful table has", "", *_table(["property", "measured", "wanted", "holds"], rows)])
+
+
+def _tasks(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     costs = [_full_cost(arrays, i) for i in range(len(arrays.tasks))]
-    default = _default(table, arrays)
     rows = [
         [
             name,
@@ -78,9 +113,13 @@ def _tasks(table: MetaDataset, arrays: CurveArrays) -> str:
 
 
 def _agreement(arrays: CurveArrays) -> str:
-    shares = [(share, with_final(arrays, share)) for share in SHARES]
-    rows = [["final scores of two tasks", *_quartiles(between_tasks(arrays))]]
-    rows += [[f"score after {share:.0%} of a full training and final score", *_quartiles(v)] for share, v in shares]
+    rows = [
+        ["final scores of two tasks", *_quartiles(between_tasks(arrays))],
+        ["score after the first slice and final score", *_quartiles(with_final(arrays, 0.0))],
+    ]
+    shares = [share for share in SHARES if (share * arrays.max_fidelity > 1).any()]
+    named = [(f"score after {share:.0%} of a full training and final score", share) for share in shares]
+    rows += [[name, *_quartiles(with_final(arrays, share))] for name, share in named]
     columns = ["rank correlation", "lower quartile", "median", "upper quartile", "of"]
     return "\n".join(["## Agreement", "", *_table(columns, rows), *_too_few(arrays)])
 
@@ -92,16 +131,45 @@ def _too_few(arrays: CurveArrays) -> list[str]:
     return ["", f"All final scores are equal on {', '.join(constant)}: nothing is learned there."] if constant else []
 
 
-def _one_for_all(table: MetaDataset, arrays: CurveArrays) -> str:
-    beaten = _default(table, arrays)
-    known = beaten[np.isfinite(beaten)]
+def _one_for_all(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
+    known = default[np.isfinite(default)]
     rows = [
-        ["per cent of final scores that the default beats", *_quartiles(known, 0)],
+        ["per cent of other configurations that the default beats", *_quartiles(known, 0)],
         ["normalised regret of the best configuration of the other tasks", *_quartiles(regret_of_one_for_all(arrays))],
     ]
     columns = ["one configuration for all tasks", "lower quartile", "median", "upper quartile", "tasks"]
-    note = [] if len(known) else ["", "The default configuration was never trained to the end."]
-    return "\n".join(["## Default and best average configuration", "", *_table(columns, rows), *note])
+    inside = round((1.0 - share_outside_top(known)) * len(known)) if len(known) else 0
+    note = f"The default is in the top 10 % on {inside} of {len(known)} tasks."
+    if not len(known):
+        note = "The default configuration was never trained to the end."
+    return "\n".join(["## Default and best average configuration", "", *_table(columns, rows), "", note])
+
+
+def _seeds(table: MetaDataset) -> str:
+    head = ["## Noise of seeds", ""]
+    found = seed_noise(table)
+    if not found:
+        return "\n".join([*head, "Too few configurations were trained to the end with several seeds to measure it."])
+    rows = [
+        [n.task, str(n.n_configurations), str(n.n_trials), *map(_number, (n.configuration_std, n.seed_std, n.ratio))]
+        for n in found
+    ]
+    columns = ["task", "configurations", "trials", "std of configurations", "std of seeds", "ratio"]
+    note = "Standard deviations of the final score; that of configurations has the seeds' part taken out of it."
+    return "\n".join([*head, *_table(columns, rows), "", note])
+
+
+def _failures(table: MetaDataset) -> str:
+    found, ended = failures(table), n_ended(table)
+    blind = without_zero_shot(table)
+    head = ["## Trials that came to nothing", ""]
+    if blind:
+        head += [f"Only failures are seen on the {len(blind)} tasks without a zero-shot likelihood.", ""]
+    if not found:
+        return "\n".join([*head, f"None of {ended} that ended."])
+    rows = [[kind, str(count), _share(count / ended)] for kind, count in found.items()]
+    note = f"Shares are of the {ended} trials that failed or were trained to the end."
+    return "\n".join([*head, *_table(["kind", "trials", "share"], rows), "", note])
 
 
 def _importance(table: MetaDataset, arrays: CurveArrays) -> str:
@@ -149,6 +217,10 @@ def _quartiles(values: Float[np.ndarray, " P"], digits: int = 2) -> list[str]:
 
 def _number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else "unknown"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}" if np.isfinite(value) else "unknown"
 
 
 def _counts(values: Iterable[str]) -> str:

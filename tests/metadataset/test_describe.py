@@ -58,6 +58,24 @@ def test_the_percentile_counts_ties_half():
     np.testing.assert_array_equal(percentiles(make_arrays(final[..., None]), 0), [62.5, np.nan])
 
 
+def test_a_failed_configuration_loses_to_all_that_ended():
+    final = np.array([[0.5, 0.1, np.nan, 0.9], [np.nan, 0.1, 0.2, 0.3]])
+    status = np.where(np.isnan(final), "failed", "completed").astype(object)
+    arrays = replace(make_arrays(final[..., None]), status=status)
+    np.testing.assert_allclose(percentiles(arrays, 0), [200 / 3, 0.0])
+
+
+def test_a_configuration_that_fails_elsewhere_is_no_choice_for_all():
+    # Configuration 0 is best on the one other task where it ended, and failed on the two others.
+    final = np.array([[0.9, 0.8, 0.1], [np.nan, 0.8, 0.1], [np.nan, 0.8, 0.1], [0.3, 0.7, 0.5]])
+    status = np.where(np.isnan(final), "failed", "completed").astype(object)
+    arrays = replace(make_arrays(final[..., None]), status=status)
+    assert regret_of_one_for_all(arrays)[-1] == 0.0
+    assert regret_of_one_for_all(replace(arrays, status=np.full((4, 3), "completed", dtype=object)))[
+        -1
+    ] == pytest.approx(2.0)
+
+
 def test_one_configuration_for_all_is_chosen_on_the_other_tasks():
     # Configuration 2 is best on three tasks and chosen on the last one too: (0.9 - 0.4) / (0.9 - 0.5).
     final = np.array([[0.1, 0.2, 0.6], [0.1, 0.2, 0.6], [0.2, 0.1, 0.6], [0.9, 0.5, 0.4]])
@@ -87,12 +105,26 @@ def test_a_description_has_all_parts(table, space, tasks, make_trial):
         "- 4 tasks, 244 trials, 976 slices; metric answer_likelihood",
         "61 configurations of 4 hyperparameters; 61 were tried on every task",
         "trials by status: completed 244",
+        "- 2 meta-features, 0.0% of their cells empty; measuring them took 0.000 s",
+        "| score after the first slice and final score |",
         "| final scores of two tasks |",
-        "| per cent of final scores that the default beats |",
+        "| per cent of other configurations that the default beats |",
         "| lr |",
     ):
         assert part in text
     assert "| t0 | 61 | 4 |" in text
+
+
+def test_the_cost_of_each_group_of_meta_features_is_shown(table):
+    seconds = {
+        "fact/text_features_s": 0.5,
+        "fact/zero_shot_s": 1.0,
+        "fact/landmarks_s": 2.0,
+        "meta_features_cost_s": 3.5,
+    }
+    tasks = table.tasks.assign(**seconds, **{"meta/size": [1.0, np.nan, 1.0, np.nan]})
+    expected = "25.0% of their cells empty; measuring them took 3.500 s (median of tasks: text 0.500, zero-shot 1.000, "
+    assert expected + "landmarks 2.000)" in describe(replace(table, tasks=tasks), importance=False)
 
 
 def test_tasks_can_be_left_out(table):
