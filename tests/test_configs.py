@@ -61,8 +61,9 @@ def test_a_recipe_runs_fit_test_and_predict(path, tiny_phi3, colour_task, tmp_pa
     """Takes seconds: three starts of a trainer."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["lightning-quicktune"])
+    is_seq2seq = "Seq2Seq" in read_yaml(path)["model"]["class_path"]
     options = {
-        "model.init_args.base_model.name": tiny_phi3,
+        "model.init_args.base_model.name": "nano_t5" if is_seq2seq else tiny_phi3,
         "model.init_args.base_model.dtype": "float32",
         "model.init_args.score.max_new_tokens": 2,
         "data.init_args.path": colour_task,

@@ -32,8 +32,8 @@ def small():
     return SearchSpace.from_dict(copy.deepcopy(SMALL))
 
 
-def test_the_first_space_has_about_ten_hyperparameters_and_a_valid_default(lora):
-    assert 9 <= len(lora.names) <= 12
+def test_the_lora_space_has_twelve_to_twenty_hyperparameters_and_a_valid_default(lora):
+    assert 12 <= len(lora.names) <= 20
     lora.check(lora.default)
     assert lora.overrides(lora.default)["model.init_args.optimizer.init_args.lr"] == 2e-4
 
