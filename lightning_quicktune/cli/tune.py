@@ -14,7 +14,8 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.tuning.tune import tune
 
     tuned = tune(settings)
+    found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
-        f"\n{tuned.headline}\n\nreport   {tuned.report}\nadapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n"
+        f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"
         f"MLflow   run {tuned.run_id}; `mlflow ui --backend-store-uri {tuned.tracking_uri}` shows it\n"
     )

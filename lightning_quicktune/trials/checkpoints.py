@@ -37,10 +37,14 @@ def save_slice(trainer: Trainer, folder: Path, is_best: bool) -> None:
 
 
 def usable_checkpoint(folder: Path) -> tuple[Path | None, LearningCurve]:
-    """The furthest checkpoint that can be read, and its curve; a damaged one is removed and said in the log.
+    """The furthest checkpoint that can be read, and its curve; a damaged one is put aside and said in the log.
 
     Args:
         folder: Folder of the trial.
+
+    Raises:
+        OSError: If the file couldn't be read now, which says nothing of what it holds.
+        MemoryError: Likewise.
     """
     for path in (folder / LAST, folder / BEST):
         if not path.is_file():
@@ -48,12 +52,9 @@ def usable_checkpoint(folder: Path) -> tuple[Path | None, LearningCurve]:
         try:
             state = read_checkpoint(path)
             slices = state["callbacks"][CURVE]["slices"]
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            log.warning(
-                "The checkpoint %s is damaged (%s); going on from an earlier one or from scratch.", path, reason
-            )
-            path.unlink()
+        except Exception as error:  # a damaged file fails in many ways
+            _raise_if_unread(error)
+            _put_aside(path, error)
         else:
             return path, LearningCurve(tuple(SliceResult(**s) for s in slices))
     return None, LearningCurve()
@@ -62,7 +63,30 @@ def usable_checkpoint(folder: Path) -> tuple[Path | None, LearningCurve]:
 def drop_checkpoints(folder: Path) -> None:
     """Frees the disk of a trial that will not be trained further; its record stays."""
     for name in (LAST, BEST):
-        (folder / name).unlink(missing_ok=True)
+        for path in (folder / name, _aside(folder / name)):
+            path.unlink(missing_ok=True)
+
+
+def _raise_if_unread(error: Exception) -> None:
+    """Raises what kept the machine from reading a file, whatever it was wrapped in."""
+    for reason in (error, error.__cause__):
+        if isinstance(reason, (OSError, MemoryError)):
+            raise reason
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.damaged")
+
+
+def _put_aside(path: Path, error: Exception) -> None:
+    reason = " ".join(str(error).split())[:200]
+    log.warning(
+        "The checkpoint %s is damaged (%s); it is now %s. Going on from an earlier one or from scratch.",
+        path,
+        reason,
+        _aside(path).name,
+    )
+    os.replace(path, _aside(path))
 
 
 def _link(source: Path, target: Path) -> None:

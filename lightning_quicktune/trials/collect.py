@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import sys
 import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.collection_progress import CollectionProgress
 from lightning_quicktune.trials.identity import differences, label_settings
-from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.plan import TrialPlan, plans
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.settings import CollectSettings
@@ -66,26 +65,6 @@ def collect(settings: CollectSettings) -> Collected:
     setups = [_task(settings, recipe, source) for source in settings.tasks]
     _run_workers(settings)
     return _gather(settings, Tracker(settings.tracking.uri, settings.tracking.experiment), space, setups)
-
-
-def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> list[TrialPlan]:
-    """The trials of one task: shared configurations first (the default is the first), then those of this task alone."""
-    shared = [space.default, *space.sample(settings.n_shared - 1, settings.seed)]
-    own_seed = zlib.crc32(f"{settings.seed}:{setup.info.name}".encode())
-    known = {c.id for c in shared}
-    fresh = [c for c in space.sample(settings.n_fresh, own_seed) if c.id not in known] if settings.n_fresh else []
-    return [
-        TrialPlan(
-            task=setup.info,
-            fit=setup.fit,
-            space=space,
-            configuration=configuration,
-            seed=settings.seed,
-            folder=Path(settings.output) / "trials" / setup.info.name / f"{configuration.id}-{settings.seed}",
-            test_each_slice=True,
-        )
-        for configuration in [*shared, *fresh]
-    ]
 
 
 def _run_workers(settings: CollectSettings) -> None:

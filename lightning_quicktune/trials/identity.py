@@ -7,14 +7,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightning_quicktune.data.datamodule import TaskData
+CONTENT_CHANGED = "the records have changed, or the tokens that tokenizer and chat template make of them"
 
 # Arguments of the Trainer that say where and how loudly it trains, not what comes of it; the length of the training is
 # compared apart, as `max_fidelity`.
 _NO_LABEL = frozenset(
     {
         "accelerator",
-        "callbacks",
         "default_root_dir",
         "devices",
         "enable_checkpointing",
@@ -29,6 +28,25 @@ _NO_LABEL = frozenset(
         "strategy",
     }
 )
+# Callbacks that watch, and leave weights and data alone.
+_WATCHING = frozenset(
+    {
+        "AnswerWriter",
+        "DeviceStatsMonitor",
+        "LearningRateMonitor",
+        "ModelCheckpoint",
+        "ModelSummary",
+        "OnExceptionCheckpoint",
+        "RichModelSummary",
+        "RichProgressBar",
+        "TQDMProgressBar",
+    }
+)
+
+
+def callback_name(callback: Any) -> str:
+    """Name of the class of an entry of ``trainer.callbacks``."""
+    return str(callback.get("class_path") if isinstance(callback, Mapping) else callback).rsplit(".", 1)[-1]
 
 
 def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +56,9 @@ def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
         fit: The fit YAML.
     """
     trainer = {k: v for k, v in (fit.get("trainer") or {}).items() if k not in _NO_LABEL}
+    callbacks = [c for c in trainer.pop("callbacks", None) or [] if callback_name(c) not in _WATCHING]
+    if callbacks:
+        trainer["callbacks"] = callbacks
     flat = dict(_flat({"trainer": trainer, "model": fit.get("model"), "data": fit.get("data")}, ""))
     return {key: value for key, value in flat.items() if key != "data.init_args.path"}
 
@@ -51,19 +72,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Settings that differ, each in words: ``key was 1 and is now 2``."""
     keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
     return [f"`{k}` was {before.get(k, 'not set')!r} and is now {now.get(k, 'not set')!r}" for k in keys]
-
-
-def content_digest(data: TaskData) -> str:
-    """Changes with the records of any split, not with where they lie.
-
-    Args:
-        data: The task's data, set up.
-    """
-    digest = hashlib.sha256()
-    for split in ("train", "validation", "test"):
-        for record in data.records(split):
-            digest.update(repr((split, [(t.role, t.content) for t in record.turns])).encode())
-    return digest.hexdigest()[:16]
 
 
 def _flat(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, configured, with_overrides
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.facts import versions
+from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo, Trial
 
 
@@ -56,3 +59,51 @@ class TrialPlan:
             base_model_hash=self.task.base_model.weight_hash,
             content_digest=str(self.task.facts.get("content_digest", "")),
         )
+
+
+def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> list[TrialPlan]:
+    """The trials of one task, every configuration with the first seed before any with the second.
+
+    Larger numbers of configurations or seeds only add trials.
+
+    Args:
+        settings: How many, and where they are kept.
+        space: What configurations are drawn from.
+        setup: The task.
+
+    Raises:
+        ValueError: If the space has too few configurations.
+    """
+    folder = Path(settings.output) / "trials" / setup.info.name
+    return [
+        TrialPlan(
+            task=setup.info,
+            fit=setup.fit,
+            space=space,
+            configuration=configuration,
+            seed=seed,
+            folder=folder / f"{configuration.id}-{seed}",
+            test_each_slice=True,
+        )
+        for seed in range(settings.seed, settings.seed + settings.n_seeds)
+        for configuration in configurations(settings, space, setup.info.name)
+    ]
+
+
+def configurations(settings: CollectSettings, space: SearchSpace, task: str) -> list[Configuration]:
+    """What is trained on one task: the default, the others that all tasks share, and those of this task alone.
+
+    Args:
+        settings: How many.
+        space: What they are drawn from.
+        task: Name of the task.
+
+    Raises:
+        ValueError: If the space has too few.
+    """
+    n_drawn = settings.n_shared - 1  # the default is not drawn
+    shared = [space.default, *space.sample(n_drawn, settings.seed)]
+    own_seed = zlib.crc32(f"{settings.seed}:{task}".encode())
+    known = {c.id for c in shared}
+    others = [c for c in space.sample(n_drawn + settings.n_fresh, own_seed) if c.id not in known]
+    return [*shared, *others[: settings.n_fresh]]

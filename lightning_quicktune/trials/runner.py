@@ -20,7 +20,7 @@ from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
 from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
-from lightning_quicktune.trials.identity import differences, label_settings
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
 from lightning_quicktune.trials.storage import FIT_YAML, disk_full, read_trial, write_text, write_trial
@@ -44,7 +44,7 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
     Raises:
         ValueError: If ``fidelity`` is outside its range, the fit YAML asks for several devices, or the folder holds a
             trial with other settings.
-        OSError: If the disk is full.
+        OSError: If the disk is full, or a checkpoint can't be read now; the trial is as it was.
         KeyboardInterrupt: If the user stopped it; the trial is then paused.
     """
     began = time.perf_counter()
@@ -103,11 +103,13 @@ class _Attempt:
         composed = build(fit)
         module = self._checked(composed)
         trainer = trial_trainer(composed, self.plan.folder, [self.recorder, PauseAt(self.fidelity)])
+        checkpoint, curve = usable_checkpoint(self.plan.folder)
+        self.trial = replace(self.trial, curve=curve)
         write_text(self.plan.folder / FIT_YAML, to_yaml(fit))
         self._keep()
         try:
             with _interruptible():
-                self._fit(trainer, module, composed)
+                self._fit(trainer, module, composed, checkpoint)
             done = self.trial.curve.fidelity
             self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
         except Exception as error:
@@ -136,13 +138,11 @@ class _Attempt:
             )
         return module
 
-    def _fit(self, trainer: Trainer, module: Finetuner, composed: Composed) -> None:
+    def _fit(self, trainer: Trainer, module: Finetuner, composed: Composed, checkpoint: Path | None) -> None:
         self._time_device(module, trainer.strategy.root_device)
-        checkpoint, curve = usable_checkpoint(self.plan.folder)
-        self.trial = replace(self.trial, curve=curve)
         if checkpoint is not None:
             self.recorder.resumes()
-        if curve.fidelity < self.fidelity:
+        if self.trial.curve.fidelity < self.fidelity:
             trainer.fit(module, composed.data, ckpt_path=checkpoint, weights_only=True)
 
     def _time_device(self, module: Finetuner, device: torch.device) -> None:
@@ -181,7 +181,7 @@ def _check_same(plan: TrialPlan, known: Trial, now: Trial) -> None:
     before, after = ({"max_fidelity": t.max_fidelity, **label_settings(t.fit)} for t in (known, now))
     changes = differences(before, after)
     if known.content_digest != now.content_digest:
-        changes.append("the records of the task have changed")
+        changes.append(CONTENT_CHANGED)
     if changes:
         raise ValueError(
             f"{plan.folder} holds this trial with other settings: {'; '.join(changes)}. Slices of both can't be one "

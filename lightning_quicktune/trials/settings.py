@@ -21,8 +21,9 @@ class CollectSettings:
         max_fidelity: Slices of a full training.
         n_shared: Configurations that all tasks share; the default is one of them.
         n_fresh: Further configurations for each task alone.
+        n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Processes that run trials side by side; with more than one, each uses one thread.
-        seed: Seed of the trials and of the configurations.
+        seed: Seed of the configurations, and the first seed of trials.
         tracking: Where MLflow keeps the trials.
         origin: How the meta-dataset came to be, in words.
         licence: Licence of the meta-dataset.
@@ -35,6 +36,7 @@ class CollectSettings:
     max_fidelity: int
     n_shared: int = 8
     n_fresh: int = 0
+    n_seeds: int = 1
     workers: int = 1
     seed: int = 0
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("meta-dataset"))
@@ -42,7 +44,7 @@ class CollectSettings:
     licence: str = "unspecified"
 
     def __post_init__(self) -> None:
-        for name, least in (("max_fidelity", 1), ("n_shared", 1), ("n_fresh", 0), ("workers", 1)):
+        for name, least in (("max_fidelity", 1), ("n_shared", 1), ("n_fresh", 0), ("n_seeds", 1), ("workers", 1)):
             if getattr(self, name) < least:
                 raise ValueError(
                     f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."

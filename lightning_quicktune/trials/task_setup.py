@@ -17,7 +17,7 @@ from lightning_quicktune.data.suite.builtin import write_task
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.landmarks import landmarks
 from lightning_quicktune.finetune.scoring import split_metrics
-from lightning_quicktune.trials.identity import content_digest, differences, label_settings
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, label_settings
 from lightning_quicktune.trials.recipe import check_recipe
 from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.trainer import trial_device
@@ -56,14 +56,14 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
     seed_everything(int(fit.get("seed_everything", 0)), verbose=False)
     module, data = task_objects(fit)
     settings = {"max_fidelity": max_fidelity, **label_settings(fit)}
-    content = content_digest(data)
-    identity: dict[str, Any] = {"settings": settings, "content": content}
+    facts = data.describe()
+    identity: dict[str, Any] = {"settings": settings, "content": facts["content_digest"]}
     known = read_json(folder / TASK_RECORD)
     if known is not None:
         _check_same(task_name(source), folder, identity)
         return TaskSetup(TaskInfo.from_dict(known), fit)
     module.loaded.model.to(trial_device(fit))
-    info = _describe(task_name(source), module, data, max_fidelity, content)
+    info = _describe(task_name(source), module, data, max_fidelity, facts)
     write_json(folder / IDENTITY, identity)
     write_json(folder / TASK_RECORD, info.to_dict())
     return TaskSetup(info, fit)
@@ -82,7 +82,7 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
             f"`recipe` composes {type(module).__name__} with {type(data).__name__}, but trials need a "
             "Finetuner with TaskData. Set `model.class_path` and `data.class_path` as in `configs/recipe`."
         )
-    data.attach_tokenizer(module.tokenizer, layout=module.layout)
+    data.attach_tokenizer(module.tokenizer, layout=module.layout, positions=module.positions)
     data.setup("fit")
     return module, data
 
@@ -105,7 +105,7 @@ def _check_same(name: str, folder: Path, now: dict[str, Any]) -> None:
     before = read_json(folder / IDENTITY) or {}
     changes = differences(before.get("settings", {}), now["settings"])
     if before.get("content") != now["content"]:
-        changes.append("the records have changed")
+        changes.append(CONTENT_CHANGED)
     if changes:
         raise ValueError(
             f"The task `{name}` in {folder} was described with other settings or data: {'; '.join(changes)}. Trials of "
@@ -113,15 +113,19 @@ def _check_same(name: str, folder: Path, now: dict[str, Any]) -> None:
         )
 
 
-def _describe(name: str, module: Finetuner, data: TaskData, max_fidelity: int, content: str) -> TaskInfo:
+def _describe(name: str, module: Finetuner, data: TaskData, max_fidelity: int, facts: dict[str, Any]) -> TaskInfo:
     module.configure_model()  # a wrong adapter is to fail here, once, and not in every trial
     module.release()
     base = module.loaded
     start = time.perf_counter()
     texts = text_meta_features(data.records("train"), data.tokens("train"))
+    read = time.perf_counter()
     score = module.score
     zero_shot = split_metrics(base.model, module.tokenizer, data, "validation", score, generate=score.generates)
+    scored = time.perf_counter()
     features = texts | landmarks(base, data.evaluation_dataloader("train"), zero_shot["loss"])
+    end = time.perf_counter()
+    seconds = {"text_features_s": read - start, "zero_shot_s": scored - read, "landmarks_s": end - scored}
     return TaskInfo(
         name=name,
         base_model=base.info,
@@ -130,6 +134,6 @@ def _describe(name: str, module: Finetuner, data: TaskData, max_fidelity: int, c
         records_per_slice=data.records_per_slice or len(data.tokens("train")),
         zero_shot_score=zero_shot[score.name],
         meta_features=features,
-        meta_features_cost_s=time.perf_counter() - start,
-        facts={**data.describe(), "content_digest": content},
+        meta_features_cost_s=end - start,
+        facts={**facts, **seconds},
     )

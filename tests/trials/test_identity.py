@@ -3,6 +3,7 @@ import dataclasses
 
 import pytest
 
+from lightning_quicktune.compose import build
 from lightning_quicktune.trials.identity import differences, label_settings, settings_digest
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.task_setup import set_up_task
@@ -14,6 +15,9 @@ from lightning_quicktune.trials.task_setup import set_up_task
         ("trainer", {"default_root_dir": "elsewhere"}),
         ("trainer", {"enable_progress_bar": False, "logger": False, "log_every_n_steps": 7}),
         ("trainer", {"callbacks": [{"class_path": "lightning.pytorch.callbacks.ModelCheckpoint"}]}),
+        ("trainer", {"callbacks": ["LearningRateMonitor"]}),
+        ("trainer", {"callbacks": [{"class_path": "a.AnswerWriter", "init_args": {"path": "elsewhere.jsonl"}}]}),
+        ("trainer", {"callbacks": []}),
         ("trainer", {"accelerator": "gpu", "devices": "auto"}),
     ],
 )
@@ -44,6 +48,27 @@ def test_settings_that_change_a_label_are_named_with_both_values(fit_config, sec
     other[section] |= {k: {**other[section][k], **v} if isinstance(v, dict) else v for k, v in change.items()}
     assert said in "; ".join(differences(label_settings(fit_config), label_settings(other)))
     assert settings_digest(other) != settings_digest(fit_config)
+
+
+def test_a_callback_that_may_touch_weights_counts(fit_config):
+    other = copy.deepcopy(fit_config)
+    pruning = {"class_path": "lightning.pytorch.callbacks.ModelPruning", "init_args": {"pruning_fn": "l1_unstructured"}}
+    other["trainer"]["callbacks"] = ["LearningRateMonitor", pruning]
+    assert label_settings(other) == {**label_settings(fit_config), "trainer.callbacks": [pruning]}
+
+
+def test_a_trial_does_not_go_on_with_another_chat_template(make_plan, fit_config, colour_task, tmp_path, monkeypatch):
+    plan = make_plan("trial")
+    run_trial(plan, 1)
+    tokenizer = build(fit_config).model.tokenizer
+    monkeypatch.setattr(tokenizer, "chat_template", f"Be brief. {tokenizer.chat_template}")
+    edited = set_up_task(str(colour_task), fit_config, 4, tmp_path / "edited").info
+    with pytest.raises(
+        ValueError, match=r"this trial with other settings: .*the tokens that tokenizer and chat template"
+    ):
+        run_trial(dataclasses.replace(plan, task=edited), 2)
+    with pytest.raises(ValueError, match=r"the tokens that tokenizer and chat template make of them.*set `output`"):
+        set_up_task(str(colour_task), fit_config, 4, tmp_path / "task")
 
 
 def test_a_task_described_with_another_recipe_or_length_is_refused(fit_config, colour_task, tmp_path):

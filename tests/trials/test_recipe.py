@@ -15,6 +15,7 @@ def space_of(key, **domain):
         ("limit_val_batches", 0),
         ("limit_val_batches", 1),
         ("limit_train_batches", 0.5),
+        ("limit_test_batches", 2),
         ("check_val_every_n_epoch", 2),
         ("val_check_interval", 0.5),
         ("max_steps", 10),
@@ -29,6 +30,20 @@ def test_settings_that_cut_slices_or_validation_short_are_refused(fit_config, na
     with pytest.raises(
         ValueError, match=rf"`trainer.{name}` is {value!r} in `recipe`, but all slices .* Remove the key"
     ):
+        check_recipe(fit_config)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "out"),
+    [
+        ("barebones", True, "false"),
+        ("enable_checkpointing", False, "true"),
+        ("reload_dataloaders_every_n_epochs", 1, "0"),
+    ],
+)
+def test_settings_with_which_no_trial_can_be_resumed_are_refused(fit_config, name, value, out):
+    fit_config["trainer"][name] = value
+    with pytest.raises(ValueError, match=rf"`trainer.{name}` is {value} in `recipe`.* or set `trainer.{name}: {out}`"):
         check_recipe(fit_config)
 
 

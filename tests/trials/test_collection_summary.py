@@ -1,0 +1,35 @@
+from lightning_quicktune.trials.collection_summary import summarize
+from lightning_quicktune.types import Configuration, LearningCurve, Overheads, SliceResult, Trial
+
+
+def trial(lr: float, failure: str | None = None) -> Trial:
+    slices = tuple(SliceResult(f, score=0.5, cost_s=3.0, cost_cpu_s=3.0, cost_tokens=10) for f in (1, 2))
+    return Trial(
+        task="colours",
+        base_model="tiny",
+        metric="exact_match",
+        configuration=Configuration({"lr": lr}),
+        seed=0,
+        max_fidelity=2,
+        curve=LearningCurve(slices),
+        status="failed" if failure else "completed",
+        failure=failure,
+        overheads=Overheads(start_s=lr),
+    )
+
+
+def test_speed_and_overheads_are_of_the_new_trials_and_failures_of_all():
+    old, *new = [trial(1.0, "diverged"), trial(2.0), trial(4.0, "error: no disk"), trial(6.0, "error: no memory")]
+    summary = summarize([old, *new], {t.key for t in new}, seconds=30.0, workers=2)
+    assert summary["failures"] == {"diverged": 1, "error": 2}
+    assert (summary["trials"], summary["new_trials"]) == (4, 3)
+    assert summary["trials_per_hour"] == 360
+    assert summary["training_share"] == 18 / 60
+    assert summary["overhead_s"]["start_s"] == 4.0
+    assert summary["peak_memory_bytes"] > 10_000_000
+
+
+def test_a_start_that_had_nothing_to_run_has_a_summary_too():
+    summary = summarize([trial(1.0)], set(), seconds=2.0, workers=1)
+    assert summary["trials_per_hour"] == 0
+    assert summary["overhead_s"] == {}

@@ -1,0 +1,15 @@
+import json
+
+import pytest
+
+from lightning_quicktune.trials.task_setup import set_up_task
+
+
+def test_records_longer_than_the_base_model_reads_are_refused_before_any_trial(fit_config, write_colours, tmp_path):
+    task = write_colours(tmp_path / "long", 24)
+    record = {"question": " ".join(["red"] * 300), "answer": "warm"}
+    with (task / "validation.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    with pytest.raises(ValueError, match=r"but the base model has 256 positions.*`data.init_args.max_length` to 256"):
+        set_up_task(str(task), fit_config, 4, tmp_path / "task")
+    assert not (tmp_path / "task" / "task.json").exists()
