@@ -25,11 +25,14 @@ class SurrogateTraining:
         epochs: Epochs, each followed by a validation on held-out training tasks.
         steps_per_epoch: Training steps between two validations.
         n_support: Points of the training tasks that predictions come from.
+        objective: What a step of the performance surrogate maximises: ``predictive``, the likelihood of a task's points
+            given points of other tasks, or ``marginal``, that of one task's points together.
     """
 
     epochs: int = 20
     steps_per_epoch: int = 100
     n_support: int = 1024
+    objective: Literal["predictive", "marginal"] = "predictive"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps_per_epoch", "n_support"):

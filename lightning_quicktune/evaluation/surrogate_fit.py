@@ -33,7 +33,10 @@ def fit_surrogates(
     data = partial(
         MetaDatasetModule, source, steps_per_epoch=training.steps_per_epoch, seed=seed, meta_features=meta_features
     )
-    _fit(PerformanceSurrogate(str(folder / "performance"), n_support=training.n_support), data(), training, seed)
+    performance = PerformanceSurrogate(
+        str(folder / "performance"), n_support=training.n_support, objective=training.objective
+    )
+    _fit(performance, data(), training, seed)
     _fit(CostSurrogate(str(folder / "cost")), data(), training, seed)
 
 

@@ -40,3 +40,12 @@ def test_a_learned_prior_is_read_back(lessons, source):
     encoded = load(source).space.encode(load(source).space.sample(3, seed=5))
     first, again = lessons().prior().pool_prior(encoded), lessons().prior().pool_prior(encoded)
     np.testing.assert_array_equal(first.mean, again.mean)
+
+
+def test_surrogates_can_be_trained_on_the_marginal_likelihood(lessons, source, tmp_path):
+    marginal = SurrogateTraining(epochs=1, steps_per_epoch=3, n_support=32, objective="marginal")
+    other = Lessons(load(source).select(["t0", "t1", "t2"]), tmp_path / "marginal", marginal, 0)
+    table = load(source)
+    asked = (table.task_info("t4"), table.space.sample(3, seed=5), [()] * 3, [4] * 3)
+    means = [each.surrogates("surrogates").performance.predict(*asked)[0] for each in (lessons(), other)]
+    assert not np.allclose(*means)

@@ -65,6 +65,7 @@ def test_a_trial_after_all_others_equals_one_in_a_fresh_process_bit_for_bit(vari
 
 @pytest.mark.slow
 def test_memory_does_not_grow_over_forty_trials_of_all_variants(variant_plan):
+    """Half a minute; one copy of the base model left behind by each trial would be 5 MB."""
     sizes = []
     for number in range(40):
         plan = variant_plan(f"trial{number}", list(VARIANTS)[number % len(VARIANTS)])
@@ -72,4 +73,4 @@ def test_memory_does_not_grow_over_forty_trials_of_all_variants(variant_plan):
         shutil.rmtree(plan.folder)
         gc.collect()
         sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20)
-    assert sizes[-1] - sizes[11] < 15, f"Megabytes after each trial: {sizes}"
+    assert sizes[-1] - sizes[11] < 3, f"Megabytes after each trial: {sizes}"
