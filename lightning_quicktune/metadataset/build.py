@@ -45,7 +45,7 @@ def build(
     """
     infos = _by_name(tasks)
     check_names(space)
-    kept = _furthest(trials)
+    kept = furthest(trials)
     for configuration in {trial.configuration for trial in kept}:
         space.check(configuration)
     for trial in kept:
@@ -109,7 +109,12 @@ def _check_trial(trial: Trial, infos: Mapping[str, TaskInfo]) -> None:
         )
 
 
-def _furthest(trials: Iterable[Trial]) -> list[Trial]:
+def furthest(trials: Iterable[Trial]) -> list[Trial]:
+    """Of several records of one trial the furthest, of equally far ones the last.
+
+    Args:
+        trials: Trial records.
+    """
     kept: dict[str, Trial] = {}
     for trial in trials:
         other = kept.get(trial.key)

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.collection_progress import CollectionProgress
+from lightning_quicktune.trials.collection_summary import summarize
+from lightning_quicktune.trials.exchange import Exchange, check_base_model
 from lightning_quicktune.trials.identity import differences, label_settings
-from lightning_quicktune.trials.plan import TrialPlan, plans
+from lightning_quicktune.trials.known_trials import ENDED, is_done
+from lightning_quicktune.trials.plan import TrialPlan, in_shard, plans
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.settings import CollectSettings
@@ -29,7 +33,6 @@ from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_n
 from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)
-_ENDED = ("completed", "failed")
 _GRACE_S = 10.0  # for workers to pause their trials
 
 
@@ -61,10 +64,31 @@ def collect(settings: CollectSettings) -> Collected:
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_search(recipe, space)
-    _check_same_collection(output, space, recipe, settings)
+    for folder in (output, *([Path(settings.parts)] if settings.parts else [])):
+        _check_same_collection(folder, space, recipe, settings)
+    exchange = Exchange(settings)
+    exchange.restore_tasks(_task_folder(settings, source) for source in settings.tasks)
     setups = [_task(settings, recipe, source) for source in settings.tasks]
-    _run_workers(settings)
+    check_base_model(setups)
+    planned = [plan for setup in setups for plan in plans(settings, space, setup)]
+    exchange.take_over(space, setups, planned)
+    before, start = {plan.key for plan in planned if is_done(plan)}, time.perf_counter()
+    try:
+        _run_workers(settings)
+    finally:
+        exchange.export(planned)
+        _sum_up(settings, planned, before, time.perf_counter() - start)
     return _gather(settings, Tracker(settings.tracking.uri, settings.tracking.experiment), space, setups)
+
+
+def _sum_up(settings: CollectSettings, planned: Sequence[TrialPlan], before: set[str], seconds: float) -> None:
+    """Writes what this start of the command took, if it ran a trial."""
+    ended = [trial for plan in planned if (trial := read_trial(plan.folder)) is not None and trial.status in ENDED]
+    new = {trial.key for trial in ended} - before
+    if new:
+        summary = summarize(ended, new, seconds, settings.workers)
+        write_json(Path(settings.output) / "summary.json", summary)
+        log.info("%d trials in %.0f s, %.0f per hour.", len(new), seconds, summary["trials_per_hour"])
 
 
 def _run_workers(settings: CollectSettings) -> None:
@@ -103,21 +127,18 @@ def _work(settings: CollectSettings, number: int) -> None:
         torch.set_num_threads(1)
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
-    waiting = [p for source in settings.tasks for p in plans(settings, space, _task(settings, recipe, source))]
-    progress = CollectionProgress(waiting, number)
+    planned = [p for source in settings.tasks for p in plans(settings, space, _task(settings, recipe, source))]
+    waiting = [plan for plan in planned if in_shard(settings, plan)]
+    progress, exchange = CollectionProgress(waiting, number), Exchange(settings)
     for plan in waiting:
         with exclusive(plan.folder) as free:
-            if free and not _is_done(plan):
+            if free and not is_done(plan):
                 start = time.perf_counter()
                 trial = run_trial(plan, plan.task.max_fidelity, tracker.follow_trial)
                 progress.finished(trial, time.perf_counter() - start)
+                exchange.export_if_due(planned)
             if free:
                 drop_checkpoints(plan.folder)
-
-
-def _is_done(plan: TrialPlan) -> bool:
-    trial = read_trial(plan.folder)
-    return trial is not None and trial.status in _ENDED
 
 
 def _task(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSetup:
@@ -132,10 +153,11 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, set
     """Builds the table from what MLflow holds of this collection, whatever else the experiment has."""
     _send_all(settings, tracker)
     expected = {plan.blank.key: plan.blank for setup in setups for plan in plans(settings, space, setup)}
-    trials = [t for t in tracker.read_trials() if t.status in _ENDED and _is_same(t, expected.get(t.key))]
+    trials = [t for t in tracker.read_trials() if t.status in ENDED and _is_same(t, expected.get(t.key))]
     missing = len(expected) - len({t.key for t in trials})
     if missing:
-        log.warning("%d of %d trials are not in the table: their runs are deleted in MLflow.", missing, len(expected))
+        why = "they belong to other shards, or " if settings.shard else ""
+        log.warning("%d of %d trials are not in the table: %stheir runs are deleted.", missing, len(expected), why)
     table = build(trials, [s.info for s in setups], space, origin=settings.origin, licence=settings.licence)
     folder = Path(settings.output) / "meta_dataset"
     save(table, folder)

@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from lightning_quicktune.trials.known_trials import is_done
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.types import Trial
 
 
@@ -23,6 +23,7 @@ class CollectionProgress:
         self.plans = plans
         self.worker = worker
         self.start = time.monotonic()
+        self._open = list(plans)
         self.done_at_start = self._done()
         if worker == 0:
             self._say(f"{self.done_at_start} of {len(plans)} trials are recorded already")
@@ -39,8 +40,8 @@ class CollectionProgress:
         )
 
     def _done(self) -> int:
-        records = (read_trial(plan.folder) for plan in self.plans)
-        return sum(r is not None and r.status in ("completed", "failed") for r in records)
+        self._open = [plan for plan in self._open if not is_done(plan)]
+        return len(self.plans) - len(self._open)
 
     def _say(self, line: str) -> None:
         sys.stderr.write(line + "\n")

@@ -37,6 +37,11 @@ class TrialPlan:
     test_each_slice: bool = False
 
     @property
+    def key(self) -> str:
+        """What makes the trial unique in a collection, as ``Trial`` has it."""
+        return f"{self.task.name}-{self.configuration.id}-{self.seed}"
+
+    @property
     def resolved(self) -> FitConfig:
         """The fit YAML of this trial: run alone, it trains the same weights."""
         seeded = with_overrides(self.fit, {"seed_everything": self.seed, "trainer.max_epochs": self.task.max_fidelity})
@@ -107,3 +112,14 @@ def configurations(settings: CollectSettings, space: SearchSpace, task: str) -> 
     known = {c.id for c in shared}
     others = [c for c in space.sample(n_drawn + settings.n_fresh, own_seed) if c.id not in known]
     return [*shared, *others[: settings.n_fresh]]
+
+
+def in_shard(settings: CollectSettings, plan: TrialPlan) -> bool:
+    """Whether a trial is run by this machine; depends on the trial alone, so that more trials move none.
+
+    Args:
+        settings: Which shard is run here.
+        plan: The trial.
+    """
+    number, n_shards = settings.shard_of()
+    return zlib.crc32(plan.key.encode()) % n_shards == number - 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.tracking.settings import TrackingSettings
+
+_LEAST = {"max_fidelity": 1, "n_shared": 1, "n_fresh": 0, "n_seeds": 1, "workers": 1, "parts_every": 1}
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class CollectSettings:
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Processes that run trials side by side; with more than one, each uses one thread.
         seed: Seed of the configurations, and the first seed of trials.
+        parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine.
+        parts_every: Finished trials of one such file; fewer where the last file is a quarter of an hour old.
+        resume_from: Meta-dataset (a folder, or ``runs:/ID/meta_dataset``) whose trials are taken over, not run again.
+        shard: Which trials are run here, such as ``1/3``: the first of three parts without a trial in common.
         tracking: Where MLflow keeps the trials.
         origin: How the meta-dataset came to be, in words.
         licence: Licence of the meta-dataset.
@@ -39,15 +46,36 @@ class CollectSettings:
     n_seeds: int = 1
     workers: int = 1
     seed: int = 0
+    parts: str | None = None
+    parts_every: int = 50
+    resume_from: str | None = None
+    shard: str | None = None
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("meta-dataset"))
     origin: str = "collected by lightning-quicktune"
     licence: str = "unspecified"
 
     def __post_init__(self) -> None:
-        for name, least in (("max_fidelity", 1), ("n_shared", 1), ("n_fresh", 0), ("n_seeds", 1), ("workers", 1)):
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise ValueError(
                     f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."
                 )
         if not self.tasks:
             raise ValueError("`tasks` is empty, so there is nothing to run trials on. List some folders.")
+        self.shard_of()
+
+    def shard_of(self) -> tuple[int, int]:
+        """Number of the shard, from 1, and how many there are.
+
+        Raises:
+            ValueError: If ``shard`` is no such pair.
+        """
+        if self.shard is None:
+            return 1, 1
+        found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
+        if found is None or int(found[1]) > int(found[2]):
+            raise ValueError(
+                f"`shard` is {self.shard!r}, but it says which of how many: from `1/3` to `3/3` for three machines. "
+                "Give each machine another number, or leave `shard` out to run all trials here."
+            )
+        return int(found[1]), int(found[2])

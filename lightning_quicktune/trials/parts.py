@@ -1,0 +1,141 @@
+"""Finished trials as small Parquet files, with which a collection goes on from a clean clone on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from lightning_quicktune.trials.identity import settings_digest
+from lightning_quicktune.trials.storage import read_json, write_bytes, write_json
+from lightning_quicktune.trials.task_setup import IDENTITY, TASK_RECORD
+from lightning_quicktune.types import Trial
+
+_TASKS = "tasks"
+_COLUMNS = ("key", "settings", "record")
+
+
+@dataclass(frozen=True)
+class KeptTrial:
+    """A trial as a part holds it.
+
+    Args:
+        trial: The record, without its fit YAML: the collection that it belongs to makes the same one again.
+        settings: Digest of what changes a label in that YAML.
+    """
+
+    trial: Trial
+    settings: str
+
+
+class Parts:
+    """A folder of ``part-*.parquet``, each of whole finished trials, and of the records of their tasks.
+
+    A part is written once, under a name made of its trials, so that the folder can be kept in a version control.
+
+    Args:
+        folder: Where the parts are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._keys: dict[str, frozenset[str]] = {}
+
+    def keys(self) -> set[str]:
+        """Keys of all trials in the parts; each part is read once."""
+        for path in self._paths():
+            if path.name not in self._keys:
+                self._keys[path.name] = frozenset(_read(path)["key"])
+        return set().union(*self._keys.values())
+
+    def newest(self) -> float:
+        """When the newest part was written, in seconds since the epoch; 0 if there is none."""
+        return max((path.stat().st_mtime for path in self._paths()), default=0.0)
+
+    def read(self) -> list[KeptTrial]:
+        """All trials; one that is in several parts comes as often.
+
+        Raises:
+            ValueError: If a part can't be read.
+        """
+        frames = [_read(path) for path in self._paths()]
+        return [_kept(*row) for frame in frames for row in frame[list(_COLUMNS)].itertuples(index=False)]
+
+    def write(self, trials: Sequence[Trial]) -> Path | None:
+        """Writes those trials that are in no part yet as one part, whole or not at all.
+
+        Args:
+            trials: Finished trials.
+
+        Returns:
+            The part; none if there was nothing to write.
+        """
+        known = self.keys()
+        rows = [_row(t) for t in sorted(trials, key=lambda t: t.key) if t.key not in known]
+        if not rows:
+            return None
+        content = io.BytesIO()
+        pd.DataFrame(rows, columns=list(_COLUMNS)).to_parquet(content, index=False, compression="zstd")
+        name = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+        path = self.folder / f"part-{name}.parquet"
+        write_bytes(path, content.getvalue())
+        return path
+
+    def write_tasks(self, folders: Iterable[Path]) -> None:
+        """Keeps the records of tasks that aren't kept yet.
+
+        Args:
+            folders: Folder of each task, named as the task.
+        """
+        for folder in folders:
+            path, record = self.folder / _TASKS / f"{folder.name}.json", read_json(folder / TASK_RECORD)
+            if record is not None and not path.exists():
+                facts = {name: value for name, value in record["facts"].items() if name != "path"}
+                identity = read_json(folder / IDENTITY) or {}
+                write_json(path, {"task": {**record, "facts": facts}, "identity": identity})
+
+    def restore_task(self, folder: Path) -> None:
+        """Puts the kept record of a task back, if the task isn't described there yet; setting it up checks it.
+
+        Args:
+            folder: Folder of the task, named as the task.
+        """
+        kept = read_json(self.folder / _TASKS / f"{folder.name}.json")
+        if kept is not None and not (folder / TASK_RECORD).exists():
+            write_json(folder / IDENTITY, kept["identity"])
+            write_json(folder / TASK_RECORD, kept["task"])
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+
+def _row(trial: Trial) -> tuple[str, str, str]:
+    record = replace(trial, fit={}).to_dict()
+    return trial.key, settings_digest(trial.fit), json.dumps(record, separators=(",", ":"), sort_keys=True)
+
+
+def _kept(key: str, settings: str, record: str) -> KeptTrial:
+    return KeptTrial(Trial.from_dict(json.loads(record)), settings)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+        missing = [c for c in _COLUMNS if c not in frame.columns]
+    except (OSError, ValueError) as error:  # what pyarrow raises is one of both
+        raise _unreadable(path, str(error).splitlines()[0]) from error
+    if missing:
+        raise _unreadable(path, f"it has no column {missing[0]!r}")
+    return frame
+
+
+def _unreadable(path: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"The part {path} can't be read: {reason}. It must be a file that `collect` wrote into `parts`, whole. Fetch "
+        "it again, or delete it: its trials are then run again."
+    )

@@ -1,0 +1,165 @@
+"""Collections that go on elsewhere; each runs a few real trials of a tiny model."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials import collect as collecting
+from lightning_quicktune.trials import exchange
+from lightning_quicktune.trials.collect import collect
+from lightning_quicktune.trials.plan import in_shard
+from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.trials.storage import read_json, write_json
+
+
+@pytest.fixture
+def on_machine(tmp_path, fit_config, small_space, write_colours):
+    """Settings of one collection on a machine of its own, with its own output and MLflow; the parts travel."""
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(small_space.to_dict()))
+
+    def make(name: str, **changes) -> CollectSettings:
+        machine = tmp_path / name
+        machine.mkdir(exist_ok=True)
+        plain = {
+            "tasks": [str(write_colours(machine / "small", 16))],
+            "recipe": str(tmp_path / "recipe.yaml"),
+            "space": str(tmp_path / "space.yaml"),
+            "output": str(machine / "collection"),
+            "parts": str(tmp_path / "parts"),
+            "max_fidelity": 1,
+            "n_shared": 3,
+            "tracking": {"experiment": "collected", "uri": f"sqlite:///{machine}/mlflow.db"},
+        }
+        (machine / "collect.yaml").write_text(yaml.safe_dump({**plain, **changes}))
+        return parse_settings("collect", CollectSettings, ["--config", str(machine / "collect.yaml")])
+
+    return make
+
+
+@pytest.fixture
+def run_keys(monkeypatch):
+    """Keys of the trials that are really run."""
+    keys = []
+    run = collecting.run_trial
+
+    def noted(plan, *arguments):
+        keys.append(plan.key)
+        return run(plan, *arguments)
+
+    monkeypatch.setattr(collecting, "run_trial", noted)
+    return keys
+
+
+def interrupted_after(n_trials, monkeypatch):
+    run, left = collecting.run_trial, [n_trials]
+
+    def some(plan, *arguments):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return run(plan, *arguments)
+
+    monkeypatch.setattr(collecting, "run_trial", some)
+
+
+def parts_of(settings) -> list[Path]:
+    return sorted(Path(settings.parts).glob("part-*.parquet"))
+
+
+def test_a_collection_goes_on_from_a_clean_clone_on_another_machine(on_machine, run_keys, monkeypatch, tmp_path):
+    """Seconds: two new databases."""
+    with monkeypatch.context() as patch:
+        interrupted_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            collect(on_machine("first"))
+    before, names = list(run_keys), [p.name for p in parts_of(on_machine("first"))]
+    assert len(before) == 2
+    shutil.rmtree(tmp_path / "first")
+    collected = collect(on_machine("second"))
+    assert len(run_keys) == len(set(run_keys)) == 3
+    assert collected.table.trials.groupby(["task", "config_id", "seed"]).ngroups == 3
+    assert len(Tracker(on_machine("second").tracking.uri, "collected").read_trials()) == 3
+    assert {p.name for p in parts_of(on_machine("second"))} > set(names)
+    kept = read_json(tmp_path / "parts" / "tasks" / "small.json")["task"]
+    assert collected.table.tasks["meta_features_cost_s"].tolist() == [kept["meta_features_cost_s"]]
+
+
+def test_parts_are_written_as_trials_end(on_machine):
+    settings = on_machine("first", parts_every=1)
+    collect(settings)
+    assert len(parts_of(settings)) == 3
+
+
+def test_an_old_part_is_followed_by_a_small_one(on_machine, monkeypatch):
+    monkeypatch.setattr(exchange, "_PATIENCE_S", 0.0)
+    settings = on_machine("first")
+    collect(settings)
+    assert len(parts_of(settings)) == 3
+
+
+def test_parts_of_another_recipe_are_refused_before_anything_is_described(on_machine, tmp_path, fit_config):
+    collect(on_machine("first", n_shared=1))
+    fit_config["model"]["init_args"]["label_smoothing"] = 0.1
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(ValueError, match=r"parts holds trials of another collection: .*label_smoothing.*Set `output`"):
+        collect(on_machine("second", n_shared=1))
+    assert not (tmp_path / "second" / "collection" / "tasks").exists()
+
+
+def test_parts_of_other_weights_are_refused_before_anything_is_trained(on_machine, run_keys, tmp_path):
+    collect(on_machine("first", n_shared=1))
+    path = tmp_path / "parts" / "tasks" / "small.json"
+    kept = read_json(path)
+    kept["task"]["base_model"]["weight_hash"] = "other"
+    write_json(path, kept)
+    with pytest.raises(ValueError, match=r"described with weights other of .*`model.init_args.base_model`.*Put the"):
+        collect(on_machine("second", n_shared=1))
+    assert len(run_keys) == 1
+
+
+@pytest.mark.slow
+def test_a_table_fills_a_fresh_mlflow_without_training(on_machine, run_keys):
+    """Ten seconds: two new databases."""
+    before = collect(on_machine("first", parts=None))
+    fresh = on_machine("second", parts=None, resume_from=str(before.folder), n_shared=4)
+    after = collect(fresh)
+    assert len(run_keys) == 4
+    assert len(Tracker(fresh.tracking.uri, "collected").read_trials()) == 4
+    known = after.table.trials[after.table.trials["config_id"].isin(before.table.trials["config_id"])]
+    assert known.reset_index(drop=True).equals(before.table.trials)
+
+
+@pytest.mark.slow
+def test_shards_on_machines_of_their_own_make_one_table(on_machine, run_keys):
+    """Ten seconds: two new databases."""
+    tables = [collect(on_machine(f"m{n}", n_shared=4, shard=f"{n}/2")).table for n in (1, 2)]
+    assert len(run_keys) == len(set(run_keys)) == 4
+    assert tables[0].meta["n_trials"] < tables[1].meta["n_trials"] == 4  # the first shard came with the parts
+
+
+def test_shards_are_disjoint_and_stable(make_plan, on_machine):
+    plans = [replace(make_plan("trial", lr=lr), seed=seed) for lr in (0.01, 0.02, 0.03) for seed in range(20)]
+
+    def shard(text, some):
+        settings = on_machine("any", shard=text)
+        return [plan.key for plan in some if in_shard(settings, plan)]
+
+    shards = [shard(f"{n}/3", plans) for n in (1, 2, 3)]
+    assert sorted(key for keys in shards for key in keys) == sorted(plan.key for plan in plans)
+    assert all(len(keys) > 10 for keys in shards)
+    assert shard("2/3", plans[:30]) == [k for k in shards[1] if k in {p.key for p in plans[:30]}]
+    assert len(shard(None, plans)) == len(plans)
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "half", "1/0", "1/2/3"])
+def test_a_shard_that_is_none_is_refused(on_machine, text):
+    settings = on_machine("any")
+    with pytest.raises(ValueError, match=rf"`shard` is '{text}', but it says which of how many.*leave `shard` out"):
+        replace(settings, shard=text)
