@@ -120,13 +120,14 @@ class TaskData(LightningDataModule):
         if self._loaded is None or layout != self.token_settings.layout:
             self.token_settings = replace(self.token_settings, layout=layout)
             self._loaded = load_task(self.path, self.reading, self.token_settings, self.tokenizer)
-        check_positions(self.path, self._loaded, layout, getattr(module, "positions", self._positions))
+        self._positions = getattr(module, "positions", self._positions)
+        rows = [row for split in self._loaded.splits.values() for row in split.tokens]
+        check_positions(self.path, rows, layout, self._positions)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Micro-batches of the training split, slice by slice; the seed is the one that is set now."""
         tokens, shape = self.tokens("train"), self._step_shape()
         n_records = self.records_per_slice or len(tokens)
-        check_enough(n_records, shape.world_size, "training records in a slice", "records_per_slice")
         sampler = SliceBatchSampler(
             lengths=[record.n_tokens for record in tokens],
             targets=[record.n_targets for record in tokens],
@@ -180,6 +181,9 @@ class TaskData(LightningDataModule):
         )
         indices = tuple(index for _, index in self._dealt(chosen, split, "max_generation_records"))
         samples = choice_samples(self._task(), split, indices, choices, self.token_settings, self.tokenizer)
+        rows = [row for sample in samples for row in sample.rows]
+        if rows:
+            check_positions(self.path, rows, self.token_settings.layout, self._positions)
         collator = ChoiceCollator(self._pad_id, self.token_settings.layout)
         return _loader(samples, collator, batch_size=max(1, self.evaluation.batch_size // len(choices)))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lightning_quicktune.data.loading import LoadedTask
+from collections.abc import Iterable
+
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 
 
@@ -29,19 +30,19 @@ def check_packing(layout: Layout, keeps_apart: bool) -> None:
         )
 
 
-def check_positions(path: str, task: LoadedTask, layout: Layout, positions: int | None) -> None:
+def check_positions(path: str, rows: Iterable[TokenRecord], layout: Layout, positions: int | None) -> None:
     """Refuses records with more tokens than the base model has positions.
 
     Args:
         path: What the records came from.
-        task: The records.
+        rows: The records, with whichever answers.
         layout: What the model reads in one row.
         positions: Most tokens of a row, or none if there is no limit.
 
     Raises:
         ValueError: If a record is longer.
     """
-    longest = max(_width(record, layout) for split in task.splits.values() for record in split.tokens)
+    longest = max(_width(row, layout) for row in rows)
     if positions is not None and longest > positions:
         raise ValueError(
             f"The longest record of `{path}` has {longest} tokens, but the base model has {positions} positions, and "
@@ -52,7 +53,7 @@ def check_positions(path: str, task: LoadedTask, layout: Layout, positions: int 
 
 
 def check_enough(n_records: int, world_size: int, what: str, key: str | None = None) -> None:
-    """Refuses fewer records than devices: those without any would leave the others waiting.
+    """Refuses fewer records than devices: those without any would skip the sums that the others wait for.
 
     Args:
         n_records: Records that are dealt.

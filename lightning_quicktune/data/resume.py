@@ -11,7 +11,10 @@ KEYS: Mapping[str, str] = {
     "records_per_slice": "`data.init_args.records_per_slice`",
     "template": "`data.init_args.template`",
     "max_length": "`data.init_args.max_length`",
-    "content_digest": "the records of `data.init_args.path`, as `data.init_args.reading` reads them (their digest)",
+    "content_digest": (
+        "the records of `data.init_args.path`, as `data.init_args.reading` reads them, or the tokens that tokenizer "
+        "and chat template make of them (their digest)"
+    ),
 }
 
 

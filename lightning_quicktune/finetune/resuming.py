@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -28,17 +29,23 @@ def read_checkpoint(path: str | Path, key: str = "--ckpt_path") -> dict[str, Any
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, or something else.
+        OSError: If it can't be read now, which says nothing of what it holds.
+        MemoryError: Likewise.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"`{key}` is {path}, and there is no such file. Give the path of a `.ckpt` that `fit` wrote, or leave it "
             "out to start afresh."
         )
+    raw = Path(path).read_bytes()  # what fails here says nothing of the file; from memory on, everything does
     try:
-        damaged = zipfile.ZipFile(path).testzip()  # torch.load itself compares no checksums
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            damaged = archive.testzip()  # torch.load itself compares no checksums
         if damaged:
             raise ValueError(f"the checksum of {damaged} is wrong.")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file fails in many ways
         reason = " ".join(str(error).split())[:200]
         raise ValueError(

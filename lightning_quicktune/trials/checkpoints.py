@@ -52,8 +52,9 @@ def usable_checkpoint(folder: Path) -> tuple[Path | None, LearningCurve]:
         try:
             state = read_checkpoint(path)
             slices = state["callbacks"][CURVE]["slices"]
+        except (OSError, MemoryError):
+            raise
         except Exception as error:  # a damaged file fails in many ways
-            _raise_if_unread(error)
             _put_aside(path, error)
         else:
             return path, LearningCurve(tuple(SliceResult(**s) for s in slices))
@@ -65,13 +66,6 @@ def drop_checkpoints(folder: Path) -> None:
     for name in (LAST, BEST):
         for path in (folder / name, _aside(folder / name)):
             path.unlink(missing_ok=True)
-
-
-def _raise_if_unread(error: Exception) -> None:
-    """Raises what kept the machine from reading a file, whatever it was wrapped in."""
-    for reason in (error, error.__cause__):
-        if isinstance(reason, (OSError, MemoryError)):
-            raise reason
 
 
 def _aside(path: Path) -> Path:

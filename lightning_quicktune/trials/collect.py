@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,6 +34,7 @@ from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_n
 from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)
+COLLECTION = "collection.json"
 _GRACE_S = 10.0  # for workers to pause their trials
 
 
@@ -64,12 +66,17 @@ def collect(settings: CollectSettings) -> Collected:
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_search(recipe, space)
-    for folder in (output, *([Path(settings.parts)] if settings.parts else [])):
-        _check_same_collection(folder, space, recipe, settings)
+    identity = _identity(recipe, settings)
+    folders = {"output": output, **({"parts": Path(settings.parts)} if settings.parts else {})}
+    for key, folder in folders.items():
+        _check_same_collection(key, folder, space, identity)
     exchange = Exchange(settings)
     exchange.restore_tasks(_task_folder(settings, source) for source in settings.tasks)
     setups = [_task(settings, recipe, source) for source in settings.tasks]
     check_base_model(setups)
+    for folder in folders.values():
+        if not (folder / COLLECTION).exists():
+            write_json(folder / COLLECTION, {"identity": identity, "space": space.to_dict()})
     planned = [plan for setup in setups for plan in plans(settings, space, setup)]
     exchange.take_over(space, setups, planned)
     before, start = {plan.key for plan in planned if is_done(plan)}, time.perf_counter()
@@ -206,16 +213,24 @@ def _check_names(sources: list[str]) -> None:
         )
 
 
-def _check_same_collection(output: Path, space: SearchSpace, recipe: FitConfig, settings: CollectSettings) -> None:
-    """A folder holds trials that can be compared: of one space, recipe, length and seed. Tasks and numbers may grow."""
-    identity = {"max_fidelity": settings.max_fidelity, "seed": settings.seed, **label_settings(recipe)}
-    known = read_json(output / "collection.json")
+def _identity(recipe: FitConfig, settings: CollectSettings) -> dict[str, Any]:
+    """What trials that can be compared have in common, besides the space. Tasks and numbers of trials may grow."""
+    return {"max_fidelity": settings.max_fidelity, "seed": settings.seed, **label_settings(recipe)}
+
+
+def _check_same_collection(key: str, folder: Path, space: SearchSpace, identity: dict[str, Any]) -> None:
+    """Refuses a folder of trials that can't be compared with those of now."""
+    known = read_json(folder / COLLECTION)
     if known is None:
-        write_json(output / "collection.json", {"identity": identity, "space": space.to_dict()})
+        if (folder / COLLECTION).exists():
+            raise ValueError(
+                f"{folder / COLLECTION} can't be read, so nothing says what collection the trials beside it are of. "
+                f"Fetch it again, or set `{key}` to another folder."
+            )
         return
     changes = differences(known["identity"], identity) + SearchSpace.from_dict(known["space"]).differences(space)
     if changes:
         raise ValueError(
-            f"{output} holds trials of another collection: {'; '.join(changes)}. Set `output` to another folder, or "
+            f"{folder} holds trials of another collection: {'; '.join(changes)}. Set `{key}` to another folder, or "
             "go on with the settings of before."
         )

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.metadataset.build import furthest
 from lightning_quicktune.metadataset.table import METRIC, OVERHEADS, TEST, MetaDataset, cell_value
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, settings_digest
@@ -38,14 +37,13 @@ def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> di
     Raises:
         ValueError: If a planned trial was run with other settings, records or weights.
     """
-    settings = {k.trial.key: k.settings for k in kept}
-    trials = {t.key: t for t in furthest(k.trial for k in kept)}
+    known = {k.trial.key: k for k in sorted(kept, key=lambda k: k.trial.curve.fidelity)}  # of one trial the furthest
     found = {}
     for plan in plans:
         blank = plan.blank
-        if trial := trials.get(blank.key):
-            _check_same(trial, settings[blank.key], blank)
-            found[blank.key] = replace(trial, fit=blank.fit)
+        if one := known.get(blank.key):
+            _check_same(one.trial, one.settings, blank)
+            found[blank.key] = replace(one.trial, fit=blank.fit)
     return found
 
 

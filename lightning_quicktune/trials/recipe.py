@@ -79,7 +79,13 @@ def check_recipe(recipe: FitConfig) -> None:
                 f"from its checkpoint with the same data loaders. Remove the key, or set `trainer.{name}: "
                 f"{str(resumable[0]).lower()}`."
             )
-    for callback in trainer.get("callbacks") or []:
+    callbacks = trainer.get("callbacks") or []
+    if not isinstance(callbacks, list):
+        raise ValueError(
+            f"`trainer.callbacks` is {callbacks!r} in `recipe`, but trials look at each callback of a list. Write "
+            "it as a list with one entry."
+        )
+    for callback in callbacks:
         name = callback_name(callback)
         if name in _STEERING_CALLBACKS:
             raise ValueError(

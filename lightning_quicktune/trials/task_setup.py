@@ -12,6 +12,7 @@ from lightning.pytorch import seed_everything
 
 from lightning_quicktune.compose import FitConfig, build, with_overrides
 from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.data.limits import check_packing
 from lightning_quicktune.data.meta_features import text_meta_features
 from lightning_quicktune.data.suite.builtin import write_task
 from lightning_quicktune.finetune.finetuner import Finetuner
@@ -82,6 +83,8 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
             f"`recipe` composes {type(module).__name__} with {type(data).__name__}, but trials need a "
             "Finetuner with TaskData. Set `model.class_path` and `data.class_path` as in `configs/recipe`."
         )
+    if data.packing:
+        check_packing(module.layout, module.keeps_packed_apart)
     data.attach_tokenizer(module.tokenizer, layout=module.layout, positions=module.positions)
     data.setup("fit")
     return module, data

@@ -93,3 +93,20 @@ def test_a_choice_that_makes_a_record_too_long_is_an_error(write_task, tokenizer
     message = r"validation\.jsonl:1 has \d+ tokens with the answer 'very .*`data\.init_args\.max_length`"
     with pytest.raises(ValueError, match=message):
         data.choice_dataloader("validation")
+
+
+def test_a_choice_beyond_the_positions_of_the_base_model_is_refused(write_task, tokenizer):
+    """No record is too long with its own answer; a long question is with the long answer of another record."""
+    question = "why " * 12
+    path = write_task(
+        train=[{"question": "a?", "answer": "yes " * 12}, {"question": "b?", "answer": "no"}],
+        validation=[{"question": question, "answer": "no"}],
+    )
+    data = TaskData(str(path))
+    data.attach_tokenizer(tokenizer)
+    data.setup()
+    longest = max(row.n_tokens for split in ("train", "validation", "test") for row in data.tokens(split))
+    data.attach_tokenizer(tokenizer, positions=longest)
+    data.setup()
+    with pytest.raises(ValueError, match=rf"but the base model has {longest} positions"):
+        data.choice_dataloader("validation")

@@ -192,14 +192,13 @@ def test_complaint_packing_leaks_packed_steps_learn_the_same_targets(make_data, 
 @pytest.mark.parametrize(
     ("build", "key"),
     [
-        (lambda data: data.train_dataloader(), "records_per_slice"),
         (lambda data: data.val_dataloader(), r"evaluation\.max_eval_records"),
         (lambda data: data.test_dataloader(), r"evaluation\.max_eval_records"),
         (lambda data: data.predict_dataloader(), None),
         (lambda data: data.prompt_dataloader("validation"), r"evaluation\.max_generation_records"),
         (lambda data: data.choice_dataloader("validation"), r"evaluation\.max_generation_records"),
     ],
-    ids=["train", "validation", "test", "predict", "prompts", "choices"],
+    ids=["validation", "test", "predict", "prompts", "choices"],
 )
 def test_fewer_records_than_devices_are_refused(make_data, build, key):
     data = make_data(records_per_slice=2, evaluation=EvaluationSettings(max_eval_records=2, max_generation_records=2))

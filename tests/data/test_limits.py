@@ -16,17 +16,19 @@ def test_packing_is_refused_unless_the_records_of_a_row_are_kept_apart():
 def test_the_longest_row_that_a_model_reads_must_fit(write_task, tokenizer, t5_tokenizer):
     path, reading = str(write_task(train=["yes " * 20])), ReadingSettings()
     task = load_task(path, reading, TokenSettings("chat", 99), tokenizer)
+    rows = [row for split in task.splits.values() for row in split.tokens]
     longest = task.splits["train"].tokens[0].n_tokens
-    check_positions(path, task, "decoder", longest)
-    check_positions(path, task, "decoder", None)
+    check_positions(path, rows, "decoder", longest)
+    check_positions(path, rows, "decoder", None)
     message = (
         rf"has {longest} tokens, .* has {longest - 1} positions.*`data\.init_args\.max_length` to {longest - 1} or"
     )
     with pytest.raises(ValueError, match=message):
-        check_positions(path, task, "decoder", longest - 1)
+        check_positions(path, rows, "decoder", longest - 1)
     task = load_task(path, reading, TokenSettings("plain", 99, "encoder_decoder"), t5_tokenizer)
+    rows = [row for split in task.splits.values() for row in split.tokens]
     row = task.splits["train"].tokens[0]
-    check_positions(path, task, "encoder_decoder", row.n_tokens - row.prompt_length)  # question and answer apart
+    check_positions(path, rows, "encoder_decoder", row.n_tokens - row.prompt_length)  # question and answer apart
 
 
 def test_each_device_gets_a_record():

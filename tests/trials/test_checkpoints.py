@@ -1,4 +1,5 @@
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -24,13 +25,28 @@ def test_a_checkpoint_that_cannot_be_read_now_is_left_alone(make_plan, monkeypat
     plan = make_plan("trial")
     before = run_trial(plan, 1)
 
-    def unreadable(*args, **kwargs):
-        raise error
+    readable = Path.read_bytes
+
+    def unreadable(path):
+        if path.name == LAST:
+            raise error
+        return readable(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lightning_quicktune.finetune.resuming.zipfile.ZipFile", unreadable)
+        patch.setattr(Path, "read_bytes", unreadable)
         with pytest.raises(type(error)):
             run_trial(plan, 2)
     assert {path.name for path in plan.folder.glob("*.ckpt*")} == {LAST, BEST}
     assert read_trial(plan.folder) == before
     assert run_trial(plan, 2).curve.fidelity == 2
+
+
+@pytest.mark.parametrize("place", [-4, -6, -8, -12])
+def test_a_flipped_bit_at_the_end_of_a_checkpoint_is_never_taken_for_a_read_error(make_plan, place):
+    plan = make_plan("trial")
+    run_trial(plan, 1)
+    raw = bytearray((plan.folder / LAST).read_bytes())
+    raw[place] ^= 1
+    (plan.folder / LAST).unlink()  # best.ckpt may be the same file
+    (plan.folder / LAST).write_bytes(raw)
+    assert usable_checkpoint(plan.folder)[1].fidelity == 1

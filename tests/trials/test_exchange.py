@@ -108,9 +108,9 @@ def test_parts_of_another_recipe_are_refused_before_anything_is_described(on_mac
     collect(on_machine("first", n_shared=1))
     fit_config["model"]["init_args"]["label_smoothing"] = 0.1
     (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
-    with pytest.raises(ValueError, match=r"parts holds trials of another collection: .*label_smoothing.*Set `output`"):
+    with pytest.raises(ValueError, match=r"parts holds trials of another collection: .*label_smoothing.*Set `parts`"):
         collect(on_machine("second", n_shared=1))
-    assert not (tmp_path / "second" / "collection" / "tasks").exists()
+    assert not (tmp_path / "second" / "collection").exists()  # so the recipe of before is not refused for it
 
 
 def test_parts_of_other_weights_are_refused_before_anything_is_trained(on_machine, run_keys, tmp_path):

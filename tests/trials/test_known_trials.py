@@ -63,6 +63,13 @@ def test_a_kept_trial_of_other_settings_is_refused(make_plan, changes, message):
         trials_of_parts([keep(replace(finished(plan), **changes))], [plan])
 
 
+def test_a_longer_record_of_other_settings_is_refused_beside_a_right_one(make_plan):
+    plan = make_plan("trial")
+    kept = [keep(replace(finished(plan, 3), fit={})), keep(finished(plan, 1))]
+    with pytest.raises(ValueError, match=r"`recipe` or `space` set other values"):
+        trials_of_parts(kept, [plan])
+
+
 def test_kept_trials_that_are_not_planned_are_left_out(make_plan):
     plan, other = make_plan("trial"), make_plan("other", lr=0.02)
     assert trials_of_parts([keep(replace(finished(other), base_model="other"))], [plan]) == {}

@@ -97,7 +97,7 @@ def test_another_table_among_the_parts_says_what_it_lacks(tmp_path):
 
 def test_the_record_of_a_task_is_kept_without_its_path_and_put_back(tmp_path):
     task = tmp_path / "here" / "colours"
-    write_json(task / "task.json", {"name": "colours", "facts": {"path": "/home/me", "n_train": 3}})
+    write_json(task / "task.json", {"name": "colours", "facts": {"path": "some/folder", "n_train": 3}})
     write_json(task / "identity.json", {"content": "abc"})
     parts = Parts(tmp_path / "parts")
     parts.write_tasks([task])

@@ -13,3 +13,12 @@ def test_records_longer_than_the_base_model_reads_are_refused_before_any_trial(f
     with pytest.raises(ValueError, match=r"but the base model has 256 positions.*`data.init_args.max_length` to 256"):
         set_up_task(str(task), fit_config, 4, tmp_path / "task")
     assert not (tmp_path / "task" / "task.json").exists()
+
+
+def test_packing_where_records_would_see_each_other_is_refused_before_any_trial(fit_config, write_colours, tmp_path):
+    task = write_colours(tmp_path / "short", 24)
+    fit_config["data"]["init_args"]["packing"] = True
+    fit_config["model"]["init_args"]["base_model"]["attention"] = "flash_attention_2"
+    with pytest.raises(ValueError, match=r"packing` is true.*isn't known to keep the records"):
+        set_up_task(str(task), fit_config, 4, tmp_path / "task")
+    assert not (tmp_path / "task" / "task.json").exists()
