@@ -6,7 +6,7 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-_ROOMS = ("search", "surrogate", "evaluation")
+_ROOMS = ("metadataset", "search", "space", "surrogate", "evaluation")
 _AFTER_THE_REPLAYS = ("comparison.py", "figure.py", "intervals.py", "publish.py", "report.py", "summary.py")
 
 

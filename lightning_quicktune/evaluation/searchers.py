@@ -57,7 +57,7 @@ def replayed_searcher(method: Method, context: SearchContext) -> Searcher:
         context: What it may need.
     """
     if method.name == "curve_transfer":
-        return CurveTransferSearcher(context.pool, curve_prior(method, context))
+        return CurveTransferSearcher(context.pool, curve_prior(method, context), learns_costs=method.cost)
     if method.name == "transfer":
         performance, cost = _surrogates(method, context)
         return TransferSearcher(
@@ -79,7 +79,7 @@ def curve_prior(method: Method, context: SearchContext) -> PoolPrior:
         prior = _flat(prior)
     if not method.curve:
         prior = replace(prior, knots=prior.knots[-1:])
-    return prior if method.cost else replace(prior, cost_exponent=0.0)
+    return prior if method.cost else replace(prior, log_cost=np.zeros_like(prior.log_cost))
 
 
 def _surrogates(method: Method, context: SearchContext) -> tuple[PerformancePredictor, CostPredictor]:

@@ -52,10 +52,10 @@ class CurveTransferSearcher:
     Args:
         pool: Distinct configurations, in the order of the prior's rows.
         prior: What other tasks say of the pool's learning curves.
-        start_score: Score before any training; not a number to start from the pool's expected median final score.
+        learns_costs: Whether the seconds that slices took correct what was predicted of others.
     """
 
-    def __init__(self, pool: Sequence[Configuration], prior: PoolPrior, start_score: float = np.nan) -> None:
+    def __init__(self, pool: Sequence[Configuration], prior: PoolPrior, learns_costs: bool = True) -> None:
         configurations = by_id(pool)
         self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
         self._prior, self._posterior = prior, CurvePosterior(prior)
@@ -66,8 +66,8 @@ class CurveTransferSearcher:
         self._log_costs: dict[int, float] = {}
         self.forecasts: list[Forecast] = []  # of every score that was taken in
         self._best = -np.inf
-        expected = float(np.median(self._posterior.moments()[0][:, -1]))
-        self._start = start_score if np.isfinite(start_score) else expected
+        self._start = float(np.median(self._posterior.moments()[0][:, -1]))  # stands for the best before any score
+        self._learns_costs = learns_costs
 
     @property
     def pending(self) -> frozenset[Configuration]:
@@ -101,7 +101,7 @@ class CurveTransferSearcher:
             self._reached[place] = len(scores)
             self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self._prior.knots)
             known = [s.cost_s for s in observation.curve.slices if np.isfinite(s.cost_s) and s.cost_s > 0]
-            if known:
+            if known and self._learns_costs:
                 self._log_costs[place] = float(np.log(np.mean(known)))
 
     def _suggest(self, place: int) -> Suggestion:

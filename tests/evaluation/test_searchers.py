@@ -33,8 +33,18 @@ def test_a_flat_prior_knows_no_configuration(context):
 
 
 def test_without_cost_prices_are_slices(context):
-    assert curve_prior(Method("curve_transfer"), context).cost_exponent > 0
-    assert curve_prior(Method("curve_transfer", cost=False), context).cost_exponent == 0
+    def prices(cost):
+        searcher = replayed_searcher(Method("curve_transfer", cost=cost), context)
+        asked = searcher.ask()
+        slices = tuple(SliceResult(i, 0.3, 50.0, 50.0, 640, {}) for i in range(1, asked.fidelity + 1))
+        searcher.tell(Observation(asked.configuration, LearningCurve(slices), False, 1.0))
+        found = searcher._price()
+        return np.delete(found, context.pool.index(asked.configuration), axis=0)
+
+    without = prices(cost=False)
+    assert np.ptp(without, axis=0).max() < 1e-12  # the same of all that wait, whatever one has cost
+    assert (np.diff(without[0]) > 0).all()  # and more for more slices
+    assert np.ptp(prices(cost=True), axis=0).max() > 1e-3
 
 
 def test_without_curves_full_trainings_are_asked_for(context):

@@ -25,6 +25,7 @@ def test_tasks_share_the_default_and_some_and_have_others_alone(settings, small_
 
 def test_each_configuration_is_planned_once_with_each_seed(settings, small_space, setup):
     planned = plans(replace(settings, seed=7), small_space, setup)
+    assert all(plan.key == plan.blank.key for plan in planned)
     assert [plan.seed for plan in planned] == [7] * 8 + [8] * 8
     assert [plan.configuration for plan in planned[:8]] == [plan.configuration for plan in planned[8:]]
     assert len({plan.folder for plan in planned}) == len({plan.blank.key for plan in planned}) == 16
