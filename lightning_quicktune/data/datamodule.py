@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.choices import ChoiceCollator, answer_choices, choice_samples
 from lightning_quicktune.data.collate import EvaluationCollator, PromptCollator, TrainingCollator, TrainingDataset
-from lightning_quicktune.data.evaluation import EvaluationSettings, check_positive
+from lightning_quicktune.data.evaluation import EvaluationSettings, check_positive, evenly_spaced
 from lightning_quicktune.data.limits import check_enough, check_packing, check_positions
 from lightning_quicktune.data.loading import LoadedTask, TokenSettings, load_task
 from lightning_quicktune.data.records import Record
@@ -254,9 +254,8 @@ class TaskData(LightningDataModule):
 
     def _chosen(self, split: SplitName, limit: int | None) -> list[tuple[TokenRecord, int]]:
         """Records with their indices; at most ``limit``, evenly spaced, so always the same ones."""
-        tokens = self.tokens(split)
-        n_chosen = len(tokens) if limit is None else min(limit, len(tokens))
-        return [(tokens[i * len(tokens) // n_chosen], i * len(tokens) // n_chosen) for i in range(n_chosen)]
+        pairs = [(record, index) for index, record in enumerate(self.tokens(split))]
+        return pairs if limit is None else list(evenly_spaced(pairs, limit))
 
     def _prompt_loader(
         self, pairs: list[tuple[TokenRecord, int]], split: SplitName, limit: str | None

@@ -1,8 +1,22 @@
-"""How much of validation and test is used, and the check of all sizes."""
+"""How much of validation and test is used, which records those are, and the check of all sizes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def evenly_spaced(items: Sequence[T], limit: int) -> Sequence[T]:
+    """At most ``limit`` items, in their order, always the same ones.
+
+    Args:
+        items: What to choose from.
+        limit: Most items, at least 1.
+    """
+    return [items[i * len(items) // limit] for i in range(limit)] if len(items) > limit else items
 
 
 def check_positive(key: str, value: int | None) -> None:

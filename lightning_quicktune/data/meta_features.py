@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from lightning_quicktune.data.evaluation import evenly_spaced
 from lightning_quicktune.data.records import Record
 from lightning_quicktune.data.similarity import inverse_frequencies, nearest_neighbours
 from lightning_quicktune.data.tokens import TokenRecord
@@ -117,16 +118,6 @@ def text_meta_features(records: Sequence[Record], tokens: Sequence[TokenRecord])
         | _characters("".join(text.question + text.answer for text in texts))
     )
     return {name: float(features[name]) for name in TEXT_META_FEATURES}
-
-
-def evenly_spaced(items: Sequence[T], limit: int) -> Sequence[T]:
-    """At most ``limit`` items, in their order, always the same ones.
-
-    Args:
-        items: What to choose from.
-        limit: Most items, at least 1.
-    """
-    return [items[i * len(items) // limit] for i in range(limit)] if len(items) > limit else items
 
 
 def entropy(counts: Sequence[int]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -46,21 +47,24 @@ class BaseModel:
     Args:
         model: The language model; its parameters are frozen here.
         name: The name that tables carry.
+        further_ends: Tokens that end an answer because the generation configuration alone says so.
     """
 
-    def __init__(self, model: nn.Module, name: str) -> None:
+    def __init__(self, model: nn.Module, name: str, further_ends: Sequence[int] = ()) -> None:
         self.model = model.requires_grad_(False).eval()
         self.name = name
-        self.info = _identify(self.model, name)  # now, because an adapter changes the names of the weights
+        self.info = _identify(self.model, name, further_ends)  # now: an adapter changes the names of the weights
         self.layout: Layout = _layout(model.config)
 
 
-def _identify(model: nn.Module, name: str) -> BaseModelInfo:
-    """Name, size and hash of the weights and of what the configuration makes of them; reads all weights."""
+def _identify(model: nn.Module, name: str, further_ends: Sequence[int]) -> BaseModelInfo:
+    """Name, size and hash of the weights and of what the configurations make of them; reads all weights."""
     digest = hashlib.sha256(json.dumps(_meaning(model.config), sort_keys=True, default=str).encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    if further_ends:
+        digest.update(json.dumps(sorted(further_ends)).encode())
     quantization = "q4_1, dequantized" if "q4_1" in name else "none"
     n_parameters = sum(p.numel() for p in model.parameters())
     return BaseModelInfo(name, n_parameters, digest.hexdigest()[:16], quantization)
@@ -146,7 +150,9 @@ def load_base_model(settings: BaseModelSettings) -> BaseModel:
         )
     except (OSError, ValueError) as error:
         raise FileNotFoundError(_not_loaded("base model", settings, error)) from error
-    return BaseModel(model, short_name(settings.name))
+    tokenizer = load_tokenizer(settings)
+    further_ends = set(end_tokens(model, tokenizer)) - _known_ends(tokenizer)
+    return BaseModel(model, short_name(settings.name), sorted(further_ends))
 
 
 def check_layout(base: BaseModel, layout: Layout) -> None:
@@ -190,14 +196,18 @@ def end_tokens(model: nn.Module, tokenizer: Any) -> list[int]:
 
     A chat template that ends no turn is none to ask: records in that template are refused, so these are plain.
     """
-    found: set[int] = {tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set()
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    found.update(configured if isinstance(configured, list) else [configured] if configured is not None else [])
+    further = configured if isinstance(configured, list) else [configured] if configured is not None else []
+    return sorted(_known_ends(tokenizer).union(further))
+
+
+def _known_ends(tokenizer: Any) -> set[int]:
+    """Those of tokenizer and template."""
+    found = {tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set()
     try:
-        found.update(stop_token_ids(tokenizer, "chat"))
+        return found.union(stop_token_ids(tokenizer, "chat"))
     except ValueError:
-        found.update(stop_token_ids(tokenizer, "plain"))
-    return sorted(found)
+        return found.union(stop_token_ids(tokenizer, "plain"))
 
 
 def _layout(config: Any) -> Layout:

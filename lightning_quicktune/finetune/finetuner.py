@@ -27,7 +27,7 @@ from lightning_quicktune.finetune.base_model import (
     load_tokenizer,
     positions_of,
 )
-from lightning_quicktune.finetune.generation import generate_answers
+from lightning_quicktune.finetune.generation import check_room, generate_answers
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
@@ -146,7 +146,10 @@ class Finetuner(LightningModule, ABC):
         return trainable / sum(p.numel() for p in self.parameters())
 
     def on_fit_start(self) -> None:
-        """Logs how much is trained."""
+        """Checks that answers will have room, if the score generates them, and logs how much is trained."""
+        if self.score.generates:
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            check_room(self.loaded.model.config, data.prompt_dataloader("validation"), self.score.max_new_tokens)
         if self.logger is not None:
             self.logger.log_metrics({"trainable_share": self.trainable_share()}, step=0)
 

@@ -42,7 +42,7 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
     Raises:
         ValueError: If prompt and answer may need more positions than the model has.
     """
-    _check_room(model.config, batch["input_ids"].shape[1], max_new_tokens)
+    check_room(model.config, [batch], max_new_tokens)
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -57,8 +57,19 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
     return [Answer(p, r, t.strip()) for p, r, t in zip(batch["prompts"], batch["references"], texts, strict=True)]
 
 
-def _check_room(config: Any, n_prompt: int, max_new_tokens: int) -> None:
+def check_room(config: Any, batches: Iterable[dict[str, Any]], max_new_tokens: int) -> None:
+    """Refuses prompts that leave an answer too few positions.
+
+    Args:
+        config: Configuration of the base model.
+        batches: Prompts, each with ``input_ids`` ``(B, T)``.
+        max_new_tokens: Most tokens of an answer.
+
+    Raises:
+        ValueError: If prompt and answer may need more positions than the model has.
+    """
     positions = getattr(config, "max_position_embeddings", None)
+    n_prompt = max((batch["input_ids"].shape[1] for batch in batches), default=0)
     needed = max(n_prompt, max_new_tokens) if config.is_encoder_decoder else n_prompt + max_new_tokens
     if positions is not None and needed > positions:
         raise ValueError(

@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lightning_quicktune.data.meta_features import MetaFeature, evenly_spaced
+from lightning_quicktune.data.evaluation import evenly_spaced
+from lightning_quicktune.data.meta_features import MetaFeature
 from lightning_quicktune.finetune.base_model import BaseModel
 from lightning_quicktune.finetune.loss import next_token_loss, on_device, target_logits
 

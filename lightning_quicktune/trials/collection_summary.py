@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,12 +14,12 @@ from lightning_quicktune.types import Overheads, Trial
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
-def summarize(trials: Sequence[Trial], new: Collection[str], seconds: float, workers: int) -> dict[str, Any]:
+def summarize(trials: Sequence[Trial], begun: Mapping[str, int], seconds: float, workers: int) -> dict[str, Any]:
     """Counts, speed and overheads; speed and shares are of the trials that this start of the command ran.
 
     Args:
         trials: All trials of the collection that have ended, one record each.
-        new: Keys of those that this start has run.
+        begun: Slices that each of those had which this start has run to their end, before it did, by key.
         seconds: Wall-clock seconds of this start.
         workers: Processes that ran trials side by side.
 
@@ -27,8 +27,8 @@ def summarize(trials: Sequence[Trial], new: Collection[str], seconds: float, wor
         Plain values for JSON. ``training_share`` is the part of all workers' time spent in training and validation;
         ``overhead_s`` has the mean seconds of a trial outside its slices, by kind.
     """
-    ran = [trial for trial in trials if trial.key in new]
-    in_slices = sum(sum(trial.curve.costs_s) for trial in ran)
+    ran = [trial for trial in trials if trial.key in begun]
+    in_slices = sum(sum(trial.curve.costs_s[begun[trial.key] :]) for trial in ran)
     return {
         "trials": len(trials),
         "failures": dict(Counter(_kind(trial.failure) for trial in trials if trial.failure)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lightning_quicktune.metadataset.folder import load
@@ -37,8 +37,10 @@ class Exchange:
             for folder in folders:
                 self.parts.restore_task(folder)
 
-    def take_over(self, space: SearchSpace, setups: Sequence[TaskSetup], planned: Sequence[TrialPlan]) -> None:
-        """Makes the known ones of the planned trials records of this collection.
+    def known_trials(
+        self, space: SearchSpace, setups: Sequence[TaskSetup], planned: Sequence[TrialPlan]
+    ) -> dict[str, Trial]:
+        """The planned trials that table or parts hold, by key; writes nothing.
 
         Args:
             space: The search space of the collection.
@@ -46,14 +48,27 @@ class Exchange:
             planned: All its trials.
 
         Raises:
-            ValueError: If the known ones can't be compared with those of this collection.
+            ValueError: If they can't be compared with those of this collection.
         """
+        found: dict[str, Trial] = {}
+        if self.parts:
+            found = trials_of_parts(self.parts.read(), planned)
         if self.settings.resume_from:
             table = load(self.settings.resume_from, with_test=True)
             check_table(self.settings.resume_from, table, space, [setup.info for setup in setups])
-            take_over(planned, trials_of_table(table, planned))
+            found |= trials_of_table(table, planned)
+        return found
+
+    def take_over(self, known: Mapping[str, Trial], setups: Sequence[TaskSetup], planned: Sequence[TrialPlan]) -> None:
+        """Makes known trials records of this collection, and keeps its tasks and trials as parts.
+
+        Args:
+            known: From ``known_trials``.
+            setups: The tasks of the collection.
+            planned: All its trials.
+        """
+        take_over(planned, known)
         if self.parts:
-            take_over(planned, trials_of_parts(self.parts.read(), planned))
             self.parts.write_tasks(Path(self.settings.output) / "tasks" / setup.info.name for setup in setups)
             self.export(planned)
 

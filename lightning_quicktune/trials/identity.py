@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+SETTINGS = "settings_digest"  # among the facts of a task
 CONTENT_CHANGED = "the records have changed, or the tokens that tokenizer and chat template make of them"
 
 # Arguments of the Trainer that say where and how loudly it trains, not what comes of it; the length of the training is

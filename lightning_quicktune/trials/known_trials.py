@@ -12,7 +12,7 @@ import pandas as pd
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.metadataset.table import METRIC, OVERHEADS, TEST, MetaDataset, cell_value
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, settings_digest
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, SETTINGS, differences, settings_digest
 from lightning_quicktune.trials.parts import KeptTrial
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import FIT_YAML, exclusive, read_trial, write_text, write_trial
@@ -83,6 +83,9 @@ def check_table(source: str, table: MetaDataset, space: SearchSpace, infos: Iter
         digests = [i.facts.get("content_digest") for i in (known, info)]
         if digests[0] is not None and digests[0] != digests[1]:
             changes.append(f"task {info.name}: {CONTENT_CHANGED}")
+        recipes = [i.facts.get(SETTINGS) for i in (known, info)]
+        if None not in recipes and recipes[0] != recipes[1]:
+            changes.append(f"task {info.name}: `recipe` sets other values")
     if changes:
         raise ValueError(
             f"The trials of `resume_from: {source}` can't be taken over: {'; '.join(changes)}. One table holds trials "

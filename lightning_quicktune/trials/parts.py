@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,8 +64,7 @@ class Parts:
         Raises:
             ValueError: If a part can't be read.
         """
-        frames = [_read(path) for path in self._paths()]
-        return [_kept(*row) for frame in frames for row in frame[list(_COLUMNS)].itertuples(index=False)]
+        return [kept for path in self._paths() for kept in _kept(path)]
 
     def write(self, trials: Sequence[Trial]) -> Path | None:
         """Writes those trials that are in no part yet as one part, whole or not at all.
@@ -104,9 +104,18 @@ class Parts:
 
         Args:
             folder: Folder of the task, named as the task.
+
+        Raises:
+            ValueError: If the kept record is damaged.
         """
-        kept = read_json(self.folder / _TASKS / f"{folder.name}.json")
-        if kept is not None and not (folder / TASK_RECORD).exists():
+        path = self.folder / _TASKS / f"{folder.name}.json"
+        if path.exists() and not (folder / TASK_RECORD).exists():
+            kept = read_json(path)
+            if kept is None or not {"task", "identity"} <= kept.keys():
+                raise ValueError(
+                    f"The task record {path} can't be read, so nothing says what its trials in `parts` were run on. "
+                    "It must be a file that `collect` wrote, whole. Fetch it again, or set `parts` to another folder."
+                )
             write_json(folder / IDENTITY, kept["identity"])
             write_json(folder / TASK_RECORD, kept["task"])
 
@@ -119,19 +128,32 @@ def _row(trial: Trial) -> tuple[str, str, str]:
     return trial.key, settings_digest(trial.fit), json.dumps(record, separators=(",", ":"), sort_keys=True)
 
 
-def _kept(key: str, settings: str, record: str) -> KeptTrial:
-    return KeptTrial(Trial.from_dict(json.loads(record)), settings)
+def _kept(path: Path) -> list[KeptTrial]:
+    frame = _read(path)
+    with _whole(path):
+        pairs = zip(frame["settings"], frame["record"], strict=True)
+        return [KeptTrial(Trial.from_dict(json.loads(record)), settings) for settings, record in pairs]
 
 
 def _read(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(path)
+    raw = io.BytesIO(path.read_bytes())  # what fails here says nothing of the file; from memory on, everything does
+    with _whole(path):
+        frame = pd.read_parquet(raw)
         missing = [c for c in _COLUMNS if c not in frame.columns]
-    except (OSError, ValueError) as error:  # what pyarrow raises is one of both
-        raise _unreadable(path, str(error).splitlines()[0]) from error
-    if missing:
-        raise _unreadable(path, f"it has no column {missing[0]!r}")
+        if missing:
+            raise ValueError(f"it has no column {missing[0]!r}")
     return frame
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """What goes wrong with a part's content says that the part is damaged."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file fails in many ways
+        raise _unreadable(path, next(iter(str(error).splitlines()), type(error).__name__)) from error
 
 
 def _unreadable(path: Path, reason: str) -> ValueError:

@@ -10,7 +10,7 @@ from lightning_quicktune.compose import FitConfig, configured, with_overrides
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.facts import versions
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.task_setup import TaskSetup
+from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
 from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo, Trial
 
 
@@ -93,6 +93,27 @@ def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> li
         for seed in range(settings.seed, settings.seed + settings.n_seeds)
         for configuration in configurations(settings, space, setup.info.name)
     ]
+
+
+def task_folder(settings: CollectSettings, source: str) -> Path:
+    """Where the record of a task of the collection is kept.
+
+    Args:
+        settings: Says where the collection is.
+        source: Entry of ``tasks``.
+    """
+    return Path(settings.output) / "tasks" / task_name(source)
+
+
+def task_of(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSetup:
+    """A task of the collection, ready for trials; as ``set_up_task``.
+
+    Args:
+        settings: The collection.
+        recipe: Its recipe.
+        source: Entry of ``tasks``.
+    """
+    return set_up_task(source, recipe, settings.max_fidelity, task_folder(settings, source))
 
 
 def configurations(settings: CollectSettings, space: SearchSpace, task: str) -> list[Configuration]:

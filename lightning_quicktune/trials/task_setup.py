@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.limits import check_packing
 from lightning_quicktune.data.meta_features import text_meta_features
 from lightning_quicktune.data.suite.builtin import write_task
+from lightning_quicktune.finetune.base_model import load_config
 from lightning_quicktune.finetune.finetuner import Finetuner
+from lightning_quicktune.finetune.generation import check_room
 from lightning_quicktune.finetune.landmarks import landmarks
 from lightning_quicktune.finetune.scoring import split_metrics
-from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, label_settings
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, SETTINGS, differences, label_settings, settings_digest
 from lightning_quicktune.trials.recipe import check_recipe
 from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.trainer import trial_device
@@ -62,9 +64,10 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
     known = read_json(folder / TASK_RECORD)
     if known is not None:
         _check_same(task_name(source), folder, identity)
-        return TaskSetup(TaskInfo.from_dict(known), fit)
+        info = TaskInfo.from_dict(known)
+        return TaskSetup(replace(info, facts={**info.facts, SETTINGS: settings_digest(fit)}), fit)
     module.loaded.model.to(trial_device(fit))
-    info = _describe(task_name(source), module, data, max_fidelity, facts)
+    info = _describe(task_name(source), module, data, max_fidelity, {**facts, SETTINGS: settings_digest(fit)})
     write_json(folder / IDENTITY, identity)
     write_json(folder / TASK_RECORD, info.to_dict())
     return TaskSetup(info, fit)
@@ -87,6 +90,8 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
         check_packing(module.layout, module.keeps_packed_apart)
     data.attach_tokenizer(module.tokenizer, layout=module.layout, positions=module.positions)
     data.setup("fit")
+    for split in ("validation", "test") if module.score.generates else ("test",):
+        check_room(load_config(module.base_model), data.prompt_dataloader(split), module.score.max_new_tokens)
     return module, data
 
 

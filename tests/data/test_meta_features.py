@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy as scipy_entropy
 
-from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, entropy, evenly_spaced, text_meta_features
+from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, entropy, text_meta_features
 from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.tokens import TokenRecord
 
@@ -89,11 +89,6 @@ def test_a_huge_task_is_read_in_part():
     assert features["log_train_tokens"] == pytest.approx(math.log(4000 * 902))
     assert features["tokens_per_word"] == pytest.approx(902 / 801, rel=0.02)
     assert features["question_characters_median"] > 4000
-
-
-def test_evenly_spaced_items_keep_their_order():
-    assert evenly_spaced(range(10), 4) == [0, 2, 5, 7]
-    assert evenly_spaced([1, 2], 4) == [1, 2]
 
 
 def test_no_meta_feature_looks_at_more_than_the_records():

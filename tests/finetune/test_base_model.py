@@ -18,6 +18,7 @@ from lightning_quicktune.finetune.base_model import (
 def test_an_encoder_decoder_is_loaded_as_one(tmp_path):
     config = T5Config(vocab_size=20, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, decoder_start_token_id=0)
     T5ForConditionalGeneration(config).save_pretrained(tmp_path / "tiny-t5")
+    load_tokenizer(BaseModelSettings("nano_t5")).save_pretrained(tmp_path / "tiny-t5")
     settings = BaseModelSettings(str(tmp_path / "tiny-t5"))
     loaded = load_base_model(settings)
     assert isinstance(loaded.model, T5ForConditionalGeneration)
@@ -90,3 +91,15 @@ def test_a_chat_template_without_end_of_turn_leaves_the_tokenizers_own_end(setti
     tokenizer.chat_template = template
     monkeypatch.setattr(base.model.generation_config, "eos_token_id", None)
     assert end_tokens(base.model, tokenizer) == [tokenizer.eos_token_id]
+
+
+def test_the_hash_of_a_base_model_follows_end_tokens_that_its_generation_configuration_alone_has(
+    base, settings, tmp_path
+):
+    known, further = base.model.config.eos_token_id, 5
+    assert further not in end_tokens(base.model, load_tokenizer(settings))
+    file = "generation_config.json"
+    same = load_base_model(copy_of(settings.name, tmp_path / "same", file, eos_token_id=[known]))
+    assert same.info.weight_hash == base.info.weight_hash
+    other = load_base_model(copy_of(settings.name, tmp_path / "other", file, eos_token_id=[known, further]))
+    assert other.info.weight_hash != base.info.weight_hash

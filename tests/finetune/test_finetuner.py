@@ -6,6 +6,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from lightning_quicktune.finetune.base_model import BaseModelSettings
 from lightning_quicktune.finetune.lora import LoraSettings
+from lightning_quicktune.finetune.scoring import ScoreSettings
 
 
 def gradients(make_module, colour_task, batch_size, accumulate):
@@ -114,6 +115,14 @@ def test_a_step_whose_targets_are_all_masked_is_an_error(make_module, data, monk
 def test_options_out_of_range_name_their_key(make_module, arguments, key):
     with pytest.raises(ValueError, match=rf"`model.init_args.{key}` is .* Set `model.init_args.{key}` to such a value"):
         make_module(**arguments)
+
+
+def test_too_little_room_for_answers_that_the_score_needs_is_found_before_training(make_module, data, monkeypatch):
+    module = make_module(score=ScoreSettings("exact_match", max_new_tokens=256))
+    trainer = type("Set", (), {"datamodule": data})()
+    monkeypatch.setattr(type(module), "trainer", trainer)
+    with pytest.raises(ValueError, match=r"an answer of up to 256 needs .* positions, but the base model has 256"):
+        module.on_fit_start()
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true"])

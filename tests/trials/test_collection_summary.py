@@ -20,7 +20,7 @@ def trial(lr: float, failure: str | None = None) -> Trial:
 
 def test_speed_and_overheads_are_of_the_new_trials_and_failures_of_all():
     old, *new = [trial(1.0, "diverged"), trial(2.0), trial(4.0, "error: no disk"), trial(6.0, "error: no memory")]
-    summary = summarize([old, *new], {t.key for t in new}, seconds=30.0, workers=2)
+    summary = summarize([old, *new], {t.key: 0 for t in new}, seconds=30.0, workers=2)
     assert summary["failures"] == {"diverged": 1, "error": 2}
     assert (summary["trials"], summary["new_trials"]) == (4, 3)
     assert summary["trials_per_hour"] == 360
@@ -30,6 +30,11 @@ def test_speed_and_overheads_are_of_the_new_trials_and_failures_of_all():
 
 
 def test_a_start_that_had_nothing_to_run_has_a_summary_too():
-    summary = summarize([trial(1.0)], set(), seconds=2.0, workers=1)
+    summary = summarize([trial(1.0)], {}, seconds=2.0, workers=1)
     assert summary["trials_per_hour"] == 0
     assert summary["overhead_s"] == {}
+
+
+def test_slices_of_an_earlier_start_are_not_of_this_one():
+    resumed = trial(1.0)
+    assert summarize([resumed], {resumed.key: 1}, seconds=6.0, workers=1)["training_share"] == 0.5

@@ -10,8 +10,7 @@ import yaml
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials import collect as collecting
-from lightning_quicktune.trials import exchange
+from lightning_quicktune.trials import exchange, workers
 from lightning_quicktune.trials.collect import collect
 from lightning_quicktune.trials.plan import in_shard
 from lightning_quicktune.trials.settings import CollectSettings
@@ -47,18 +46,18 @@ def on_machine(tmp_path, fit_config, small_space, write_colours):
 def run_keys(monkeypatch):
     """Keys of the trials that are really run."""
     keys = []
-    run = collecting.run_trial
+    run = workers.run_trial
 
     def noted(plan, *arguments):
         keys.append(plan.key)
         return run(plan, *arguments)
 
-    monkeypatch.setattr(collecting, "run_trial", noted)
+    monkeypatch.setattr(workers, "run_trial", noted)
     return keys
 
 
 def interrupted_after(n_trials, monkeypatch):
-    run, left = collecting.run_trial, [n_trials]
+    run, left = workers.run_trial, [n_trials]
 
     def some(plan, *arguments):
         if not left[0]:
@@ -66,7 +65,7 @@ def interrupted_after(n_trials, monkeypatch):
         left[0] -= 1
         return run(plan, *arguments)
 
-    monkeypatch.setattr(collecting, "run_trial", some)
+    monkeypatch.setattr(workers, "run_trial", some)
 
 
 def parts_of(settings) -> list[Path]:
@@ -121,6 +120,25 @@ def test_parts_of_other_weights_are_refused_before_anything_is_trained(on_machin
     write_json(path, kept)
     with pytest.raises(ValueError, match=r"described with weights other of .*`model.init_args.base_model`.*Put the"):
         collect(on_machine("second", n_shared=1))
+    assert len(run_keys) == 1
+
+
+def test_a_damaged_record_of_a_task_is_refused_before_it_is_described_again(on_machine, run_keys, tmp_path):
+    collect(on_machine("first", n_shared=1))
+    path = tmp_path / "parts" / "tasks" / "small.json"
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(ValueError, match=r"task record .*small\.json can't be read, .*Fetch it again, or set `parts`"):
+        collect(on_machine("second", n_shared=1))
+    assert len(run_keys) == 1
+
+
+def test_a_refused_table_leaves_no_collection_behind(on_machine, run_keys, tmp_path, fit_config):
+    before = collect(on_machine("first", n_shared=1, parts=None))
+    fit_config["model"]["init_args"]["label_smoothing"] = 0.1
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    with pytest.raises(ValueError, match=r"can't be taken over: task small: `recipe` sets other values"):
+        collect(on_machine("second", n_shared=1, parts=None, resume_from=str(before.folder)))
+    assert not (tmp_path / "second" / "collection" / "collection.json").exists()
     assert len(run_keys) == 1
 
 

@@ -89,6 +89,35 @@ def test_a_killed_worker_costs_at_most_a_slice(command, tmp_path):
     assert_complete(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", before)
 
 
+def test_a_killed_collector_leaves_no_worker_that_works_on_and_the_next_one_waits_for_their_trials(command, tmp_path):
+    process = subprocess.Popen(command(workers=2), cwd=tmp_path)
+    wait_for(lambda: any(curves(tmp_path).values()) and len(children(process.pid)) == 2, process)
+    orphans = children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = curves(tmp_path)
+    again = subprocess.run(command(workers=1), cwd=tmp_path, check=True, stderr=subprocess.PIPE, text=True)
+    assert "not in the table" not in again.stderr
+    assert_complete(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", before)
+    wait_for(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_collector_that_is_asked_to_end_pauses_its_trials_and_exports_what_is_finished(command, tmp_path, workers):
+    process = subprocess.Popen(
+        command(workers=workers, parts_every=50), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: sum(len(c) == 3 for c in curves(tmp_path).values()) > 1, process)
+    process.terminate()
+    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    before = curves(tmp_path)
+    assert len(list(tmp_path.glob("parts/part-*.parquet"))) == 1
+    assert len(before) < 6
+    subprocess.run(command(workers=workers, parts_every=50), cwd=tmp_path, check=True)
+    assert_complete(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", before)
+
+
 def serve(folder: Path, port: int) -> subprocess.Popen:
     options = ["--port", str(port), "--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/server.db"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}

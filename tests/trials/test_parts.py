@@ -88,6 +88,25 @@ def test_a_damaged_part_says_which_and_what_to_do(tmp_path):
         Parts(tmp_path).read()
 
 
+def test_a_trial_that_cannot_be_read_is_damage_too(tmp_path):
+    path = Parts(tmp_path).write([make_trial(0)])
+    frame = pd.read_parquet(path)
+    frame.assign(record="{}").to_parquet(path)
+    with pytest.raises(ValueError, match=rf"part .*{path.name} can't be read: .*Fetch it again"):
+        Parts(tmp_path).read()
+
+
+def test_a_part_that_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch):
+    Parts(tmp_path).write([make_trial(0)])
+
+    def fail(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
+    with pytest.raises(PermissionError):
+        Parts(tmp_path).read()
+
+
 def test_another_table_among_the_parts_says_what_it_lacks(tmp_path):
     path = Parts(tmp_path).write([make_trial(0)])
     pd.DataFrame({"key": ["a"]}).to_parquet(path)

@@ -60,8 +60,9 @@ def test_callbacks_that_steer_training_are_refused(fit_config):
         check_recipe(fit_config)
 
 
-def test_a_callback_outside_of_a_list_is_refused(fit_config):
-    fit_config["trainer"]["callbacks"] = {"class_path": "lightning.pytorch.callbacks.EarlyStopping"}
+@pytest.mark.parametrize("entry", [{"class_path": "lightning.pytorch.callbacks.EarlyStopping"}, "EarlyStopping"])
+def test_a_callback_outside_of_a_list_is_refused(fit_config, entry):
+    fit_config["trainer"]["callbacks"] = entry
     with pytest.raises(ValueError, match=r"`trainer.callbacks` is .*EarlyStopping.*as a list with one entry"):
         check_recipe(fit_config)
 

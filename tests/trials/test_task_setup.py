@@ -22,3 +22,17 @@ def test_packing_where_records_would_see_each_other_is_refused_before_any_trial(
     with pytest.raises(ValueError, match=r"packing` is true.*isn't known to keep the records"):
         set_up_task(str(task), fit_config, 4, tmp_path / "task")
     assert not (tmp_path / "task" / "task.json").exists()
+
+
+@pytest.mark.parametrize(("score", "split"), [("exact_match", "validation"), ("answer_likelihood", "test")])
+def test_answers_without_room_behind_their_prompts_are_refused_before_any_trial(
+    fit_config, write_colours, tmp_path, score, split
+):
+    task = write_colours(tmp_path / "short", 24)
+    record = {"question": " ".join(["red"] * 105), "answer": "warm"}
+    with (task / f"{split}.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    fit_config["model"]["init_args"]["score"] = {"name": score, "max_new_tokens": 60}
+    with pytest.raises(ValueError, match=r"up to 60 needs .*has 256\. Lower `model.init_args.score.max_new_tokens`"):
+        set_up_task(str(task), fit_config, 4, tmp_path / "task")
+    assert not (tmp_path / "task" / "task.json").exists()

@@ -1,0 +1,141 @@
+"""Processes that share the trials of a collection: each trial is locked while it runs, so none is run twice."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from lightning_quicktune.compose import read_yaml
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.checkpoints import drop_checkpoints
+from lightning_quicktune.trials.collection_progress import CollectionProgress
+from lightning_quicktune.trials.exchange import Exchange
+from lightning_quicktune.trials.known_trials import is_done
+from lightning_quicktune.trials.plan import TrialPlan, in_shard, plans, task_of
+from lightning_quicktune.trials.runner import run_trial
+from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.trials.storage import exclusive
+
+log = logging.getLogger(__name__)
+_GRACE_S = 10.0  # for workers to pause their trials
+_PATIENCE_S = 1.0  # between looks at trials that other processes run
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, alone: unlike Ctrl-C, its workers know nothing of it."""
+
+
+def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None:
+    """Runs every trial of this shard that has not ended; returns when none is left, here or in another process.
+
+    Args:
+        settings: The collection.
+        planned: All its trials.
+
+    Raises:
+        KeyboardInterrupt: If the user stopped it, or the process was asked to end; running trials are then paused.
+    """
+    if settings.workers > 1:
+        _run_processes(settings)
+    own = [plan for plan in planned if in_shard(settings, plan)]
+    if settings.workers == 1 or not all(is_done(plan) for plan in own):
+        _work(settings, own, 0)
+    while waiting := [plan for plan in own if not is_done(plan)]:
+        sys.stderr.write(f"Another process runs {', '.join(plan.key for plan in waiting[:3])}; waiting for it.\n")
+        _wait_for(waiting[0])
+        _work(settings, waiting, 0)
+
+
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Within it, a request to end (SIGTERM) is as Ctrl-C: trials are paused, and what is finished is kept."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_processes(settings: CollectSettings) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_worker, args=(settings, number)) for number in range(settings.workers)]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            worker.join()
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Terminated):
+            _terminate(workers)
+        for worker in workers:
+            worker.join(_GRACE_S)
+        _terminate(workers)
+        raise
+    if any(worker.exitcode for worker in workers):
+        codes = [worker.exitcode for worker in workers]
+        log.warning("Some workers ended early (exit codes %s); what they left is done here.", codes)
+
+
+def _terminate(workers: Sequence[BaseProcess]) -> None:
+    for worker in workers:
+        worker.terminate()
+
+
+def _worker(settings: CollectSettings, number: int) -> None:
+    """A process of its own; when it is interrupted it has paused its trial, and ends without a traceback."""
+    try:
+        with termination_as_interrupt():
+            space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
+            setups = [task_of(settings, recipe, source) for source in settings.tasks]
+            planned = [plan for setup in setups for plan in plans(settings, space, setup)]
+            _work(settings, [plan for plan in planned if in_shard(settings, plan)], number)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _wait_for(plan: TrialPlan) -> None:
+    """Until no process runs the trial."""
+    while True:
+        with exclusive(plan.folder) as free:
+            if free:
+                return
+        time.sleep(_PATIENCE_S)
+
+
+def _work(settings: CollectSettings, planned: Sequence[TrialPlan], number: int) -> None:
+    """Goes through trials and runs each that has not ended and that no other process has.
+
+    A worker whose collector was killed stops after its trial: the next collector starts workers of its own.
+    """
+    if settings.workers > 1:
+        torch.set_num_threads(1)
+    collector = multiprocessing.parent_process()
+    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    progress, exchange = CollectionProgress(planned, number), Exchange(settings)
+    for plan in planned:
+        if collector is not None and not collector.is_alive():
+            return
+        with exclusive(plan.folder) as free:
+            if free and not is_done(plan):
+                start = time.perf_counter()
+                trial = run_trial(plan, plan.task.max_fidelity, tracker.follow_trial)
+                progress.finished(trial, time.perf_counter() - start)
+                exchange.export_if_due(planned)
+            if free:
+                drop_checkpoints(plan.folder)
