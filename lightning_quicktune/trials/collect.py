@@ -19,7 +19,7 @@ from lightning_quicktune.trials.collection_summary import summarize
 from lightning_quicktune.trials.exchange import Exchange, check_base_model
 from lightning_quicktune.trials.identity import differences, label_settings
 from lightning_quicktune.trials.known_trials import ENDED, is_done
-from lightning_quicktune.trials.plan import TrialPlan, plans, task_folder, task_of
+from lightning_quicktune.trials.plan import TrialPlan, listed_configurations, plans, task_folder, task_of
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.storage import read_json, read_trial, write_json
@@ -59,6 +59,7 @@ def collect(settings: CollectSettings) -> Collected:
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_search(recipe, space)
+    listed_configurations(settings, space)
     identity = _identity(recipe, settings)
     folders = {"output": output, **({"parts": Path(settings.parts)} if settings.parts else {})}
     for key, folder in folders.items():

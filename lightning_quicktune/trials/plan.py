@@ -6,12 +6,14 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from lightning_quicktune.compose import FitConfig, configured, with_overrides
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.facts import versions
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
-from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo, Trial
+from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo, Trial, Value
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,52 @@ def configurations(settings: CollectSettings, space: SearchSpace, task: str) -> 
         task: Name of the task.
 
     Raises:
-        ValueError: If the space has too few.
+        ValueError: If the space has too few, or one that was listed is not in it.
     """
     n_drawn = settings.n_shared - 1  # the default is not drawn
     shared = [space.default, *space.sample(n_drawn, settings.seed)]
     own_seed = zlib.crc32(f"{settings.seed}:{task}".encode())
     known = {c.id for c in shared}
     others = [c for c in space.sample(n_drawn + settings.n_fresh, own_seed) if c.id not in known]
-    return [*shared, *others[: settings.n_fresh]]
+    drawn = [*shared, *others[: settings.n_fresh]]
+    known = {c.id for c in drawn}
+    return [*drawn, *(c for c in listed_configurations(settings, space) if c.id not in known)]
+
+
+def listed_configurations(settings: CollectSettings, space: SearchSpace) -> list[Configuration]:
+    """The configurations that the user has listed.
+
+    Args:
+        settings: Says in which file, if any.
+        space: What they must be in.
+
+    Raises:
+        ValueError: If the file is no list of mappings, or one of them is not in the space.
+    """
+    if settings.configurations is None:
+        return []
+    entries = _read_list(Path(settings.configurations))
+    for number, entry in enumerate(entries, start=1):
+        try:
+            space.check(Configuration(entry))
+        except ValueError as error:
+            raise ValueError(
+                f"Entry {number} of `configurations: {settings.configurations}` is not in `space`. {error}"
+            ) from error
+    return [Configuration(entry) for entry in entries]
+
+
+def _read_list(path: Path) -> list[dict[str, Value]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"`configurations: {path}` is not valid YAML: {error}. Mend it.") from error
+    if not isinstance(content, list) or not content or not all(isinstance(entry, dict) for entry in content):
+        raise ValueError(
+            f"`configurations: {path}` is no list of configurations. Write one entry for each, such as "
+            "`- {optimizer: adamw, lr: 0.001}`, with a value of every hyperparameter that is active."
+        )
+    return content
 
 
 def in_shard(settings: CollectSettings, plan: TrialPlan) -> bool:

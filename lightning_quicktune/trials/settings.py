@@ -24,6 +24,7 @@ class CollectSettings:
         max_fidelity: Slices of a full training.
         n_shared: Configurations that all tasks share; the default is one of them.
         n_fresh: Further configurations for each task alone.
+        configurations: YAML list of further configurations that all tasks share, each a mapping of hyperparameters.
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Processes that run trials side by side; with more than one, each uses one thread.
         seed: Seed of the configurations, and the first seed of trials.
@@ -50,6 +51,7 @@ class CollectSettings:
     parts_every: int = 50
     resume_from: str | None = None
     shard: str | None = None
+    configurations: Path_fr | None = None
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("meta-dataset"))
     origin: str = "collected by lightning-quicktune"
     licence: str = "unspecified"

@@ -1,11 +1,13 @@
 from dataclasses import replace
 
 import pytest
+import yaml
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.plan import configurations, plans
 from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.types import Configuration
 
 
 @pytest.fixture
@@ -51,3 +53,29 @@ def test_fresh_configurations_are_not_among_the_shared_in_a_small_space(settings
     assert len(set(configurations(few, space, "colours"))) == 4
     with pytest.raises(ValueError, match="4 configurations were asked for, but the search space has only 3"):
         configurations(replace(few, n_fresh=3), space, "colours")
+
+
+def test_listed_configurations_are_shared_too_and_each_is_planned_once(settings, small_space, tmp_path):
+    listed = [{"lr": 0.002, "lora_rank": 2, "schedule": "linear"}, dict(small_space.default.values)]
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump(listed))
+    more = replace(settings, configurations=Path_fr(str(tmp_path / "list.yaml")))
+    first, second = (configurations(more, small_space, name) for name in ("first", "second"))
+    assert first[:8] == configurations(settings, small_space, "first")
+    assert first[8:] == second[8:] == [Configuration(listed[0])]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[{lr: 0.002, rank: 2}]", r"Entry 1 of `configurations: .*list.yaml` is not in `space`\. .* `rank`, which"),
+        ("[{lr: 0.002}]", r"The configuration lacks `lora_rank`"),
+        ("[{lr: 200.0, lora_rank: 2, schedule: linear}]", r"`lr: 200.0`, but its domain is .*widen `lr.domain`"),
+        ("{lr: 0.002}", r"is no list of configurations\. Write one entry for each"),
+        ("[{lr: 0.002", r"is not valid YAML: (?s:.)*Mend it"),
+    ],
+    ids=["unknown", "missing", "outside", "mapping", "broken"],
+)
+def test_listed_configurations_that_are_none_are_refused(settings, small_space, tmp_path, content, message):
+    (tmp_path / "list.yaml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        configurations(replace(settings, configurations=Path_fr(str(tmp_path / "list.yaml"))), small_space, "colours")
