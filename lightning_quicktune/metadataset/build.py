@@ -169,7 +169,7 @@ def _task_row(info: TaskInfo) -> dict[str, Any]:
         "records_per_slice": info.records_per_slice,
         "meta_features_cost_s": info.meta_features_cost_s,
         **{META + name: float(value) for name, value in info.meta_features.items()},
-        **{FACT + name: value for name, value in info.facts.items()},
+        **{FACT + name: value for name, value in info.facts.items() if name != "path"},  # of one machine
     }
 
 

@@ -24,6 +24,7 @@ class MetaDatasetModule(LightningDataModule):
     Args:
         source: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
         validation_fraction: Share of the tasks to hold out; at least one is, and at least one is left.
+        leave_out: Tasks of which nothing is used, such as those that the surrogates are to be tested on.
         meta_features: Names of the meta-features to use; all of them if not given, none if empty.
         query_size: Points of the one task that a training step predicts.
         support_size: Points of the other tasks that it predicts from.
@@ -49,9 +50,11 @@ class MetaDatasetModule(LightningDataModule):
         support_size: int = 256,
         steps_per_epoch: int = 100,
         seed: int = 0,
+        leave_out: list[str] | None = None,
     ) -> None:
         super().__init__()
         self.source = source
+        self.leave_out = leave_out or []
         self.validation_fraction = validation_fraction
         self.meta_features = meta_features
         self.query_size = query_size
@@ -64,7 +67,7 @@ class MetaDatasetModule(LightningDataModule):
         """Reads the meta-dataset, checks that one surrogate can serve all its tasks, and holds some of them out."""
         if self.table is not None:
             return
-        table = load(self.source)
+        table = _without(load(self.source), self.leave_out)
         _check_same_metric(table)
         training, validation = holdout(table.task_names, self.validation_fraction, self.seed)
         self.training = task_curves(table, training)
@@ -188,6 +191,16 @@ def _layout(table: MetaDataset, chosen: list[str] | None) -> Layout:
         meta_features=tuple(known if chosen is None else sorted(set(chosen))),
         max_fidelity=max(info.max_fidelity for info in infos),
     )
+
+
+def _without(table: MetaDataset, names: Sequence[str]) -> MetaDataset:
+    unknown = sorted(set(names) - set(table.task_names))
+    if unknown:
+        raise ValueError(
+            f"`data.init_args.leave_out` names {', '.join(unknown)}, but the tasks of the meta-dataset are "
+            f"{', '.join(table.task_names)}. Correct the names, or take them out of the list."
+        )
+    return table.select([name for name in table.task_names if name not in names])
 
 
 def _check_same_metric(table: MetaDataset) -> None:

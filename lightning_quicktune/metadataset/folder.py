@@ -29,7 +29,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 TRIALS, TASKS, SPACE, INDEX = "trials.parquet", "tasks.parquet", "space.json", "meta.json"
 PARTS = "trials"
 
-SHIPPED = ("nano",)
+SHIPPED = ("nano", "nano_seeds", "nano_t5")
 
 
 def save(table: MetaDataset, folder: str | Path) -> Path:
@@ -69,8 +69,8 @@ def load(source: str | Path, with_test: bool = False) -> MetaDataset:
     more than once the furthest record is kept, of equally far ones the last.
 
     Args:
-        source: A folder, the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``, or ``nano``, which
-            is shipped.
+        source: A folder, the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``, or a
+            shipped one: ``nano``, ``nano_seeds``, ``nano_t5``.
         with_test: Whether to keep what was measured on test splits; only an evaluation may look at it.
 
     Raises:

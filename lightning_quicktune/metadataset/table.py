@@ -12,7 +12,7 @@ import pandas as pd
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import BaseModelInfo, Configuration, TaskInfo, Value
 
-SCHEMA_VERSION = 0  # 0: may still change without a migration
+SCHEMA_VERSION = 1  # a change needs a migration of what was written before
 
 TRIAL_KEYS = ("task", "config_id", "seed", "fidelity")
 OVERHEADS = ("start_s", "resume_s", "unfinished_s")  # seconds of the whole trial; 0 in tables that lack them

@@ -28,7 +28,7 @@ class Forecast:
         fidelity: After how many slices.
         mean: Predicted score.
         std: Standard deviation of the prediction, that of measuring included.
-        observed: The score.
+        observed: The score; where it is below all that training tasks tell of, the lowest that they do.
     """
 
     configuration: Configuration
@@ -113,8 +113,9 @@ class CurveTransferSearcher:
         while self._following[place] < len(knots) and knots[self._following[place]] <= len(scores):
             knot = int(self._following[place])
             fidelity, predicted = int(knots[knot]), self._posterior.forecast(place, knot)
-            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, scores[fidelity - 1]))
-            self._posterior.observe(place, knot, scores[fidelity - 1])
+            observed = max(scores[fidelity - 1], self._posterior.floor())  # how bad a bad score is tells nothing
+            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed))
+            self._posterior.observe(place, knot, observed)
             self._following[place] += 1
 
     def _price(self) -> Array:

@@ -56,7 +56,7 @@ class GuardedSearcher:
     """Searches by transfer, and compares the first scores with their predictions.
 
     If they are further apart than on training tasks that were left out, the task is unlike what is known: it falls back
-    to a searcher that transfers nothing, which is told everything that was trained. Twice, early on, it tries something
+    to a searcher that transfers nothing, which is told everything that was trained. Once, early on, it tries something
     that is expected to do worse: among the best alone, wrong predictions look like a difficult task.
 
     Args:
@@ -83,7 +83,7 @@ class GuardedSearcher:
         return Verdict(forecasts, surprise(np.array([f.residual for f in forecasts])), self._bound)
 
     def ask(self) -> Suggestion | None:
-        """What transfer suggests, twice a contrast to it, and after the fall back what the other searcher suggests."""
+        """What transfer suggests, once a contrast to it, and after the fall back what the other searcher suggests."""
         if self._fell_back:
             return self._asked_of_fallback()
         if len(self._told) + len(self._transfer.pending) in PROBES:

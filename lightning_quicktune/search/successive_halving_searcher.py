@@ -78,7 +78,9 @@ class SuccessiveHalvingSearcher:
         """Puts one configuration where it belongs: among the new ones, and in each rung that it has reached."""
         config_id = self._pool[place].id
         scores, is_open = self._progress.scores(config_id), self._progress.is_open(config_id)
-        self._new.set((0.0, place), is_open and len(scores) < self.rungs[0])
+        below_first = is_open and len(scores) < self.rungs[0]
+        self._new.set((0.0, place), below_first and not scores)
+        self._new.set((-1.0, place), below_first and len(scores) > 0)  # what another searcher has begun
         for rung, (below, fidelity) in enumerate(zip((0, *self.rungs), self.rungs, strict=False)):
             key = self._keys.get((rung, place))
             if key is not None:

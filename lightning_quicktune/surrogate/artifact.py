@@ -15,7 +15,7 @@ from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 
 WEIGHTS, CARD = "weights.safetensors", "surrogate.json"
-SCHEMA_VERSION = 0  # 0: may still change without a migration
+SCHEMA_VERSION = 1  # a change needs a migration of what was written before
 
 Model = PerformanceModel | CostModel | CurveModel
 

@@ -20,6 +20,7 @@ from lightning_quicktune.types import TaskInfo, Trial
 
 _logger = logging.getLogger(__name__)
 _warned: set[str] = set()
+_SPACE = "quicktune.space"  # tag of an experiment
 _POINTS_PER_CALL = 800  # MLflow takes 1,000 values a call, parameters and tags included
 _PATIENCE = 20  # a server that is slow or away may cost one part in so many of the time
 
@@ -85,6 +86,29 @@ class Tracker:
     def read_tasks(self) -> list[TaskInfo]:
         """All tasks of the experiment, from their records; deleted runs are left out."""
         return [TaskInfo.from_dict(record) for record in self._read("task")]
+
+    def claim(self, space_id: str) -> None:
+        """Notes in the experiment which search space its trials are of, as soon as the server answers.
+
+        Args:
+            space_id: Id of the search space.
+
+        Raises:
+            ValueError: If the experiment is noted as that of another search space.
+        """
+        try:
+            client, experiment = self._connect()
+            known = experiment.tags.setdefault(_SPACE, space_id)
+            client.set_experiment_tag(experiment.experiment_id, _SPACE, known)
+        except Exception as error:  # a server or a database fails in many ways, and none may stop training
+            self._warn(error)
+            return
+        if known != space_id:
+            raise ValueError(
+                f"`tracking.experiment` is {self.experiment!r}, which at {self.uri} holds trials of another search "
+                "space, and trials of both can't be compared. Set `tracking.experiment` to a name of its own, or "
+                "`space` to the file of before."
+            )
 
     def log_folder(
         self,

@@ -70,6 +70,8 @@ def collect(settings: CollectSettings) -> Collected:
     check_base_model(setups)
     planned = [plan for setup in setups for plan in plans(settings, space, setup)]
     known = exchange.known_trials(space, setups, planned)
+    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    tracker.claim(space.id)
     for folder in folders.values():
         if not (folder / COLLECTION).exists():
             write_json(folder / COLLECTION, {"identity": identity, "space": space.to_dict()})
@@ -81,7 +83,7 @@ def collect(settings: CollectSettings) -> Collected:
         finally:
             exchange.export(planned)
             _sum_up(settings, planned, begun, time.perf_counter() - start)
-    return _gather(settings, Tracker(settings.tracking.uri, settings.tracking.experiment), space, setups)
+    return _gather(settings, tracker, space, setups)
 
 
 def _n_slices(plan: TrialPlan) -> int:
@@ -103,7 +105,10 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, set
     """Builds the table from what MLflow holds of this collection, whatever else the experiment has."""
     _send_all(settings, tracker)
     expected = {plan.blank.key: plan.blank for setup in setups for plan in plans(settings, space, setup)}
-    trials = [t for t in tracker.read_trials() if t.status in ENDED and _is_same(t, expected.get(t.key))]
+    logged = tracker.read_trials()
+    trials = [t for t in logged if t.status in ENDED and _is_same(t, expected.get(t.key))]
+    if len(trials) < len(logged):
+        log.info("%d trials of the experiment are not of this collection.", len(logged) - len(trials))
     missing = len(expected) - len({t.key for t in trials})
     if missing:
         why = "they belong to other shards, or " if settings.shard else ""

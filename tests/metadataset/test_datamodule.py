@@ -110,3 +110,18 @@ def test_two_metrics_are_refused(tasks, space, tmp_path, make_trial):
         ValueError, match=r"scored by answer_likelihood, rouge_l, and one surrogate can't.*of one metric"
     ):
         ready(str(save(table, tmp_path / "table")))
+
+
+def test_tasks_that_are_left_out_are_in_no_batch_and_no_support(source):
+    everything = ready(source)
+    left_out = everything.training[0].task.name
+    data = ready(source, leave_out=[left_out])
+    used = [c.task.name for c in (*data.training, *data.validation)]
+    assert len(used) == len(everything.training) + len(everything.validation) - 1
+    assert left_out not in used
+    assert left_out not in data.table.task_names
+
+
+def test_an_unknown_task_to_leave_out_is_refused(source):
+    with pytest.raises(ValueError, match=r"`data.init_args.leave_out` names nothing, but the tasks .*Correct the"):
+        ready(source, leave_out=["nothing"])

@@ -9,7 +9,7 @@ from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.surrogate.curves.surprise import PROBES, WATCHED, surprise, surprise_bound
+from lightning_quicktune.surrogate.curves.surprise import PROBES, WATCHED, bound_of_chance, surprise, surprise_bound
 from lightning_quicktune.surrogate.curves.tables import TaskTable
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 
@@ -159,3 +159,22 @@ def test_the_bound_is_exceeded_by_a_twentieth_of_tasks_alike():
     draws = np.exp(generator.normal(0.3, 0.5, (4000, 7)))
     bounds = np.array([surprise_bound(row[:6]) for row in draws])
     assert np.mean(draws[:, 6] > bounds) == pytest.approx(0.05, abs=0.012)
+
+
+def test_how_low_a_crash_scores_makes_no_difference(prior):
+    encoded, scores = made_up(50)
+    surprises = []
+    for crash in (-10.0, -1e6):
+        searcher = guarded(prior, encoded)
+        for n in range(4):
+            suggestion = searcher.ask()
+            searcher.tell(observed(suggestion, np.full_like(scores, crash) if n == 2 else scores))
+        assert min(f.observed for f in searcher.verdict.forecasts) > -2.0
+        surprises.append(searcher.verdict.surprise)
+    assert surprises[0] == surprises[1]
+
+
+def test_the_bound_is_never_below_what_right_predictions_exceed_by_chance():
+    assert surprise_bound(np.full(20, 1.0)) == pytest.approx(bound_of_chance())
+    draws = np.random.default_rng(1).standard_normal((2000, WATCHED))
+    assert np.mean([surprise(row) > bound_of_chance() for row in draws]) == pytest.approx(0.05, abs=0.02)

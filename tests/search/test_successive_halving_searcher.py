@@ -87,6 +87,12 @@ def test_a_trial_stopped_between_two_rungs_goes_on_to_the_upper_one(five, tell):
     assert ask(searcher, five) == ("a", 3)
 
 
+def test_what_another_searcher_has_begun_below_the_first_rung_comes_before_new_ones(five, tell):
+    searcher = searcher_of(five, eta=2)
+    searcher.tell(tell(five["c"], [0.3]))
+    assert [ask(searcher, five) for _ in range(2)] == [("c", 2), ("a", 2)]
+
+
 def test_the_given_order_is_kept_and_a_smaller_eta_promotes_sooner(five, tell):
     searcher = searcher_of(dict(reversed(five.items())), eta=2)
     assert searcher.rungs == (2, 3, 5, 9)

@@ -295,3 +295,15 @@ def test_only_changed_tags_are_sent_again(tracker, tmp_path, monkeypatch):
     monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
     tracker.sync_trial(store(tmp_path, with_slices(2)))
     assert sent == ["fidelity"]
+
+
+def test_an_experiment_of_another_search_space_is_refused(tracker):
+    tracker.claim("one")
+    Tracker(tracker.uri, tracker.experiment).claim("one")
+    with pytest.raises(ValueError, match=r"`tracking.experiment` is .* trials of another search space.*`space` to"):
+        Tracker(tracker.uri, tracker.experiment).claim("another")
+
+
+def test_an_experiment_is_claimed_later_if_the_server_is_away(tmp_path):
+    (tmp_path / "mlflow.db").mkdir()
+    Tracker(f"sqlite:///{tmp_path}/mlflow.db", "away").claim("one")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+from lightning_quicktune.surrogate.curves.tables import LOWEST
 
 Array = NDArray[np.float64]
 SCALES = np.linspace(-2.2, 2.2, 9)  # standard deviations of the log scale over training tasks
@@ -95,6 +96,12 @@ class CurvePosterior:
         variance = second * self.covariance[configuration, knot, knot] + (second - middle**2) * slope**2
         mean = self.location + middle * slope + self._shift_score[column]
         return float(mean), float(np.sqrt(max(variance, 0.0) + self.noise_variance()))
+
+    def floor(self) -> float:
+        """Score below which curves are all alike on this task, as far as is known: there training tasks were cut."""
+        middle = float(self.scale_weights() @ self.scales)
+        shift = (self._shift_score - middle * self._shift_mean).reshape(self.mean.shape)[:, -1].mean()
+        return self.location + float(shift) + LOWEST * middle
 
     def noise_variance(self) -> float:
         """Expected variance of a score beyond what ``moments`` says of it."""
