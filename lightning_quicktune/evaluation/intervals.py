@@ -13,7 +13,9 @@ _TIE = 1e-12
 
 
 class Bootstrap:
-    """Draws whole clusters of tasks again, and seeds within each task; the same draws for everything it is asked.
+    """Draws whole clusters of tasks again, and seeds for all tasks together; the same draws for everything it is asked.
+
+    A seed is the same for all tasks, because it decides which configurations the pools of all of them are made of.
 
     Args:
         clusters: Cluster of each task, from 0 without gaps; tasks of one cluster, such as a domain, are alike and
@@ -31,8 +33,8 @@ class Bootstrap:
         n_clusters = int(clusters.max()) + 1
         drawn = generator.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_draws)
         of_tasks = drawn[:, clusters].astype(np.float64)  # (n_draws, tasks)
-        of_seeds = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=of_tasks.shape) / n_seeds
-        weights = of_tasks[:, :, None] * of_seeds / of_tasks.sum(axis=1)[:, None, None]
+        of_seeds = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws) / n_seeds
+        weights = of_tasks[:, :, None] * of_seeds[:, None, :] / of_tasks.sum(axis=1)[:, None, None]
         self._weights = weights.reshape(n_draws, -1)
 
     def interval(

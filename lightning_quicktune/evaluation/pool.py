@@ -143,7 +143,7 @@ def costs_of(row: CurveRow, cost: CostName) -> tuple[float, ...]:
         row: The trial.
         cost: Which of its costs.
     """
-    return row.costs_s if cost == "cost_s" else row.costs_cpu_s
+    return row.costs_cpu_s if cost == "cost_cpu_s" else row.costs_s
 
 
 def is_full(row: CurveRow, task: TaskInfo) -> bool:

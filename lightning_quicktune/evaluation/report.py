@@ -63,7 +63,7 @@ def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
     for setting, summaries in findings.summaries.items():
         parts += [f"## Setting: {setting}", _SETTINGS[setting]]
         for summary in summaries:
-            parts += _tables(summary, settings)
+            parts += _tables(summary, settings, setting)
     parts += _exploratory(findings.comparisons)
     parts += _calibration(findings.calibration)
     parts += ["## Thinking", "CPU milliseconds per suggestion, median over replays.", _thinking(findings.thinking)]
@@ -81,7 +81,9 @@ def _facts(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
         f"- Tasks: {n_tasks} replayed, {len(findings.left_out)} left out; {settings.n_seeds} seeds.",
         f"- Folds by {settings.folds}: {', '.join(test_folds)} replayed; methods learn from {learned}"
         + (f", {settings.train_share:.0%} of these tasks." if settings.train_share < 1 else "."),
-        f"- Time: recorded `{settings.cost}`"
+        "- Time: counted in slices, whatever they cost; thinking is free."
+        if settings.cost == "slices"
+        else f"- Time: recorded `{settings.cost}`"
         + ("; methods pay for their thinking in CPU seconds of this machine." if findings.charges_thinking else _FREE)
         + " What is learned before the new task is known is free.",
         f"- {', '.join(described)} pay for the meta-features of the task."
@@ -162,13 +164,13 @@ def _calibration(means: pd.DataFrame) -> list[str]:
     ]
 
 
-def _tables(summary: Summary, settings: EvaluateSettings) -> list[str]:
+def _tables(summary: Summary, settings: EvaluateSettings, setting: SettingName) -> list[str]:
     primary = settings.primary
     wanted = primary.budget if primary and primary.budget in summary.budgets else summary.budgets[-1]
     parts = [
         f"### Mean normalised regret after a budget in {summary.unit}",
-        f"With a {LEVEL:.0%} interval by bootstrap over tasks, those of one domain together, and over seeds. "
-        "0 is the best score of the pool, 1 that of its median configuration.",
+        f"With a {LEVEL:.0%} interval by bootstrap over tasks, those of one domain together, and over seeds"
+        f"{_pools(settings, setting)}. 0 is the best score of the pool, 1 that of its median configuration.",
         _table(summary, _regret_cell(summary)),
         "### Mean rank",
         "1 is best; over tasks and seeds.",
@@ -185,6 +187,13 @@ def _tables(summary: Summary, settings: EvaluateSettings) -> list[str]:
             _table(summary, _test_cell(summary)),
         ]
     return parts
+
+
+def _pools(settings: EvaluateSettings, setting: SettingName) -> str:
+    """How many pools the seeds choose from, where they differ: luck that seeds share counts as little as there are."""
+    if setting == "known":
+        return ""
+    return f", which search {min(settings.n_seeds, 2 * settings.n_halvings)} different pools"
 
 
 def _regret_cell(summary: Summary) -> Callable[[int, int], str]:

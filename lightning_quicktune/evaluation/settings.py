@@ -11,7 +11,7 @@ from lightning_quicktune.evaluation.methods import Method
 from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 
-CostName = Literal["cost_s", "cost_cpu_s"]
+CostName = Literal["cost_s", "cost_cpu_s", "slices"]
 SettingName = Literal["known", "new"]
 FACT_PREFIX, WORD_PREFIX = "fact:", "name:"
 _FOLDS = re.compile(r"seed|fact:.+|name:[1-9]\d*")
@@ -83,7 +83,8 @@ class EvaluateSettings:
         train_share: Share of the training tasks that is learned from, by a seeded draw.
         n_seeds: Replays of each method on each task.
         seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
-        cost: Recorded cost that moves the simulated clock: wall seconds, or CPU seconds where the machine was shared.
+        cost: Recorded cost that moves the simulated clock: wall seconds, CPU seconds where the machine was shared, or
+            ``slices``, each of which costs 1 whatever the configuration, for methods that know nothing of costs.
         charge_thinking: Whether the CPU time a method takes to choose, on this machine, is spent from its budget too.
             If not given, it is where trials were recorded with the reference step of their device, and not in imported
             tables, whose seconds are of another machine.
@@ -135,6 +136,11 @@ class EvaluateSettings:
             )
         if self.primary is not None:
             self._check_primary(self.primary)
+        if self.cost == "slices" and (self.charge_thinking or self.budgets_s):
+            raise ValueError(
+                "`cost` is slices, which have no seconds, but `charge_thinking` or `budgets_s` count some. Leave both "
+                "out, or set `cost` to cost_s or cost_cpu_s."
+            )
 
     @property
     def entries(self) -> tuple[Method, ...]:

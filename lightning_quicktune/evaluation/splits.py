@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_quicktune.evaluation.settings import FACT_PREFIX, WORD_PREFIX, EvaluateSettings, SettingName
 from lightning_quicktune.metadataset.splits import task_folds
-from lightning_quicktune.metadataset.table import TEST, MetaDataset, counts
+from lightning_quicktune.metadataset.table import OVERHEADS, TEST, MetaDataset, counts
 
 
 @dataclass(frozen=True, order=True)
@@ -130,7 +130,22 @@ def without_test(table: MetaDataset, cost: str) -> MetaDataset:
         cost: Column of the cost that is paid.
     """
     kept = table.trials.drop(columns=[c for c in table.trials.columns if c.startswith(TEST)])
-    return MetaDataset(kept.assign(cost_s=kept[cost]), table.tasks, table.space, table.meta)
+    seen = kept.assign(cost_s=kept["cost_cpu_s"]) if cost == "cost_cpu_s" else kept
+    return MetaDataset(seen, table.tasks, table.space, table.meta)
+
+
+def counted_in_slices(table: MetaDataset) -> MetaDataset:
+    """The same meta-dataset where each slice costs 1, also one that failed, and nothing else costs anything.
+
+    Args:
+        table: The whole meta-dataset.
+    """
+    rows = table.trials
+    trials, costs = rows.copy(), (rows["fidelity"] > 0).astype(float)
+    trials[list(OVERHEADS)] = 0.0
+    trials["unfinished_s"] = (rows["status"] == "failed").astype(float)
+    trials["cost_s"], trials["cost_cpu_s"] = costs, costs
+    return MetaDataset(trials, table.tasks.assign(meta_features_cost_s=0.0), table.space, table.meta)
 
 
 def _folds(table: MetaDataset, settings: EvaluateSettings) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from lightning_quicktune.evaluation.replay import replay
 from lightning_quicktune.evaluation.results import Replayed, ReplayKey, write_replays
 from lightning_quicktune.evaluation.searchers import replayed_searcher
 from lightning_quicktune.evaluation.settings import EvaluateSettings
-from lightning_quicktune.evaluation.splits import Divider, Split, without_test
+from lightning_quicktune.evaluation.splits import Divider, Split, counted_in_slices, without_test
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
 from lightning_quicktune.search.build import SearchContext
@@ -67,7 +67,8 @@ class Workplace:
 
     def __init__(self, settings: EvaluateSettings) -> None:
         self.settings = settings
-        self.table = load(settings.meta_dataset, with_test=True)
+        table = load(settings.meta_dataset, with_test=True)
+        self.table = counted_in_slices(table) if settings.cost == "slices" else table
         self.visible = without_test(self.table, settings.cost)
         self.divider = Divider(self.table, settings)
         self.output = Path(settings.output)
@@ -79,8 +80,8 @@ class Workplace:
     def charges_thinking(self) -> bool:
         """Whether thinking is paid: as the settings say, else where the costs of the table are this package's own."""
         wanted = self.settings.charge_thinking
-        if wanted is not None:
-            return wanted
+        if wanted is not None or self.settings.cost == "slices":
+            return bool(wanted)
         return bool((self.table.trials["reference_step_s"].dropna() != REFERENCE_STEP_S).any())
 
     def do(self, job: LearnJob | ReplayJob) -> list[Replayed]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch import seed_everything
 
-from lightning_quicktune.compose import FitConfig, build, with_overrides
+from lightning_quicktune.compose import FitConfig, build, quiet_upstream, with_overrides
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.limits import check_packing
 from lightning_quicktune.data.meta_features import text_meta_features
@@ -56,6 +57,7 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
     check_recipe(recipe)
     path = _local_path(source, folder)
     fit = with_overrides(recipe, {"data.init_args.path": path, "trainer.max_epochs": max_fidelity})
+    quiet_upstream()
     seed_everything(int(fit.get("seed_everything", 0)), verbose=False)
     module, data = task_objects(fit)
     settings = {"max_fidelity": max_fidelity, **label_settings(fit)}
@@ -66,6 +68,7 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
         _check_same(task_name(source), folder, identity)
         info = TaskInfo.from_dict(known)
         return TaskSetup(replace(info, facts={**info.facts, SETTINGS: settings_digest(fit)}), fit)
+    sys.stderr.write(f"{task_name(source)}: measuring meta-features and the untrained base model\n")
     module.loaded.model.to(trial_device(fit))
     info = _describe(task_name(source), module, data, max_fidelity, {**facts, SETTINGS: settings_digest(fit)})
     write_json(folder / IDENTITY, identity)

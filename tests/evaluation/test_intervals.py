@@ -66,3 +66,10 @@ def test_holm_multiplies_the_smallest_the_most():
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(holm(np.array([0.5, 0.9])), [1.0, 1.0])
     assert holm(np.array([])).shape == (0,)
+
+
+def test_a_seed_is_drawn_for_all_tasks_at_once():
+    """Two seeds that are good or bad on all of a hundred tasks: the mean is as uncertain as that of two values."""
+    values = np.tile([0.0, 1.0], (100, 1))
+    lower, upper = Bootstrap(np.arange(100), 2, seed=0).interval(values)
+    assert (lower, upper) == (pytest.approx(0.0), pytest.approx(1.0))

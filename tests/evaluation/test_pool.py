@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from lightning_quicktune.evaluation.pool import PaidOverheads, part_of, task_pool
+from lightning_quicktune.evaluation.splits import counted_in_slices, without_test
 
 
 @pytest.fixture
@@ -95,3 +96,13 @@ def test_start_and_resume_are_paid_where_they_were_recorded(trials, table_of):
     recorded = replace(table, trials=table.trials.assign(start_s=2.0, resume_s=0.0))
     recorded.trials.loc[recorded.trials["config_id"] == trials[1].configuration.id, "resume_s"] = 0.5
     assert task_pool(recorded, "t0", "cost_s").overheads == PaidOverheads(2.0, 0.5)
+
+
+def test_counted_in_slices_each_costs_one_also_that_which_failed(trials, table_of, configurations):
+    table = counted_in_slices(table_of(trials))
+    pool = task_pool(table, "t0", "slices")
+    assert (pool.full_training_s, pool.overheads, pool.task.meta_features_cost_s) == (4.0, PaidOverheads(), 0.0)
+    drawn = pool.draw(0)
+    assert drawn[configurations[0].id].ends_s == (0.0, 1.0, 2.0, 3.0, 4.0)
+    assert (drawn[configurations[3].id].ends_s, drawn[configurations[3].id].failing_s) == ((0.0, 1.0, 2.0), 1.0)
+    assert set(without_test(table, "slices").trials["cost_s"]) == {1.0}

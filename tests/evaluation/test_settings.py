@@ -84,3 +84,9 @@ def test_the_primary_comparison_must_be_evaluated(changes, message):
     plain = {"method": "transfer", "against": "random", "budget": 2.0, "setting": "known"}
     with pytest.raises(ValueError, match=message):
         EvaluateSettings("table", "output", primary=PrimaryComparison(**{**plain, **changes}))
+
+
+@pytest.mark.parametrize("seconds", [{"charge_thinking": True}, {"budgets_s": [1.0]}])
+def test_slices_have_no_seconds(seconds):
+    with pytest.raises(ValueError, match=r"`cost` is slices, which have no seconds, .*or set `cost` to cost_s"):
+        EvaluateSettings("nano", "runs", cost="slices", **seconds)
