@@ -30,8 +30,9 @@ class TransferSearcher:
 
     Improvement at the next fidelity is over the best score any configuration had at that same fidelity; where none has
     come so far, over the best at the highest fidelity reached. Otherwise it is over the best of all. Before any
-    observation, it is over the zero-shot score. All of it in the surrogate's latent scale, and by logarithms, so that
-    candidates are told apart even when none is likely to improve.
+    observation, it is over the zero-shot score, or, where that is unknown, over what half of the pool is predicted to
+    reach. All of it in the surrogate's latent scale, and by logarithms, so that candidates are told apart even when
+    none is likely to improve.
 
     Args:
         pool: Distinct configurations; on a tie the first wins.
@@ -67,7 +68,8 @@ class TransferSearcher:
         self._random = np.random.default_rng(seed)
         self._progress = Progress(task.max_fidelity)
         self._best = np.full(task.max_fidelity + 1, -np.inf)  # latent, by fidelity
-        self._best[0] = 0.0  # zero-shot
+        if np.isfinite(task.zero_shot_score):
+            self._best[0] = 0.0
         self._mean, self._std = np.zeros(len(self._pool)), np.ones(len(self._pool))
         self._log_cost: Float[np.ndarray, " N"] | None = None
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
@@ -84,6 +86,9 @@ class TransferSearcher:
         candidates = np.flatnonzero(self._open)
         if not len(candidates):
             return None
+        if not np.isfinite(self._best[0]):  # no zero-shot score is known
+            final = np.full(len(self._pool), self._task.max_fidelity)
+            self._best[0] = np.median(self._predict(np.arange(len(self._pool)), final)[0])
         value = self._value(candidates) - self._log_costs()[candidates]
         place = int(candidates[np.argmax(value)])
         self._open[place] = False
@@ -131,7 +136,7 @@ class TransferSearcher:
 
     def _best_of_all(self) -> float:
         seen = float(self._best[1:].max())
-        return seen if np.isfinite(seen) else 0.0  # zero-shot
+        return seen if np.isfinite(seen) else float(self._best[0])
 
     def _log_costs(self) -> Float[np.ndarray, " N"]:
         """Logarithm of each pool member's seconds per slice, predicted once."""

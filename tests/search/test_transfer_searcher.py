@@ -1,6 +1,7 @@
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,3 +190,11 @@ def test_a_suggestion_over_512_candidates_takes_milliseconds_beside_the_surrogat
         scores = [surface.score(suggestion.configuration, f) for f in range(1, suggestion.fidelity + 1)]
         searcher.tell(tell(suggestion.configuration, scores))
     assert np.median(times) < 0.02  # about 1 ms with run-time type checks
+
+
+def test_without_a_zero_shot_score_it_starts_from_what_half_of_the_pool_is_predicted_to_reach(five, task):
+    costs = {**EQUAL, "b": 1.35}  # improvement over 0 is dearer than that of c, improvement over 0.2 is cheaper
+    searcher, _, _ = searcher_of(five, task, costs=costs)
+    assert ask(searcher) == ("c", 1)
+    searcher, _, _ = searcher_of(five, replace(task, zero_shot_score=math.nan), costs=costs)
+    assert ask(searcher) == ("b", 1)
