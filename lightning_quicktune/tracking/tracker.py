@@ -245,7 +245,8 @@ class Tracker:
         if is_new and (folder / "fit.yaml").exists():
             client.log_artifact(sent.run_id, str(folder / "fit.yaml"))
         if content.status in ("FINISHED", "FAILED"):
-            client.set_terminated(sent.run_id, content.status)
+            last = sent.started_ms + round(1000 * max((p.after_s for p in content.points), default=0.0))
+            client.set_terminated(sent.run_id, content.status, max(last, round(1000 * time.time())))
         elif content.status != sent.status:
             client.update_run(sent.run_id, content.status)
         replace(

@@ -36,13 +36,15 @@ def folder(fit_config, tmp_path):
 TWO = ("--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.init_args.batch_size", "2")
 
 
-def test_complaint_token_mean_two_processes_train_the_same_adapter_as_one_within_1e_4(folder):
+@pytest.mark.parametrize("n_records", [16, 9], ids=["even", "a last step of fewer records than devices"])
+def test_complaint_token_mean_two_processes_train_the_same_adapter_as_one_within_1e_4(folder, n_records):
     import torch
 
-    run(folder, "fit")
+    slices = ("--data.init_args.records_per_slice", str(n_records))
+    run(folder, "fit", *slices)
     alone = torch.load(folder / "ckpt" / "last.ckpt", weights_only=True)["state_dict"]
     (folder / "ckpt" / "last.ckpt").unlink()
-    run(folder, "fit", *TWO)
+    run(folder, "fit", *slices, *TWO)
     together = torch.load(folder / "ckpt" / "last.ckpt", weights_only=True)["state_dict"]
     assert alone.keys() == together.keys()
     for name in alone:

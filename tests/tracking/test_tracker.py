@@ -160,6 +160,12 @@ def test_points_lie_as_far_apart_as_training_took(tracker, tmp_path):
     assert [stamp - run.info.start_time for stamp in stamps] == [2000, 4000]
 
 
+def test_a_run_that_was_taken_over_lasts_as_long_as_its_training(tracker, tmp_path):
+    tracker.sync_trial(store(tmp_path, with_slices(3, status="completed")))
+    (run,) = runs_of(tracker)
+    assert run.info.end_time - run.info.start_time >= 6000
+
+
 def test_trials_and_tasks_read_back_equal(tracker, tmp_path):
     paused = with_slices(2, status="paused")
     failed = with_slices(1, status="failed", failure="diverged", seed=4)
