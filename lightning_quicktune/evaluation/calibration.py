@@ -142,9 +142,9 @@ def _curve_forecast(method: Method, context: SearchContext) -> Forecast:
         posterior = CurvePosterior(prior)
         for config_id, scores in curves.items():
             for knot in np.flatnonzero(prior.knots <= len(scores)).tolist():
-                posterior.observe(places[config_id], knot, scores[prior.knots[knot] - 1])
+                posterior.observe(places[config_id], knot, max(scores[prior.knots[knot] - 1], posterior.floor()))
         last = len(prior.knots) - 1
-        mean, std = np.array([posterior.forecast(places[c.id], last) for c in asked]).T
+        mean, std = np.array([posterior.reported(places[c.id], last) for c in asked]).T
         errors = (finals - mean) / std
         return errors, norm.logpdf(errors) - np.log(std)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lightning_quicktune.search.optional_stopping import optional_stopping_index
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
+from lightning_quicktune.surrogate.curves.left_out import contrast
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
-from lightning_quicktune.surrogate.curves.surprise import contrast
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 Array = NDArray[np.float64]

@@ -9,7 +9,8 @@ import numpy as np
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
 from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.surrogate.curves.surprise import PROBES, WATCHED, surprise
+from lightning_quicktune.surrogate.curves.left_out import PROBES
+from lightning_quicktune.surrogate.curves.surprise import WATCHED, surprise
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 

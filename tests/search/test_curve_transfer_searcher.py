@@ -4,7 +4,7 @@ from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.optional_stopping import expected_improvement, optional_stopping_index
-from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 
 KNOTS = np.array([1, 2, 4])
@@ -30,6 +30,7 @@ def flat_prior(final, log_cost=None):
         log_cost=np.zeros(n) if log_cost is None else np.asarray(log_cost, dtype=np.float64),
         knots=KNOTS,
         cost_exponent=0.5,
+        temperatures=np.ones(len(MOMENTS)),
     )
 
 

@@ -8,8 +8,9 @@ from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
+from lightning_quicktune.surrogate.curves.left_out import PROBES
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.surrogate.curves.surprise import PROBES, WATCHED, bound_of_chance, surprise, surprise_bound
+from lightning_quicktune.surrogate.curves.surprise import WATCHED, bound_of_chance, surprise, surprise_bound
 from lightning_quicktune.surrogate.curves.tables import TaskTable
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 

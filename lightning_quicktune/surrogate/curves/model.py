@@ -107,7 +107,8 @@ def predict_curves(prior: PoolPrior) -> PredictedCurves:
     posterior = CurvePosterior(everywhere)
     mean, covariance = posterior.moments()
     noise = posterior.noise_variance()
-    return PredictedCurves(mean, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + noise))
+    std = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + noise)
+    return PredictedCurves(mean, std * prior.temperature(0))
 
 
 def cost_level(prior: CurvePrior, tasks: Sequence[TaskCurves]) -> float:

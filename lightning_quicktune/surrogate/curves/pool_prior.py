@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 RATIO = 1.45  # between neighbouring knots
+MOMENTS = (0, 2, 4, 8, 16, 32, 64)  # observations after which predictions were compared with left-out scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class PoolPrior:
         log_cost: Predicted log seconds of a slice, up to a constant of the task, shape ``(C,)``.
         knots: Fidelities at which curves are observed and predicted.
         cost_exponent: How much cost counts: 0 not at all, 1 improvement per second.
+        temperatures: Factors on reported standard deviations after ``MOMENTS``; see ``temperatures_of``.
     """
 
     mean: Array
@@ -42,6 +44,11 @@ class PoolPrior:
     log_cost: Array
     knots: NDArray[np.int64]
     cost_exponent: float
+    temperatures: Array
+
+    def temperature(self, n_observed: int) -> float:
+        """Factor on reported standard deviations after so many observations, between ``MOMENTS`` by their logarithm."""
+        return float(np.interp(np.log1p(n_observed), np.log1p(MOMENTS), self.temperatures))
 
 
 def knots_of(max_fidelity: int) -> NDArray[np.int64]:

@@ -97,6 +97,11 @@ class CurvePosterior:
         mean = self.location + middle * slope + self._shift_score[column]
         return float(mean), float(np.sqrt(max(variance, 0.0) + self.noise_variance()))
 
+    def reported(self, configuration: int, knot: int) -> tuple[float, float]:
+        """As ``forecast``, with the standard deviation that people are told: one whose intervals hold their share."""
+        mean, std = self.forecast(configuration, knot)
+        return mean, std * self.prior.temperature(self.n_observed)
+
     def floor(self) -> float:
         """Score below which curves are all alike on this task, as far as is known: there training tasks were cut."""
         middle = float(self.scale_weights() @ self.scales)

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from lightning_quicktune.surrogate.curves.column_gp import ColumnGP, matern52
 from lightning_quicktune.surrogate.curves.likelihood import left_out_points
-from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior, knots_of
+from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior, knots_of
 from lightning_quicktune.surrogate.curves.surprise import left_out_surprise, surprise_bound
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask, TaskTable, normalise
+from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
 
 Array = NDArray[np.float64]
 KEPT_VARIANCE = 0.999  # of the learning curves, by their principal components
 MAX_COMPONENTS = 6
-SURPRISE_ROWS = 128  # most configurations of a training task that are searched to see how much it surprises
+SEARCHED_ROWS = 128  # most configurations of a training task that are searched as if it were new
 COST_EXPONENT = 0.35  # between improvement (0) and improvement per second (1)
 
 
@@ -36,12 +37,15 @@ class CurvePrior:
         self.tasks = normalise(tables)
         self.max_fidelity = self.tasks[0].curves.shape[1]
         self.cost_exponent = COST_EXPONENT
+        self.temperatures = np.ones(len(MOMENTS))  # until they are known
         self._fit_columns()
         left_out = [self._left_out(t) for t in range(len(self.tasks))]
         self._fit_fidelities(left_out)
         self._fit_variances(left_out, seed)
         self._fit_costs(tables)
-        self.surprises = np.array([self._surprise(t, *pair) for t, pair in enumerate(left_out)])
+        searched = [self._as_new(t, *pair) for t, pair in enumerate(left_out)]
+        self.surprises = np.array([left_out_surprise(*each) for each in searched])
+        self.temperatures = temperatures_of([left_out_errors(*each) for each in searched])
 
     @property
     def surprise_bound(self) -> float:
@@ -62,12 +66,13 @@ class CurvePrior:
         others = [o for o in range(len(self.tasks)) if o != t] or [t]
         return self._pool_prior(self.tasks[t].encoded[rows], self._left_out(t)[1][:, rows], others)
 
-    def _surprise(self, t: int, task: NormalisedTask, curves: Array) -> float:
+    def _as_new(self, t: int, task: NormalisedTask, curves: Array) -> tuple[PoolPrior, Array]:
+        """What the other tasks say of some configurations of training task ``t``, and their scores there."""
         sound = np.flatnonzero(~task.failed)
-        rows = np.random.default_rng(t).permutation(sound)[:SURPRISE_ROWS]
+        rows = np.random.default_rng(t).permutation(sound)[:SEARCHED_ROWS]
         others = [o for o in range(len(self.tasks)) if o != t] or [t]
         prior = self._pool_prior(task.encoded[rows], curves[:, rows], others)
-        return left_out_surprise(prior, task.location + task.scale * task.curves[rows])
+        return prior, task.location + task.scale * task.curves[rows]
 
     def _pool_prior(self, encoded: Array, curves: Array, tasks: Sequence[int]) -> PoolPrior:
         mean = curves.mean(0)
@@ -88,6 +93,7 @@ class CurvePrior:
             log_cost=self.costs.predict(encoded)[0] if self.costs else np.zeros(len(encoded)),
             knots=knots_of(self.max_fidelity),
             cost_exponent=self.cost_exponent,
+            temperatures=self.temperatures,
         )
 
     def _fit_columns(self) -> None:

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from lightning_quicktune.surrogate.curves.left_out import left_out_search
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
-from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 
 Array = NDArray[np.float64]
 WATCHED = 16  # first scores on a task that are compared with their predictions
 FEWEST = 4  # scores before anything is said: the task's location explains much of the first ones
-PROBES = (3,)  # after so many observations something is tried that is expected to do worse, for contrast
-PROBED = 0.1  # its place among the untried by predicted final score, 0 is the worst
 _DRAWS = 4000
 LEVEL = 0.95  # share of tasks like the training tasks that surprise less than the bound
 
@@ -55,40 +53,14 @@ def bound_of_chance() -> float:
 
 
 def left_out_surprise(prior: PoolPrior, scores: Array) -> float:
-    """How much a training task surprises those who don't know it: what a search would see first, in short.
-
-    Always the configuration of the highest mean plus standard deviation is trained to its next knot; at ``PROBES``,
-    one for contrast.
+    """How much a training task surprises those who don't know it; see ``left_out_search``.
 
     Args:
         prior: What the other tasks say of its configurations.
         scores: Its learning curves, shape ``(C, F)``.
     """
-    posterior, knots = CurvePosterior(prior), prior.knots
-    following, residuals = np.zeros(len(scores), dtype=np.int64), []
-    for n in range(min(WATCHED, len(scores) * len(knots))):
-        mean, covariance = posterior.moments()
-        untried = np.flatnonzero(following == 0)
-        if n in PROBES and len(untried):
-            place = contrast(mean[:, -1], untried)
-        else:
-            value = mean[:, -1] + np.sqrt(np.maximum(covariance[:, -1, -1], 0.0))
-            place = int(np.argmax(np.where(following < len(knots), value, -np.inf)))
-        knot = int(following[place])
-        observed = float(scores[place, knots[knot] - 1])
-        predicted, std = posterior.forecast(place, knot)
-        residuals.append((observed - predicted) / std)
-        posterior.observe(place, knot, observed)
-        following[place] += 1
+    residuals = []
+    for step in left_out_search(prior, scores, WATCHED):
+        predicted, std = step.posterior.forecast(step.place, step.knot)
+        residuals.append((step.observed - predicted) / std)
     return surprise(np.array(residuals))
-
-
-def contrast(final: Array, untried: NDArray[np.int64]) -> int:
-    """The configuration that shows best whether predictions hold: one that is expected to do worse, not to fail.
-
-    Args:
-        final: Predicted final score of every configuration.
-        untried: Places of those to choose from, at least one.
-    """
-    order = untried[np.argsort(final[untried], kind="stable")]
-    return int(order[int(PROBED * (len(order) - 1))])
