@@ -5,8 +5,8 @@
 One nano trial is measured twice, and a third time with two threads, each in a process of its own that runs
 ``--repeats`` trials and gives the median slice; the processes run one after the other on an idle machine. Two
 measurements should agree within ``REPEAT``; the seconds with one thread, predicted from those with two by the
-reference step of each, within ``MOVE``. Exit status 1 if either is missed; 2 if the machine itself changed its speed by more
-than ``REPEAT`` meanwhile, as reference steps tell, so that its seconds can't be compared.
+reference step of each, within ``MOVE``. Exit status 1 if either is missed; 2 if the machine itself changed its speed
+by more than ``REPEAT`` meanwhile, as reference steps tell, so that its seconds can't be compared.
 """
 
 from __future__ import annotations
