@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightning_quicktune.metadataset.build import build
-from lightning_quicktune.metadataset.folder import load, save
+from lightning_quicktune.metadataset.folder import SHIPPED, load, save
 
 
 @pytest.fixture
@@ -127,3 +127,13 @@ def test_an_interrupted_write_leaves_no_mixture(table, folder, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save(table.select(["t1"]), folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {p.name: p.read_bytes() for p in before.iterdir()}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_shipped_can_be_read_and_names_no_folder_of_the_machine_it_was_made_on(name):
+    table = load(name)
+    assert table.meta["n_trials"] == len(table.trials.drop_duplicates(["task", "config_id", "seed"])) > 30
+    assert table.meta["licence"] == "Apache-2.0"
+    assert all("path" not in table.task_info(task).facts for task in table.task_names)
+    for configuration in {row.configuration for row in table.curves()}:
+        table.space.check(configuration)
