@@ -95,7 +95,7 @@ def test_a_missing_folder_lists_everything(tmp_path):
 def test_another_schema_version_is_refused(folder):
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps({**meta, "schema_version": 99}))
-    with pytest.raises(ValueError, match=r"has schema version 99, but this package reads version 0.*Build the table"):
+    with pytest.raises(ValueError, match=r"has schema version 99, but this package reads version 1.*Build the table"):
         load(folder)
 
 
