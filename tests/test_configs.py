@@ -13,6 +13,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.synthesis.synthesize import SynthesisSettings
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.types import Configuration
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROLES = ("trainer", "tracking", "model", "data")
@@ -27,7 +28,7 @@ def files(*folders: str) -> list[Path]:
 
 
 def test_every_folder_is_checked_here_or_with_its_room():
-    known = {*ROLES, *SETTINGS, "recipe", "space", "evaluate", "import", "recommend"}
+    known = {*ROLES, *SETTINGS, "recipe", "space", "configurations", "evaluate", "import", "recommend"}
     assert {path.name for path in CONFIGS.iterdir()} <= known
 
 
@@ -46,6 +47,15 @@ def test_a_recipe_builds_without_weights_and_fits_the_search_space(path):
     config["trainer"] |= {"accelerator": "cpu", "precision": "32-true"}
     assert build(config).model.model is None
     check_space(config, SearchSpace.from_yaml(CONFIGS / "space" / "lora.yaml"))
+
+
+@pytest.mark.parametrize("path", files("configurations"), ids=lambda p: p.name)
+def test_listed_configurations_are_different_points_of_the_search_space(path):
+    space = SearchSpace.from_yaml(CONFIGS / "space" / "lora.yaml")
+    listed = [Configuration(values) for values in yaml.safe_load(path.read_text())]
+    for configuration in listed:
+        space.check(configuration)
+    assert len(set(listed)) == len(listed)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

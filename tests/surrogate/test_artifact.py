@@ -63,7 +63,7 @@ def test_another_schema_version_is_refused(fitted, tmp_path):
     (tmp_path / "surrogate.json").write_text(json.dumps({**record, "schema_version": 7}))
     (tmp_path / "weights.safetensors").write_bytes((fitted["cost"] / "weights.safetensors").read_bytes())
     with pytest.raises(
-        ValueError, match=r"schema version 7, but this package reads version 0.*Train the surrogate again"
+        ValueError, match=r"schema version 7, but this package reads version 1.*Train the surrogate again"
     ):
         read_surrogate(tmp_path)
 
