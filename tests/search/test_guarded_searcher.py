@@ -179,3 +179,8 @@ def test_the_bound_is_never_below_what_right_predictions_exceed_by_chance():
     assert surprise_bound(np.full(20, 1.0)) == pytest.approx(bound_of_chance())
     draws = np.random.default_rng(1).standard_normal((2000, WATCHED))
     assert np.mean([surprise(row) > bound_of_chance() for row in draws]) == pytest.approx(0.05, abs=0.02)
+
+
+def test_training_tasks_with_too_few_scores_say_nothing_of_the_bound():
+    known = np.array([3.0, 4.0, 5.0])
+    assert surprise_bound(np.array([*known, 0.0, 0.0])) == surprise_bound(known)

@@ -38,7 +38,8 @@ def surprise_bound(surprises: Array) -> float:
     Args:
         surprises: Of each training task, when it was left out.
     """
-    logs, n = np.log(np.maximum(surprises, 1e-6)), len(surprises)
+    known = surprises[surprises > 0]  # 0: of a task with too few scores to say
+    logs, n = np.log(known), len(known)
     if n < 2:
         return float("inf")
     of_tasks = np.exp(logs.mean() + stdtrit(n - 1, LEVEL) * logs.std(ddof=1) * np.sqrt(1 + 1 / n))
