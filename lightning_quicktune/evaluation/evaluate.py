@@ -70,7 +70,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluated:
 def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluated:
     """Writes the report of all replays and logs it."""
     settings, folder, clusters = place.settings, place.output / "report", task_clusters(place.table)
-    tested = test_scores(place.table)
+    tested = {} if settings.shuffle_configurations else test_scores(place.table)
     tables = [results_table(replays, place.pool, tested, settings.budgets)]
     if settings.budgets_s:
         tables.append(results_table(replays, place.pool, tested, settings.budgets_s, "s"))
@@ -84,6 +84,7 @@ def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluate
         comparisons,
         mean_calibration(calibration) if len(calibration) else calibration,
         _thinking(replays),
+        _fallen_back(replays),
         plan.left_out,
         place.charges_thinking,
     )
@@ -138,9 +139,19 @@ def _thinking(replays: Sequence[Replayed]) -> dict[str, float]:
     return {method: float(np.median(seconds)) for method, seconds in found.items()}
 
 
+def _fallen_back(replays: Sequence[Replayed]) -> dict[tuple[str, str], tuple[int, int]]:
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for replayed in replays:
+        if replayed.fell_back is not None:
+            key = (replayed.key.split.setting, replayed.key.method)
+            times, n = found.get(key, (0, 0))
+            found[key] = (times + replayed.fell_back, n + 1)
+    return found
+
+
 def _identity(place: Workplace) -> dict[str, object]:
     settings = place.settings
-    names = ("calibration_budgets", "folds", "n_folds", "train_share", "seed", "cost")
+    names = ("calibration_budgets", "folds", "n_folds", "train_share", "seed", "cost", "shuffle_configurations")
     return {
         "code": code_fingerprint(),
         "meta_dataset": _fingerprint(place.table),

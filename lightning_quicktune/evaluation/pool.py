@@ -136,6 +136,23 @@ def part_of(pool: TaskPool, config_ids: Collection[str] | None) -> TaskPool:
     return replace(part, trials=kept)
 
 
+def with_shuffled_configurations(pool: TaskPool, seed: int) -> TaskPool:
+    """The pool where each configuration has the trials of another one; its measures of regret stay.
+
+    Args:
+        pool: The pool of the whole task.
+        seed: Decides which.
+    """
+    ids = list(pool.trials)
+    others = [ids[place] for place in np.random.default_rng(seed).permutation(len(ids)).tolist()]
+    own = {config_id: rows[0].configuration for config_id, rows in pool.trials.items()}
+    trials = {
+        config_id: tuple(replace(row, configuration=own[config_id]) for row in pool.trials[other])
+        for config_id, other in zip(ids, others, strict=True)
+    }
+    return replace(pool, trials=trials)
+
+
 def costs_of(row: CurveRow, cost: CostName) -> tuple[float, ...]:
     """Recorded cost of each slice of a trial.
 

@@ -36,6 +36,7 @@ class Findings:
         comparisons: One method against the others, the primary one first.
         calibration: Means by setting, method and budget, of methods that predict distributions; may be empty.
         thinking: CPU seconds per suggestion of each method, median over replays.
+        fallen_back: How many replays of a guarded method fell back, of how many, by setting and method.
         left_out: Why tasks were not replayed, by name.
         charges_thinking: Whether thinking was paid.
     """
@@ -44,6 +45,7 @@ class Findings:
     comparisons: Sequence[Comparison]
     calibration: pd.DataFrame
     thinking: Mapping[str, float]
+    fallen_back: Mapping[tuple[str, str], tuple[int, int]]
     left_out: Mapping[str, str]
     charges_thinking: bool
 
@@ -66,6 +68,7 @@ def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
             parts += _tables(summary, settings, setting)
     parts += _exploratory(findings.comparisons)
     parts += _calibration(findings.calibration)
+    parts += _guarded(findings.fallen_back)
     parts += ["## Thinking", "CPU milliseconds per suggestion, median over replays.", _thinking(findings.thinking)]
     return "\n\n".join(parts) + "\n"
 
@@ -95,11 +98,11 @@ def _facts(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[
         lines.append(
             f"- {', '.join(refitted)} refits its surrogates at every observation up to the 20th, then at every tenth."
         )
-    alike = _alike(findings.summaries)
+    if settings.shuffle_configurations:
+        lines.append("- Control: each replayed task gives every configuration the trials of another one.")
+    alike = "; ".join(_alike(findings.summaries))
     if alike:
-        lines.append(
-            f"- One replay per task: {'; '.join(alike)}; every seed gives the same, so that seeds add nothing."
-        )
+        lines.append(f"- One replay per task: {alike}; every seed gives the same, so that seeds add nothing.")
     return lines + [f"- Left out: {name}, {reason}." for name, reason in findings.left_out.items()]
 
 
@@ -160,6 +163,18 @@ def _calibration(means: pd.DataFrame) -> list[str]:
         "How many of the final scores that a replay hadn't seen lie in the predicted central intervals, before any "
         "observation (0) and after a budget in full trainings; and the mean log density of these scores, in units of "
         "the task's best minus median score (higher is better). Means over replays, then over tasks.",
+        "\n".join(lines),
+    ]
+
+
+def _guarded(fallen_back: Mapping[tuple[str, str], tuple[int, int]]) -> list[str]:
+    if not fallen_back:
+        return []
+    lines = ["| setting | method | replays | fell back |", "|---|---|---|---|"]
+    lines += [f"| {s} | {m} | {n} | {times} ({times / n:.0%}) |" for (s, m), (times, n) in fallen_back.items()]
+    return [
+        "## Guard",
+        "How often a method found the task unlike those that are known, and went on without what it had learned.",
         "\n".join(lines),
     ]
 

@@ -14,7 +14,7 @@ from lightning_quicktune.evaluation.calibration import Calibrated
 from lightning_quicktune.evaluation.regret import Observed
 from lightning_quicktune.evaluation.splits import Split
 
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +45,7 @@ class Replayed:
         thinking_s: CPU seconds the method took to choose.
         n_suggestions: How often it chose.
         calibration: How well it predicted the final scores that it hadn't seen, at some moments.
+        fell_back: Whether it found the task unlike those that are known; none for methods without a guard.
     """
 
     key: ReplayKey
@@ -53,6 +54,7 @@ class Replayed:
     thinking_s: float
     n_suggestions: int
     calibration: tuple[Calibrated, ...] = ()
+    fell_back: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -57,7 +57,8 @@ def replayed_searcher(method: Method, context: SearchContext) -> Searcher:
         context: What it may need.
     """
     if method.name == "curve_transfer":
-        return CurveTransferSearcher(context.pool, curve_prior(method, context), learns_costs=method.cost)
+        prior = curve_prior(method, context)
+        return CurveTransferSearcher(context.pool, prior, method.cost, context.task.zero_shot_score)
     if method.name == "transfer":
         performance, cost = _surrogates(method, context)
         return TransferSearcher(
@@ -76,7 +77,7 @@ def curve_prior(method: Method, context: SearchContext) -> PoolPrior:
     assert context.prior is not None  # the workplace gives it
     prior = context.prior().pool_prior(context.space.encode(context.pool))
     if not method.pretraining:
-        prior = _flat(prior)
+        prior = prior.without_transfer()
     if not method.curve:
         prior = replace(prior, knots=prior.knots[-1:])
     return prior if method.cost else replace(prior, log_cost=np.zeros_like(prior.log_cost))
@@ -87,15 +88,3 @@ def _surrogates(method: Method, context: SearchContext) -> tuple[PerformancePred
     learned = context.surrogates()
     performance = learned.performance if method.curve else WithoutCurves(learned.performance)
     return performance, learned.cost if method.cost else EqualCost()
-
-
-def _flat(prior: PoolPrior) -> PoolPrior:
-    """The same mean and cost for all configurations; what they differ by is all residual, of variance 1."""
-    average = np.broadcast_to(prior.mean.mean(axis=0), prior.mean.shape).copy()
-    return replace(
-        prior,
-        mean=average,
-        loadings=np.zeros_like(prior.loadings),
-        finals=prior.finals / np.diag(prior.finals).mean(),
-        log_cost=np.zeros_like(prior.log_cost),
-    )

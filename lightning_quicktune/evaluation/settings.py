@@ -85,6 +85,8 @@ class EvaluateSettings:
         seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
         cost: Recorded cost that moves the simulated clock: wall seconds, CPU seconds where the machine was shared, or
             ``slices``, each of which costs 1 whatever the configuration, for methods that know nothing of costs.
+        shuffle_configurations: Whether each replayed task gives every configuration the trials of another one, drawn by
+            ``seed``: a control, on which all that methods learned of configurations is wrong.
         charge_thinking: Whether the CPU time a method takes to choose, on this machine, is spent from its budget too.
             If not given, it is where trials were recorded with the reference step of their device, and not in imported
             tables, whose seconds are of another machine.
@@ -110,6 +112,7 @@ class EvaluateSettings:
     n_seeds: int = 10
     seed: int = 0
     cost: CostName = "cost_s"
+    shuffle_configurations: bool = False
     charge_thinking: bool | None = None
     primary: PrimaryComparison | None = None
     surrogates: SurrogateTraining = field(default_factory=SurrogateTraining)

@@ -10,7 +10,7 @@ from pathlib import Path
 from lightning_quicktune.evaluation.calibration import Calibrated, calibrate, forecast_of
 from lightning_quicktune.evaluation.lessons import Lessons
 from lightning_quicktune.evaluation.methods import Lesson, Method
-from lightning_quicktune.evaluation.pool import TaskPool, part_of, task_pool
+from lightning_quicktune.evaluation.pool import TaskPool, part_of, task_pool, with_shuffled_configurations
 from lightning_quicktune.evaluation.regret import incumbents
 from lightning_quicktune.evaluation.replay import replay
 from lightning_quicktune.evaluation.results import Replayed, ReplayKey, write_replays
@@ -20,6 +20,7 @@ from lightning_quicktune.evaluation.splits import Divider, Split, counted_in_sli
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
 from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 from lightning_quicktune.search.pool import shuffled
 
 _POOLS = 64  # pools kept at a time: jobs come sorted by split
@@ -118,7 +119,8 @@ class Workplace:
         if forecast is not None:
             calibration = calibrate(forecast, played.observed, pool, trials, moments)
         best = incumbents(played.observed)
-        return Replayed(key, job.horizon_s, best, played.thinking_s, played.n_suggestions, calibration)
+        fell_back = searcher.verdict.is_unlike if isinstance(searcher, GuardedSearcher) else None
+        return Replayed(key, job.horizon_s, best, played.thinking_s, played.n_suggestions, calibration, fell_back)
 
     def _context(self, pool: TaskPool, job: ReplayJob, seed: int) -> SearchContext:
         lessons, lesson = self.lessons(job.split), job.method.lesson
@@ -134,7 +136,10 @@ class Workplace:
         )
 
     def _whole_pool(self, task: str) -> TaskPool:
-        return task_pool(self.table, task, self.settings.cost)
+        pool = task_pool(self.table, task, self.settings.cost)
+        if not self.settings.shuffle_configurations:
+            return pool
+        return with_shuffled_configurations(pool, _seed_of(self.settings.seed, task))
 
     def _pool(self, task: str, split: Split) -> TaskPool:
         return part_of(self.whole_pool(task), self.divider.searched(split))

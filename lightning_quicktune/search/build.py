@@ -99,9 +99,10 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
         case "curve_transfer":
             return _curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
         case "transfer_guarded":
-            prior = _given(context.prior, name, "surrogates.curves")()
-            fallback = SuccessiveHalvingSearcher(shuffled(pool, seed), task.max_fidelity)
-            return GuardedSearcher(_curve_transfer(context, prior), fallback, prior.surprise_bound)
+            transfer = _curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
+            untaught = transfer.prior.without_transfer()
+            fallback = CurveTransferSearcher(pool, untaught, zero_shot_score=task.zero_shot_score)
+            return GuardedSearcher(transfer, fallback)
         case "portfolio_asha" | "forest_portfolio_asha":
             return SuccessiveHalvingSearcher(_learned_order(name, context), task.max_fidelity)
         case "portfolio" | "forest_portfolio" | "nearest_task_portfolio":
@@ -113,7 +114,8 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
 
 
 def _curve_transfer(context: SearchContext, prior: CurvePrior) -> CurveTransferSearcher:
-    return CurveTransferSearcher(context.pool, prior.pool_prior(context.space.encode(context.pool)))
+    pool_prior = prior.pool_prior(context.space.encode(context.pool))
+    return CurveTransferSearcher(context.pool, pool_prior, zero_shot_score=context.task.zero_shot_score)
 
 
 def _learned_order(name: SearcherName, context: SearchContext) -> tuple[Configuration, ...]:

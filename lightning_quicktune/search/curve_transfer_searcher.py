@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_quicktune.search.optional_stopping import optional_stopping_index
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
-from lightning_quicktune.surrogate.curves.left_out import contrast
+from lightning_quicktune.surrogate.curves.optional_stopping import optional_stopping_index
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 Array = NDArray[np.float64]
+PROBED = 0.1  # place of a probe among the untried by predicted final score; 0 is the worst
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,19 @@ class CurveTransferSearcher:
         pool: Distinct configurations, in the order of the prior's rows.
         prior: What other tasks say of the pool's learning curves.
         learns_costs: Whether the seconds that slices took correct what was predicted of others.
+        zero_shot_score: Score of the base model without an adapter, which has to be beaten; not a number if unknown.
     """
 
-    def __init__(self, pool: Sequence[Configuration], prior: PoolPrior, learns_costs: bool = True) -> None:
+    def __init__(
+        self,
+        pool: Sequence[Configuration],
+        prior: PoolPrior,
+        learns_costs: bool = True,
+        zero_shot_score: float = math.nan,
+    ) -> None:
         configurations = by_id(pool)
         self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
-        self._prior, self._posterior = prior, CurvePosterior(prior)
+        self.prior, self._posterior = prior, CurvePosterior(prior)
         self._progress = Progress(int(prior.knots[-1]))
         self._following = np.zeros(len(self._pool), dtype=np.int64)  # index of the next knot
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
@@ -67,6 +75,7 @@ class CurveTransferSearcher:
         self.forecasts: list[Forecast] = []  # of every score that was taken in
         self._best = -np.inf
         self._start = float(np.median(self._posterior.moments()[0][:, -1]))  # stands for the best before any score
+        self._least = zero_shot_score if math.isfinite(zero_shot_score) else -np.inf
         self._learns_costs = learns_costs
 
     @property
@@ -79,14 +88,21 @@ class CurveTransferSearcher:
         if not self._open.any():
             return None
         mean, covariance = self._posterior.moments()
-        incumbent = self._best if np.isfinite(self._best) else self._start
+        incumbent = max(self._least, self._best if np.isfinite(self._best) else self._start)
         index = optional_stopping_index(mean, covariance, self._price(), self._following, incumbent)
         return self._suggest(int(np.argmax(np.where(self._open, index, -np.inf))))
 
+    def place_of(self, forecast: Forecast) -> tuple[int, int]:
+        """Index of the configuration of a forecast, and index of its knot."""
+        return self._places[forecast.configuration.id], int(np.searchsorted(self.prior.knots, forecast.fidelity))
+
     def probe(self) -> Suggestion | None:
-        """An untried configuration that is expected to do worse than most, up to its first knot; see ``contrast``."""
+        """An untried configuration that is expected to do worse than most, not to fail, up to its first knot."""
         untried = np.flatnonzero(self._open & (self._reached == 0))
-        return self._suggest(contrast(self._posterior.moments()[0][:, -1], untried)) if len(untried) else None
+        if not len(untried):
+            return None
+        final = self._posterior.moments()[0][untried, -1]
+        return self._suggest(int(untried[np.argsort(final, kind="stable")[int(PROBED * (len(untried) - 1))]]))
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion: every knot of the curve that is new."""
@@ -99,17 +115,17 @@ class CurveTransferSearcher:
             if not self._progress.has_failed(config_id):
                 self._observe(place, scores)
             self._reached[place] = len(scores)
-            self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self._prior.knots)
+            self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self.prior.knots)
             known = [s.cost_s for s in observation.curve.slices if np.isfinite(s.cost_s) and s.cost_s > 0]
             if known and self._learns_costs:
                 self._log_costs[place] = float(np.log(np.mean(known)))
 
     def _suggest(self, place: int) -> Suggestion:
         self._open[place] = False
-        return self._progress.suggest(self._pool[place], int(self._prior.knots[self._following[place]]))
+        return self._progress.suggest(self._pool[place], int(self.prior.knots[self._following[place]]))
 
     def _observe(self, place: int, scores: Sequence[float]) -> None:
-        knots = self._prior.knots
+        knots = self.prior.knots
         while self._following[place] < len(knots) and knots[self._following[place]] <= len(scores):
             knot = int(self._following[place])
             fidelity, predicted = int(knots[knot]), self._posterior.forecast(place, knot)
@@ -119,12 +135,13 @@ class CurveTransferSearcher:
             self._following[place] += 1
 
     def _price(self) -> Array:
-        """Price of training on to each knot: predicted seconds to the power of the prior's ``cost_exponent``."""
-        log_cost = self._prior.log_cost.copy()
+        return self.prior.prices(self._log_cost(), self._reached)
+
+    def _log_cost(self) -> Array:
+        """Log seconds of a slice: as predicted, corrected by what slices took here."""
+        log_cost = self.prior.log_cost.copy()
         if self._log_costs:
             tried, seen = np.array(list(self._log_costs)), np.array(list(self._log_costs.values()))
             log_cost += (seen - log_cost[tried]).mean()
             log_cost[tried] = seen
-        slices = np.maximum(self._prior.knots[None] - self._reached[:, None], 0.5)
-        log_price = self._prior.cost_exponent * (log_cost[:, None] + np.log(slices) - np.median(log_cost))
-        return np.asarray(np.exp(log_price), dtype=np.float64)
+        return log_cost

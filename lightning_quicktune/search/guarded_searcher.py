@@ -2,72 +2,81 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
 from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.surrogate.curves.left_out import PROBES
-from lightning_quicktune.surrogate.curves.surprise import WATCHED, surprise
+from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.types import Configuration, Observation, Suggestion
+
+PROBE = 3  # after so many observations something is tried that is expected to do worse
+LIMIT = 20.0  # times as likely as by transfer that scores may be without
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a task is like those that are known, by its first scores.
+    """Whether a task is like those that are known, by its scores so far.
 
     Args:
         forecasts: What was predicted of each, and observed.
-        surprise: How far apart the two are.
-        bound: What a task like the known ones surprises less than.
+        evidence: Log of how many times likelier they are by what earlier tasks taught than without it.
+        lowest: The lowest that it was after any of them.
     """
 
     forecasts: tuple[Forecast, ...]
-    surprise: float
-    bound: float
+    evidence: float
+    lowest: float
 
     @property
     def is_unlike(self) -> bool:
-        """Whether the task surprised more than known ones do."""
-        return self.surprise > self.bound
+        """Whether, at some time, not knowing the earlier tasks predicted that much better."""
+        return self.lowest < -math.log(LIMIT)
 
     @property
     def words(self) -> str:
         """The verdict in one sentence for people."""
         n = len(self.forecasts)
-        if not np.isfinite(self.bound):
-            return "Only one earlier task is known, so nothing tells how unlike a new one may be."
         if not self.is_unlike:
             return (
-                f"The first {n} scores are as predicted from earlier tasks (surprise {self.surprise:.1f}, at most "
-                f"{self.bound:.1f} is usual)."
+                f"The first {n} scores are {math.exp(self.evidence):.3g} times as likely by what earlier tasks taught "
+                f"of configurations as without it; below 1/{LIMIT:g} it would not be used any more."
             )
         worst = max(self.forecasts, key=lambda f: abs(f.residual))
         return (
-            f"This task is unlike those that are known: its first {n} scores surprise by {self.surprise:.1f}, where at "
-            f"most {self.bound:.1f} is usual. Furthest off is {worst.configuration.id} at slice {worst.fidelity}: "
-            f"{worst.mean:.3f} ± {worst.std:.3f} was predicted and {worst.observed:.3f} observed. What earlier tasks "
-            "taught is not used any more, and the search goes on by successive halving."
+            f"This task is unlike those that are known: its first {n} scores are {math.exp(-self.lowest):.3g} times as "
+            f"likely without what earlier tasks taught of configurations as with it, where {LIMIT:g} is the limit. "
+            f"Furthest off is {worst.configuration.id} at slice {worst.fidelity}: {worst.mean:.3f} ± {worst.std:.3f} "
+            f"was predicted and {worst.observed:.3f} observed. What earlier tasks taught of configurations is not used "
+            "any more, and the search goes on by this task's learning curves alone."
         )
 
 
 class GuardedSearcher:
-    """Searches by transfer, and compares the first scores with their predictions.
+    """Searches by transfer, and compares how well scores are predicted with and without what earlier tasks taught.
 
-    If they are further apart than on training tasks that were left out, the task is unlike what is known: it falls back
-    to a searcher that transfers nothing, which is told everything that was trained. Once, early on, it tries something
-    that is expected to do worse: among the best alone, wrong predictions look like a difficult task.
+    The ratio of the two likelihoods is followed through the search; if it falls below 1/``LIMIT``, the task is unlike
+    what is known, and it falls back to a searcher that knows no configuration, told everything that was trained. If
+    scores follow what earlier tasks taught, that happens with a probability of 1/``LIMIT`` at most, however long the
+    search: the inverse ratio is a martingale then. Once, early on, it tries something that is expected to do worse:
+    among the best alone, both expect the same.
 
     Args:
         transfer: Searches by transfer.
-        fallback: Searches without; over the same pool.
-        bound: What a task like the training tasks surprises less than.
+        fallback: Searches without, over the same pool.
+
+    References:
+        Ville (1939), on martingales; Shafer et al. (2011), Test Martingales, Bayes Factors and p-Values.
     """
 
-    def __init__(self, transfer: CurveTransferSearcher, fallback: Searcher, bound: float) -> None:
-        self._transfer, self._fallback, self._bound = transfer, fallback, bound
+    def __init__(self, transfer: CurveTransferSearcher, fallback: Searcher) -> None:
+        self._transfer, self._fallback = transfer, fallback
+        self._untaught = CurvePosterior(transfer.prior.without_transfer())
+        self._evidence = self._lowest = 0.0
+        self._n_weighed = 0
         self._told: list[Observation] = []
         self._waiting: frozenset[Configuration] = frozenset()  # pending when it fell back
         self._fell_back = False
@@ -80,28 +89,38 @@ class GuardedSearcher:
     @property
     def verdict(self) -> Verdict:
         """Whether the task is like those that are known, as far as was seen."""
-        forecasts = tuple(self._transfer.forecasts[:WATCHED])
-        return Verdict(forecasts, surprise(np.array([f.residual for f in forecasts])), self._bound)
+        return Verdict(tuple(self._transfer.forecasts), self._evidence, self._lowest)
 
     def ask(self) -> Suggestion | None:
         """What transfer suggests, once a contrast to it, and after the fall back what the other searcher suggests."""
         if self._fell_back:
             return self._asked_of_fallback()
-        if len(self._told) + len(self._transfer.pending) in PROBES:
+        if len(self._told) + len(self._transfer.pending) == PROBE:
             return self._transfer.probe() or self._transfer.ask()
         return self._transfer.ask()
 
     def tell(self, observation: Observation) -> None:
-        """Takes in what came of a suggestion, and falls back if it was too surprising."""
+        """Takes in what came of a suggestion, and falls back if the evidence is against what earlier tasks taught."""
         self._told.append(observation)
         if self._fell_back:
             self._waiting -= {observation.configuration}
             self._fallback.tell(observation)
             return
-        watching = len(self._transfer.forecasts) < WATCHED
         self._transfer.tell(observation)
-        if watching and self.verdict.is_unlike:
+        self._weigh()
+        if self.verdict.is_unlike:
             self._fall_back(self._told)
+
+    def _weigh(self) -> None:
+        """Adds the scores that are new to the evidence, each predicted from those before it."""
+        for forecast in self._transfer.forecasts[self._n_weighed :]:
+            where = self._transfer.place_of(forecast)
+            mean, std = self._untaught.forecast(*where)
+            taught, untaught = norm.logpdf(forecast.observed, (forecast.mean, mean), (forecast.std, std)).tolist()
+            self._evidence += taught - untaught
+            self._lowest = min(self._lowest, self._evidence)
+            self._untaught.observe(*where, forecast.observed)
+        self._n_weighed = len(self._transfer.forecasts)
 
     def _fall_back(self, told: Sequence[Observation]) -> None:
         self._fell_back, self._waiting = True, self._transfer.pending

@@ -11,6 +11,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tuning.comparison import Compared
 from lightning_quicktune.types import Configuration, TaskInfo
 
+_FORECASTS = 16  # first ones that are shown
 METRICS = ("answer_likelihood", "exact_match", "token_f1", "rouge_l", "loss")
 
 
@@ -91,8 +92,10 @@ def _comparison_table(rows: Sequence[Compared]) -> str:
 
 def _forecast_table(verdict: Verdict) -> str:
     lines = ["| configuration | slice | predicted | observed |", "|---|---|---|---|"]
-    for f in verdict.forecasts:
+    for f in verdict.forecasts[:_FORECASTS]:
         lines.append(f"| {f.configuration.id} | {f.fidelity} | {f.mean:.3f} ± {f.std:.3f} | {f.observed:.3f} |")
+    if len(verdict.forecasts) > _FORECASTS:
+        lines += ["", f"The first {_FORECASTS} of {len(verdict.forecasts)} scores that were compared."]
     return "\n".join(lines)
 
 

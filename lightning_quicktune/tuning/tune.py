@@ -275,7 +275,7 @@ class _Job:
         tags = {"task": self.setup.info.name, "base_model": self.setup.info.base_model.name}
         if verdict is not None:
             tags["guard"] = "unlike" if verdict.is_unlike else "alike"
-            metrics["guard/surprise"] = verdict.surprise
+            metrics["guard/evidence"] = verdict.evidence
         write_text(folder / "settings.json", json.dumps(vars(self.settings), default=str, indent=1) + "\n")
         try:
             run_id = self.tracker.log_folder(

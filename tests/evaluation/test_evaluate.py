@@ -147,6 +147,17 @@ def test_calibration_is_measured_where_distributions_are_predicted(settings, tra
     assert run.data.metrics["known/curve_transfer/coverage_80_at_0"] == pytest.approx(expected)
 
 
+def test_a_control_shuffles_configurations_and_the_report_says_how_often_the_guard_falls_back(settings, tmp_path):
+    shuffled = settings(methods=["transfer_guarded", "random"], n_seeds=1, shuffle_configurations=True)
+    text = evaluate(shuffled).report.read_text()
+    assert "Control: each replayed task gives every configuration the trials of another one." in text
+    assert "### Mean test score" not in text  # it would be that of another configuration
+    (row,) = re.findall(r"^\| known \| transfer_guarded \| 5 \| (\d) \((\d+)%\) \|$", text, re.MULTILINE)
+    assert int(row[1]) == 20 * int(row[0])
+    true = evaluate(replace(shuffled, shuffle_configurations=False, output=str(tmp_path / "true")))
+    assert not np.array_equal(true.summaries["known"][0].regret, evaluate(shuffled).summaries["known"][0].regret)
+
+
 def test_methods_that_no_seed_changes_are_named(settings):
     assert "One replay per task: default in known; every seed" in evaluate(settings()).report.read_text()
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.evaluation.pool import PaidOverheads, part_of, task_pool
+from lightning_quicktune.evaluation.pool import PaidOverheads, part_of, task_pool, with_shuffled_configurations
 from lightning_quicktune.evaluation.splits import counted_in_slices, without_test
 
 
@@ -73,6 +73,17 @@ def test_a_full_training_without_cost_is_refused(trials, table_of):
     ]
     with pytest.raises(ValueError, match=r"task 't0' costs 0.0 by `cost_s`.*Set `cost` to the other"):
         task_pool(table_of(free), "t0", "cost_s")
+
+
+def test_shuffled_configurations_have_the_trials_of_others_and_measures_stay(trials, table_of):
+    pool = task_pool(table_of(trials), "t0", "cost_s")
+    shuffled = with_shuffled_configurations(pool, 0)
+    assert shuffled.configurations == pool.configurations
+    assert (shuffled.best, shuffled.median_final, shuffled.full_training_s) == (0.9, 0.5, 8.0)
+    curves, moved = ({i: rows[0].scores for i, rows in p.trials.items()} for p in (pool, shuffled))
+    assert sorted(moved.values()) == sorted(curves.values())
+    assert moved != curves
+    assert all(recorded.configuration.id == config_id for config_id, recorded in shuffled.draw(0).items())
 
 
 def test_a_trial_without_costs_is_refused(with_scores, table_of, configurations):

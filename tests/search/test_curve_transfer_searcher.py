@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.search.optional_stopping import expected_improvement, optional_stopping_index
+from lightning_quicktune.surrogate.curves.optional_stopping import expected_improvement, optional_stopping_index
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 
@@ -50,6 +52,13 @@ def test_it_starts_with_what_other_tasks_found_best():
 def test_of_two_alike_it_takes_the_cheaper():
     searcher = CurveTransferSearcher(pool(2), flat_prior([1.0, 1.0], log_cost=[2.0, 0.0]))
     assert searcher.ask().configuration == pool(2)[1]
+
+
+def test_where_the_base_model_is_better_than_what_is_expected_it_takes_a_chance():
+    prior = replace(flat_prior([1.0, 0.0]), finals=np.diag([0.01, 1.0]))
+    for zero_shot, place in ((np.nan, 0), (0.2, 0), (0.9, 1)):
+        searcher = CurveTransferSearcher(pool(2), prior, zero_shot_score=zero_shot)
+        assert searcher.ask().configuration == pool(2)[place]
 
 
 def test_a_bad_score_sends_it_elsewhere_and_a_good_one_on():

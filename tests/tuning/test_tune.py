@@ -116,12 +116,12 @@ def test_the_default_searcher_is_guarded_and_the_report_compares_predicted_and_o
     assert Tracker(tuned.tracking_uri, "tuned").read_trials()
     run = MlflowClient(tuned.tracking_uri).get_run(tuned.run_id)
     assert run.data.tags["guard"] in ("alike", "unlike")
-    assert "guard/surprise" in run.data.metrics
+    assert "guard/evidence" in run.data.metrics
 
 
 def test_a_task_unlike_what_is_known_is_said_in_log_report_and_mlflow(settings, monkeypatch, caplog):
-    """The bound is set so low that any task is unlike."""
-    monkeypatch.setattr("lightning_quicktune.surrogate.curves.prior.surprise_bound", lambda surprises: 0.0)
+    """The limit is set such that any task is unlike."""
+    monkeypatch.setattr("lightning_quicktune.search.guarded_searcher.LIMIT", 0.5)
     changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
     tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 6}, compare_default=False))
     (warning,) = [r.getMessage() for r in caplog.records if "unlike those that are known" in r.getMessage()]

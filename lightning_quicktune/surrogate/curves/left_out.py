@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_quicktune.surrogate.curves.optional_stopping import optional_stopping_index
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 
 Array = NDArray[np.float64]
-PROBES = (3,)  # after so many observations something is tried that is expected to do worse, for contrast
-PROBED = 0.1  # its place among the untried by predicted final score, 0 is the worst
 
 
 class Step(NamedTuple):
@@ -35,9 +34,9 @@ class Step(NamedTuple):
 
 
 def left_out_search(prior: PoolPrior, scores: Array, n: int) -> Iterator[Step]:
-    """Searches a training task: always the highest mean plus standard deviation goes on to its next knot.
+    """Searches a training task as a new one is searched, at predicted costs.
 
-    At ``PROBES`` it is one for contrast. What a step yields holds until the next one is asked for.
+    What a step yields holds until the next one is asked for.
 
     Args:
         prior: What the other tasks say of its configurations.
@@ -45,28 +44,17 @@ def left_out_search(prior: PoolPrior, scores: Array, n: int) -> Iterator[Step]:
         n: Most observations.
     """
     posterior, knots = CurvePosterior(prior), prior.knots
-    following = np.zeros(len(scores), dtype=np.int64)
+    following, reached = np.zeros((2, len(scores)), dtype=np.int64)
+    best = float(np.median(posterior.moments()[0][:, -1]))  # stands for it before any score
     for step in range(min(n, len(scores) * len(knots))):
         mean, covariance = posterior.moments()
-        untried = np.flatnonzero(following == 0)
-        if step in PROBES and len(untried):
-            place = contrast(mean[:, -1], untried)
-        else:
-            value = mean[:, -1] + np.sqrt(np.maximum(covariance[:, -1, -1], 0.0))
-            place = int(np.argmax(np.where(following < len(knots), value, -np.inf)))
+        prices = prior.prices(prior.log_cost, reached)
+        place = int(np.argmax(optional_stopping_index(mean, covariance, prices, following, best)))
         knot = int(following[place])
         observed = float(scores[place, knots[knot] - 1])
         yield Step(posterior, place, knot, observed, following < len(knots))
         posterior.observe(place, knot, observed)
+        reached[place] = knots[knot]
         following[place] += 1
-
-
-def contrast(final: Array, untried: NDArray[np.int64]) -> int:
-    """The configuration that shows best whether predictions hold: one that is expected to do worse, not to fail.
-
-    Args:
-        final: Predicted final score of every configuration.
-        untried: Places of those to choose from, at least one.
-    """
-    order = untried[np.argsort(final[untried], kind="stable")]
-    return int(order[int(PROBED * (len(order) - 1))])
+        highest = float(scores[place, : reached[place]].max())
+        best = max(best, highest) if step else highest

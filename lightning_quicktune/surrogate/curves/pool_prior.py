@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,33 @@ class PoolPrior:
     knots: NDArray[np.int64]
     cost_exponent: float
     temperatures: Array
+
+    def prices(self, log_cost: Array, reached: NDArray[np.int64]) -> Array:
+        """Price of training on to each knot: predicted seconds to the power of ``cost_exponent``, 1 for a usual slice.
+
+        Args:
+            log_cost: Log seconds of a slice of each configuration, up to a constant of all, shape ``(C,)``.
+            reached: Fidelity that each has reached, shape ``(C,)``.
+
+        Returns:
+            Shape ``(C, H)``; knots that were reached have no meaningful price.
+        """
+        slices = np.maximum(self.knots[None] - reached[:, None], 0.5)
+        log_seconds = log_cost[:, None] + np.log(slices) - np.median(log_cost)
+        return np.asarray(np.exp(self.cost_exponent * log_seconds), dtype=np.float64)
+
+    def without_transfer(self) -> PoolPrior:
+        """The prior of somebody who knows the average curve, and how alike neighbours are, but no configuration.
+
+        All have the same mean and cost; what they differ by is all residual, of variance 1.
+        """
+        return replace(
+            self,
+            mean=np.broadcast_to(self.mean.mean(axis=0), self.mean.shape).copy(),
+            loadings=np.zeros_like(self.loadings),
+            finals=self.finals / np.diag(self.finals).mean(),
+            log_cost=np.zeros_like(self.log_cost),
+        )
 
     def temperature(self, n_observed: int) -> float:
         """Factor on reported standard deviations after so many observations, between ``MOMENTS`` by their logarithm."""

@@ -12,7 +12,6 @@ from torch import Tensor
 from lightning_quicktune.surrogate.curves.column_gp import ColumnGP, matern52
 from lightning_quicktune.surrogate.curves.likelihood import left_out_points
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior, knots_of
-from lightning_quicktune.surrogate.curves.surprise import left_out_surprise, surprise_bound
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask, TaskTable, normalise
 from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
 
@@ -44,13 +43,7 @@ class CurvePrior:
         self._fit_variances(left_out, seed)
         self._fit_costs(tables)
         searched = [self._as_new(t, *pair) for t, pair in enumerate(left_out)]
-        self.surprises = np.array([left_out_surprise(*each) for each in searched])
         self.temperatures = temperatures_of([left_out_errors(*each) for each in searched])
-
-    @property
-    def surprise_bound(self) -> float:
-        """What the first scores of a task like the training tasks surprise less than; see ``surprise``."""
-        return surprise_bound(self.surprises)
 
     def predict_columns(self, encoded: Array) -> Array:
         """Normalised curve of each configuration on each training task, shape ``(T, C, F)``."""

@@ -14,7 +14,7 @@ from lightning_quicktune.surrogate.curves.tables import NormalisedTask
 
 Array = NDArray[np.float64]
 _NUMBERS = ("transfer", "residual", "smoothness", "noise", "slope", "shared_shape", "own_shape", "cost_exponent")
-_ARRAYS = ("mean_curve", "components", "following", "over_fidelities", "surprises", "temperatures")
+_ARRAYS = ("mean_curve", "components", "following", "over_fidelities", "temperatures")
 
 
 def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
