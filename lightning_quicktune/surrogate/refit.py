@@ -16,7 +16,8 @@ from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.surrogate.scale import to_latent
 from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo
 
-_STEPS, _LR = 20, 1e-3
+_STEPS = 20
+_PERFORMANCE_LR, _COST_LR = 1e-4, 1e-3  # at 1e-3 a few curves make what is predicted of others worse
 _MOST_POINTS, _EARLIER = 192, 128  # of the new task and of earlier ones; a step's time grows with their cube
 
 Observed = Sequence[tuple[Configuration, LearningCurve]]
@@ -53,7 +54,7 @@ def refit_performance(model: PerformanceModel, task: TaskInfo, observed: Observe
     earlier = torch.from_numpy(random.permutation(len(model.support_latent))[:_EARLIER])
     joint_inputs = torch.cat([model.support_inputs[earlier], inputs])
     gp, targets = refitted.gp, refitted.standardize(torch.cat([model.support_latent[earlier], latent]))
-    _train(refitted, lambda: -gp.likelihood(gp.forward(joint_inputs)).log_prob(targets) / len(targets))
+    _train(refitted, lambda: -gp.likelihood(gp.forward(joint_inputs)).log_prob(targets) / len(targets), _PERFORMANCE_LR)
     return refitted
 
 
@@ -74,13 +75,13 @@ def refit_cost(model: CostModel, task: TaskInfo, observed: Observed, reference_s
     inputs = refitted.inputs(task, [c for c, _ in means])
     per_record = torch.tensor([s for _, s in means], dtype=torch.float64) / (reference_step_s * task.records_per_slice)
     targets = per_record.log()
-    _train(refitted, lambda: (refitted(inputs) - targets).square().mean())
+    _train(refitted, lambda: (refitted(inputs) - targets).square().mean(), _COST_LR)
     return refitted
 
 
-def _train(model: nn.Module, loss: Callable[[], Tensor]) -> None:
+def _train(model: nn.Module, loss: Callable[[], Tensor], lr: float) -> None:
     """A few steps of Adam; where the loss is not a number, the weights stay as they were."""
-    before, optimizer = copy.deepcopy(model.state_dict()), Adam(model.parameters(), lr=_LR)
+    before, optimizer = copy.deepcopy(model.state_dict()), Adam(model.parameters(), lr=lr)
     model.train()
     for _ in range(_STEPS):
         optimizer.zero_grad()
