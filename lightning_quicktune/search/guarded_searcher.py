@@ -14,6 +14,7 @@ from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 PROBE = 3  # after so many observations something is tried that is expected to do worse
+MOST = 1e6  # ratio that is said exactly
 LIMIT = 20.0  # times as likely as by transfer that scores may be without
 
 
@@ -42,17 +43,22 @@ class Verdict:
         n = len(self.forecasts)
         if not self.is_unlike:
             return (
-                f"The first {n} scores are {math.exp(self.evidence):.3g} times as likely by what earlier tasks taught "
+                f"The first {n} scores are {_times(self.evidence)} times as likely by what earlier tasks taught "
                 f"of configurations as without it; below 1/{LIMIT:g} it would not be used any more."
             )
         worst = max(self.forecasts, key=lambda f: abs(f.residual))
         return (
-            f"This task is unlike those that are known: its first {n} scores are {math.exp(-self.lowest):.3g} times as "
+            f"This task is unlike those that are known: its first {n} scores are {_times(-self.lowest)} times as "
             f"likely without what earlier tasks taught of configurations as with it, where {LIMIT:g} is the limit. "
             f"Furthest off is {worst.configuration.id} at slice {worst.fidelity}: {worst.mean:.3f} ± {worst.std:.3f} "
             f"was predicted and {worst.observed:.3f} observed. What earlier tasks taught of configurations is not used "
             "any more, and the search goes on by this task's learning curves alone."
         )
+
+
+def _times(log_ratio: float) -> str:
+    """A ratio in words, whatever its logarithm."""
+    return f"{math.exp(log_ratio):.3g}" if log_ratio < math.log(MOST) else f"over {MOST:,.0f}"
 
 
 class GuardedSearcher:

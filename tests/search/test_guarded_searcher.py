@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.search.guarded_searcher import LIMIT, PROBE, GuardedSearcher
+from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
+from lightning_quicktune.search.guarded_searcher import LIMIT, PROBE, GuardedSearcher, Verdict
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
@@ -158,6 +158,14 @@ def test_the_verdict_says_predicted_and_observed(prior):
     searcher = guarded(prior, encoded)
     play(searcher, scores, 2 * SLICES)
     assert "times as likely by what earlier tasks taught" in searcher.verdict.words
+
+
+@pytest.mark.parametrize("evidence", [-1e5, -30.0, 1e5])
+def test_overwhelming_evidence_can_be_said(evidence):
+    configuration = Configuration({"place": 0})
+    verdict = Verdict((Forecast(configuration, 1, 0.5, 0.1, 0.6),), evidence, min(evidence, 0.0))
+    assert "over 1,000,000 times as" in verdict.words
+    assert verdict.is_unlike is (evidence < 0)
 
 
 def test_how_low_a_crash_scores_makes_no_difference(prior):
