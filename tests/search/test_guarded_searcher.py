@@ -74,7 +74,7 @@ def test_alike_tasks_seldom_trip_and_a_reversed_one_always_does_within_few_obser
     assert max(len(v.forecasts) for v in reversed_) <= 10
 
 
-def test_on_reversed_tasks_it_is_no_worse_than_random_search(prior):
+def test_on_reversed_tasks_it_is_better_than_random_search_from_two_full_trainings_on(prior):
     """What it takes to notice costs something within the first full training."""
     budgets, regrets = np.array([1, 2, 3, 5]) * SLICES - 1, {"guarded": [], "random": []}
     for seed in range(50, 90):
