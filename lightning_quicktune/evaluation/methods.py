@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
-from lightning_quicktune.search.names import Acquisition, SearcherName
+from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 
 if TYPE_CHECKING:
     from lightning_quicktune.evaluation.pool import TaskPool
@@ -44,7 +44,7 @@ class Method:
     """
 
     name: SearcherName
-    acquisition: Acquisition = "next"
+    acquisition: Acquisition = DEFAULT_ACQUISITION
     meta_features: bool = True
     curve: bool = True
     cost: bool = True

@@ -10,7 +10,7 @@ from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.dehb_searcher import DehbSearcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher
-from lightning_quicktune.search.names import Acquisition, SearcherName
+from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.search.nearest import nearest_random_order
 from lightning_quicktune.search.optuna_searcher import OptunaSearcher
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
@@ -62,7 +62,7 @@ class SearchContext:
     table: MetaDataset | None = None
     surrogates: Callable[[], Surrogates] | None = None
     prior: Callable[[], CurvePrior] | None = None
-    acquisition: Acquisition = "next"
+    acquisition: Acquisition = DEFAULT_ACQUISITION
 
 
 def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:

@@ -24,3 +24,4 @@ SearcherName = Literal[
 ]
 
 Acquisition = Literal["next", "final", "random_horizon"]
+DEFAULT_ACQUISITION: Acquisition = "final"  # the least regret of the three where they were compared

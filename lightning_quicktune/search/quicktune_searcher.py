@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightning_quicktune.search.names import Acquisition
+from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition
 from lightning_quicktune.search.transfer_searcher import TransferSearcher
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
@@ -40,7 +40,7 @@ class QuickTuneSearcher:
         performance: PerformanceModel,
         cost: CostModel,
         reference_step_s: float,
-        acquisition: Acquisition = "next",
+        acquisition: Acquisition = DEFAULT_ACQUISITION,
         seed: int = 0,
     ) -> None:
         self._transfer = TransferSearcher(pool, task, performance, cost, reference_step_s, acquisition, seed)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lightning_quicktune.search.acquisition import log_expected_improvement, log_probability_of_improvement
-from lightning_quicktune.search.names import Acquisition
+from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
 from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor
@@ -23,10 +23,10 @@ class TransferSearcher:
     configuration they belong to. So an observation changes the prediction of one candidate, and only that one is
     predicted again.
 
-    What is promised is by ``acquisition``: ``next`` is the expected improvement at the next fidelity, ``final`` that at
-    the end of the training, per second of all that is left of it; ``random_horizon`` is the probability to exceed,
-    some random number of slices ahead, the best score so far by a random share of what is missing to a score of 1,
-    both drawn anew for each suggestion.
+    What is promised is by ``acquisition``: ``next`` is the expected improvement at the next fidelity, as in the papers;
+    ``final`` that at the end of the training, per second of all that is left of it; ``random_horizon`` is the
+    probability to exceed, some random number of slices ahead, the best score so far by a random share of what is
+    missing to a score of 1, both drawn anew for each suggestion.
 
     Improvement at the next fidelity is over the best score any configuration had at that same fidelity; where none has
     come so far, over the best at the highest fidelity reached. Otherwise it is over the best of all. Before any
@@ -57,7 +57,7 @@ class TransferSearcher:
         performance: PerformancePredictor,
         cost: CostPredictor,
         reference_step_s: float,
-        acquisition: Acquisition = "next",
+        acquisition: Acquisition = DEFAULT_ACQUISITION,
         seed: int = 0,
     ) -> None:
         configurations = by_id(pool)

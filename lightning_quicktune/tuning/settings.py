@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from jsonargparse.typing import Path_fr
 
-from lightning_quicktune.search.names import Acquisition, SearcherName
+from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.types import Budget
 
@@ -63,7 +63,7 @@ class TuneSettings:
     surrogates: SurrogateSources | None = None
     experience: str | None = None
     searcher: SearcherName = "transfer_guarded"
-    acquisition: Acquisition = "next"
+    acquisition: Acquisition = DEFAULT_ACQUISITION
     space: Path_fr | None = None
     max_fidelity: int | None = None
     pool_size: int = 128

@@ -19,7 +19,7 @@ def test_a_label_must_do_as_the_name_of_a_metric():
 
 def test_a_method_goes_by_its_options():
     assert Method("random").shown == "random"
-    assert Method("transfer", acquisition="final", cost=False).shown == "transfer-final-no_cost"
+    assert Method("transfer", acquisition="next", cost=False).shown == "transfer-next-no_cost"
     named = Method("transfer", cost=False, label="free")
     assert (named.key, named.shown) == ("transfer-no_cost", "free")
 

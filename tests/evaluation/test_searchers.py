@@ -61,7 +61,7 @@ def test_without_curves_or_costs_nothing_depends_on_them(context):
     np.testing.assert_array_equal(EqualCost().predict(*asked, 0.1), [1.0, 1.0])
 
 
-@pytest.mark.parametrize("changes", [{}, {"cost": False}, {"curve": False}, {"acquisition": "final"}])
+@pytest.mark.parametrize("changes", [{}, {"cost": False}, {"curve": False}, {"acquisition": "next"}])
 def test_transfer_without_a_part_still_searches(context, changes):
     searcher = replayed_searcher(Method("transfer", **changes), context)
     for _ in range(3):

@@ -37,7 +37,7 @@ EQUAL = dict.fromkeys("abcde", 1.0)
 
 def searcher_of(five, task, means=MEANS, costs=EQUAL, std=0.1):
     performance, cost = FakePerformance(means, std), FakeCost(costs)
-    return TransferSearcher(list(five.values()), task, performance, cost, reference_step_s=0.5), performance, cost
+    return TransferSearcher(list(five.values()), task, performance, cost, 0.5, "next"), performance, cost
 
 
 def ask(searcher):
