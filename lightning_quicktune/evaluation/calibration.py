@@ -122,11 +122,14 @@ def _curves(observed: Iterable[Observed]) -> dict[str, tuple[float, ...]]:
 
 
 def _surrogate_forecast(method: Method, context: SearchContext) -> Forecast:
+    assert context.surrogates is not None  # the workplace gives them
     performance, task = performance_of(method, context), context.task
+    temperature = float(context.surrogates().performance.temperature)
 
     def forecast(curves: Curves, asked: Sequence[Configuration], finals: Float[np.ndarray, " N"]) -> Errors:
         ends = [task.max_fidelity] * len(asked)
         mean, std = performance.predict(task, asked, [curves.get(c.id, ()) for c in asked], ends)
+        std = temperature * std
         errors = (to_latent(finals, task.zero_shot_score) - mean) / std
         inside = np.clip(finals, MARGIN, 1 - MARGIN)
         return errors, norm.logpdf(errors) - np.log(std) - np.log(inside * (1 - inside))  # density of the score itself

@@ -144,10 +144,13 @@ def _build(card: SurrogateCard, weights: bytes) -> Model:
     tensors = load_tensors(weights)
     if card.kind == "curves":
         return CurveModel.from_state_dict(card, tensors)
-    n_support = len(tensors.get("support_latent", ()))
-    model = CostModel(card) if card.kind == "cost" else PerformanceModel(card, n_support)
-    model.load_state_dict(tensors)
-    return model
+    if card.kind == "cost":
+        cost = CostModel(card)
+        cost.load_state_dict(tensors)
+        return cost
+    performance = PerformanceModel(card, len(tensors.get("support_latent", ())))
+    performance.load_state_dict({"temperature": performance.temperature, **tensors})  # earlier ones lack it
+    return performance
 
 
 def _other_kind(source: str | Path, model: Model, wanted: str) -> str:

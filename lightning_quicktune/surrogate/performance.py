@@ -8,7 +8,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule
+from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule, draw_evenly
 from lightning_quicktune.surrogate.artifact import read_performance, save_surrogate
 from lightning_quicktune.surrogate.deep_kernel import negative_log_density
 from lightning_quicktune.surrogate.fitting import (
@@ -20,6 +20,7 @@ from lightning_quicktune.surrogate.fitting import (
     rank_correlation,
     write_predictions,
 )
+from lightning_quicktune.surrogate.intervals import width_factor
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.surrogate.scale import to_score
 
@@ -100,9 +101,10 @@ class PerformanceSurrogate(LightningModule):
             self.best.update(float(self.trainer.callback_metrics["validation/loss"]), self.model)
 
     def on_train_end(self) -> None:
-        """Writes the surrogate, with support points of all tasks."""
+        """Learns how wide intervals must be, and writes the surrogate, with support points of all tasks."""
         self.best.restore(self.model)
         data = data_of(self)
+        self.model.temperature.fill_(self._temperature(data))
         self.model.set_support(data.draw_support(self.n_support, data.seed))
         if self.trainer.is_global_zero:
             save_surrogate(self.model, self.output)
@@ -111,7 +113,8 @@ class PerformanceSurrogate(LightningModule):
         """Predicts every configuration tried on a held-out task before its first slice, at each fidelity.
 
         Returns:
-            Rows of task, config_id, fidelity, mean and std of the latent score, and the score at the mean.
+            Rows of task, config_id, fidelity, mean and std of the latent score (the std is as wide as held-out tasks
+            ask for), and the score at the mean.
         """
         table = data_of(self).table
         assert table is not None  # after `setup`
@@ -120,6 +123,7 @@ class PerformanceSurrogate(LightningModule):
         fidelities = list(range(1, task.max_fidelity + 1)) * len(configurations)
         repeated = [c for c in configurations for _ in range(task.max_fidelity)]
         mean, std = self.model.predict(task, repeated, [()] * len(repeated), fidelities)
+        std = float(self.model.temperature) * std
         ids = [c.id for c in configurations]
         rows = {"task": task.name, "config_id": np.repeat(ids, task.max_fidelity), "fidelity": fidelities}
         frame = pd.DataFrame({**rows, "mean": mean, "std": std, "score": to_score(mean, task.zero_shot_score)})
@@ -138,6 +142,19 @@ class PerformanceSurrogate(LightningModule):
     def configure_optimizers(self) -> Any:
         """Adam, along a cosine."""
         return adam_with_cosine(self, self.lr)
+
+    @torch.no_grad()
+    def _temperature(self, data: MetaDatasetModule) -> float:
+        """The factor with which final scores of the held-out tasks lie in their intervals before a trial starts."""
+        support = draw_evenly(data.training, self.n_support, data.layout, np.random.default_rng(data.seed))
+        self.model.set_support(support)
+        gp, standardize, errors = self.model.gp, self.model.standardize, []
+        given = gp.condition(self.model.support_inputs, standardize(self.model.support_latent))
+        for batch in data.val_dataloader():
+            mean, variance = gp.posterior(given, batch["first_inputs"].to(self.device))
+            error = (standardize(batch["first_latent"].to(self.device)) - mean) / variance.sqrt()
+            errors.append(error.cpu().numpy())
+        return width_factor(errors)
 
     def _posterior(self, batch: Batch, asked: str) -> tuple[Tensor, Tensor]:
         gp = self.model.gp

@@ -24,6 +24,9 @@ class PerformanceModel(nn.Module):
     A task's own observations enter as the learning curve of the configuration they belong to. The Gaussian process is
     factorised at the first prediction, once.
 
+    ``temperature`` is the factor on standard deviations with which intervals hold what they say on tasks that were held
+    out; 1 in surrogates that don't know it. Searchers decide by the plain ones.
+
     Args:
         card: What the surrogate was made for.
         n_support: Support points that are kept.
@@ -31,6 +34,7 @@ class PerformanceModel(nn.Module):
 
     support_inputs: Tensor
     support_latent: Tensor
+    temperature: Tensor
 
     def __init__(self, card: SurrogateCard, n_support: int) -> None:
         super().__init__()
@@ -38,6 +42,7 @@ class PerformanceModel(nn.Module):
         self.gp = DeepKernelGP(FeatureEncoder(card.layout, card.hidden, card.features))
         self.register_buffer("support_inputs", torch.zeros(n_support, card.layout.width, dtype=torch.float64))
         self.register_buffer("support_latent", torch.zeros(n_support, dtype=torch.float64))
+        self.register_buffer("temperature", torch.ones((), dtype=torch.float64))
         self._given: Conditioned | None = None
 
     @property

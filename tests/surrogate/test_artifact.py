@@ -1,7 +1,9 @@
 import copy
+import hashlib
 import json
 
 import pytest
+from safetensors.torch import load_file, save
 
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import load_cost, load_performance, load_surrogate, read_surrogate
@@ -70,3 +72,13 @@ def test_another_schema_version_is_refused(fitted, tmp_path):
 
 def test_nothing_is_pickled(fitted):
     assert sorted(path.name for path in fitted["cost"].iterdir()) == ["surrogate.json", "weights.safetensors"]
+
+
+def test_a_surrogate_that_does_not_know_how_wide_intervals_must_be_takes_them_as_they_are(fitted, tmp_path):
+    weights = load_file(fitted["performance"] / "weights.safetensors")
+    assert float(weights.pop("temperature")) != 1.0
+    (tmp_path / "weights.safetensors").write_bytes(save(weights))
+    record = json.loads((fitted["performance"] / "surrogate.json").read_text())
+    digest = hashlib.sha256((tmp_path / "weights.safetensors").read_bytes()).hexdigest()
+    (tmp_path / "surrogate.json").write_text(json.dumps({**record, "weights_sha256": digest}))
+    assert float(read_surrogate(tmp_path).temperature) == 1.0

@@ -121,6 +121,19 @@ def test_the_best_epoch_is_kept_and_not_the_last(source, fit, tmp_path):
     assert float(loss) == pytest.approx(min(Recorded.losses))
 
 
+def test_intervals_are_as_wide_as_new_tasks_ask_for(model, make_task, make_trial, space):
+    """Mean over new tasks, some unlike the known ones, of how far 80 % intervals are from holding 80 %."""
+    apart = {"own": [], "reported": []}
+    for place, shift in enumerate((-0.3, -0.1, 0.0, 0.1, 0.3)):
+        task, configurations = make_task(f"new{place}", shift=shift), space.sample(60, seed=100 + place)
+        curves = [make_trial(task, c).curve.scores for c in configurations]
+        mean, std = final(model, (task, configurations, curves))
+        error = np.abs(to_latent(np.array(curves)[:, -1], task.zero_shot_score) - mean) / std
+        for name, factor in (("own", 1.0), ("reported", float(model.temperature))):
+            apart[name].append(abs((error < 1.2816 * factor).mean() - 0.8))
+    assert np.mean(apart["reported"]) < np.mean(apart["own"])
+
+
 @pytest.mark.parametrize("objective", ["predictive", "marginal"])
 def test_two_tasks_of_six_trials_are_enough_to_train(make_source, fit, tmp_path, objective):
     trainer = fit(
@@ -148,7 +161,13 @@ def test_predict_writes_every_configuration_and_fidelity_of_the_held_out_tasks(s
     held = trainer.datamodule.validation[0].task.name
     assert set(rows["task"]) == {held}
     assert len(rows) == 24 * 4
-    assert (rows["std"] > 0).all()
+    (task,) = (curves.task for curves in trainer.datamodule.validation)
+    chosen = [row.configuration for row in load(source).curves([held])]
+    _, std = read_performance(tmp_path).predict(task, chosen, [()] * 24, [4] * 24)
+    widened = std * float(module.model.temperature)
+    np.testing.assert_allclose(
+        rows[rows["fidelity"] == 4].set_index("config_id").loc[[c.id for c in chosen], "std"], widened
+    )
     assert rows["score"].between(0, 1).all()
     assert set(rows["config_id"]) == {row.configuration.id for row in load(source).curves([held])}
 

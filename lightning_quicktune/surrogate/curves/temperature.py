@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from lightning_quicktune.surrogate.curves.left_out import left_out_search
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
+from lightning_quicktune.surrogate.intervals import width_factor
 
 Array = NDArray[np.float64]
-LEVEL = 0.8  # of the central interval that is to hold
-LEVELS = np.linspace(LEVEL, 1.0, 21)
 BOUNDS = (0.3, 3.0)
 
 
@@ -39,9 +37,6 @@ def left_out_errors(prior: PoolPrior, scores: Array) -> list[Array]:
 def temperatures_of(errors: Sequence[Sequence[Array]]) -> Array:
     """Factors on standard deviations with which central intervals hold their share of left-out final scores.
 
-    Each is chosen such that what the other tasks say holds the share on a task, in the mean over tasks: a new one is
-    not among those that the factor is learned from.
-
     Args:
         errors: Of each training task, when it was left out; see ``left_out_errors``.
 
@@ -50,18 +45,6 @@ def temperatures_of(errors: Sequence[Sequence[Array]]) -> Array:
     """
     factors: list[float] = []
     for several in zip(*errors, strict=True):
-        known, usual = [np.abs(each) for each in several if len(each)], factors[-1] if factors else 1.0
-        factors.append(_width(known) / float(ndtri(0.5 + LEVEL / 2)) if known else usual)
+        known, usual = [each for each in several if len(each)], factors[-1] if factors else 1.0
+        factors.append(width_factor(known) if known else usual)
     return np.clip(factors, *BOUNDS)
-
-
-def _width(errors: Sequence[Array]) -> float:
-    """The quantile of all errors, at the lowest level from ``LEVEL`` on that holds on tasks that are left out."""
-    everything = np.concatenate(errors)
-    if len(errors) == 1:
-        return float(np.quantile(everything, LEVEL))
-    others = [np.concatenate([*errors[:t], *errors[t + 1 :]]) for t in range(len(errors))]
-    widths = np.array([np.quantile(each, LEVELS) for each in others])  # (T, levels)
-    held = np.mean([(each[:, None] <= row).mean(0) for each, row in zip(errors, widths, strict=True)], axis=0)
-    level = LEVELS[int(np.argmax(held >= LEVEL))] if held[-1] >= LEVEL else LEVELS[-1]
-    return float(np.quantile(everything, level))
