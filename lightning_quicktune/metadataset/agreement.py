@@ -29,11 +29,9 @@ def with_final(arrays: CurveArrays, share: float) -> Float[np.ndarray, " P"]:
 
     Args:
         arrays: Learning curves of the tasks.
-        share: Share of a full training, rounded up to whole slices.
+        share: Share of each trial's own training, rounded up to whole slices.
     """
-    final, places = arrays.final, np.ceil(share * arrays.max_fidelity).astype(np.int64) - 1
-    early = [scores[:, max(place, 0)] for scores, place in zip(arrays.scores, places, strict=True)]
-    return _known([rank_correlation(a, b) for a, b in zip(early, final, strict=True)])
+    return _known([rank_correlation(a, b) for a, b in zip(arrays.at_share(share), arrays.final, strict=True)])
 
 
 def percentiles(arrays: CurveArrays, place: int) -> Float[np.ndarray, " N"]:
@@ -46,7 +44,7 @@ def percentiles(arrays: CurveArrays, place: int) -> Float[np.ndarray, " N"]:
         place: Place of the configuration among ``arrays.configurations``.
     """
     values = []
-    for final in _outcomes(arrays):
+    for final in arrays.ends:
         others = np.delete(final, place)
         others = others[~np.isnan(others)]
         known = not np.isnan(final[place]) and len(others)
@@ -66,7 +64,7 @@ def regret_of_one_for_all(arrays: CurveArrays) -> Float[np.ndarray, " P"]:
         arrays: Learning curves of the tasks.
     """
     final = arrays.final
-    ranks = np.stack([_ranks(scores) for scores in _outcomes(arrays)]) if len(final) else final
+    ranks = np.stack([_ranks(scores) for scores in arrays.ends]) if len(final) else final
     regrets = []
     for i, scores in enumerate(arrays.scores):
         others = np.delete(ranks, i, axis=0)
@@ -90,11 +88,6 @@ def rank_correlation(first: Float[np.ndarray, " N"], second: Float[np.ndarray, "
     if both.sum() < FEWEST or np.ptp(first[both]) == 0.0 or np.ptp(second[both]) == 0.0:
         return float("nan")
     return float(np.corrcoef(rankdata(first[both]), rankdata(second[both]))[0, 1])
-
-
-def _outcomes(arrays: CurveArrays) -> Float[np.ndarray, "N C"]:
-    """Final scores; minus infinity where a trial failed, not a number where it was not trained to the end."""
-    return np.where(arrays.status == "failed", -np.inf, arrays.final)
 
 
 def _ranks(scores: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:

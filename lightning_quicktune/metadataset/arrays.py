@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from lightning_quicktune.metadataset.outcome import outcomes
 from lightning_quicktune.metadataset.table import MetaDataset, configurations_of
 from lightning_quicktune.types import Configuration
 
@@ -24,8 +25,8 @@ class CurveArrays:
         costs_s: Wall-clock seconds of each slice, not a number where there is none, shape ``(N, C, F)``.
         costs_cpu_s: CPU seconds of the same.
         lengths: Slices with a score; 0 also where nothing was tried, shape ``(N, C)``.
-        status: Status of the trial, empty where nothing was tried, shape ``(N, C)``.
-        max_fidelity: Slices of a full training of each task, shape ``(N,)``.
+        outcome: Outcome of the trial (see ``outcome``), empty where nothing was tried, shape ``(N, C)``.
+        max_fidelity: Slices of each trial's own full training, 0 where nothing was tried, shape ``(N, C)``.
     """
 
     tasks: tuple[str, ...]
@@ -34,14 +35,28 @@ class CurveArrays:
     costs_s: Float[np.ndarray, "N C F"]
     costs_cpu_s: Float[np.ndarray, "N C F"]
     lengths: Int[np.ndarray, "N C"]
-    status: Shaped[np.ndarray, "N C"]
-    max_fidelity: Int[np.ndarray, " N"]
+    outcome: Shaped[np.ndarray, "N C"]
+    max_fidelity: Int[np.ndarray, "N C"]
 
     @cached_property
     def final(self) -> Float[np.ndarray, "N C"]:
-        """Score after a full training, not a number where a trial did not get there."""
-        last = np.broadcast_to(self.max_fidelity[:, None, None] - 1, (*self.lengths.shape, 1))
-        return np.take_along_axis(self.scores, last, axis=2)[..., 0]
+        """Score at the end of each trial's own training, not a number where it did not get there or failed."""
+        last = np.take_along_axis(self.scores, np.maximum(self.max_fidelity, 1)[..., None] - 1, axis=2)[..., 0]
+        return np.where(self.outcome == "full", last, np.nan)
+
+    @cached_property
+    def ends(self) -> Float[np.ndarray, "N C"]:
+        """Final scores; minus infinity where a trial failed, not a number where its end is not known."""
+        return np.where(self.outcome == "failed", -np.inf, self.final)
+
+    def at_share(self, share: float) -> Float[np.ndarray, "N C"]:
+        """Score after a share of each trial's own training, rounded up to whole slices.
+
+        Args:
+            share: From 0 (the first slice) to 1 (the end).
+        """
+        places = np.maximum(np.ceil(share * self.max_fidelity - 1e-9).astype(np.int64) - 1, 0)
+        return np.take_along_axis(self.scores, places[..., None], axis=2)[..., 0]
 
 
 def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> CurveArrays:
@@ -55,16 +70,17 @@ def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> Curv
         ValueError: If the meta-dataset has no such task.
     """
     names = table.task_names if tasks is None else tuple(tasks)
-    maximum = np.array([table.task_info(name).max_fidelity for name in names], dtype=np.int64)
     frame = table.trials[table.trials["task"].isin(list(names))]
     frame = frame[frame["seed"] == frame.groupby(["task", "config_id"])["seed"].transform("min")]
     configurations = configurations_of(frame, table.space.names)
     task = _places(frame["task"].tolist(), names)
     place = _places(frame["config_id"].tolist(), tuple(configurations))
     fidelity = frame["fidelity"].to_numpy(dtype=np.int64)
-    inside = (fidelity > 0) & (fidelity <= maximum[task])
+    maximum = np.zeros((len(names), len(configurations)), dtype=np.int64)
+    maximum[task, place] = frame["max_fidelity"].to_numpy(dtype=np.int64)
+    inside = (fidelity > 0) & (fidelity <= maximum[task, place])
     cells = task[inside], place[inside], fidelity[inside] - 1
-    shape = len(names), len(configurations), int(maximum.max(initial=0))
+    shape = len(names), len(configurations), int(maximum.max(initial=1))
     arrays = {}
     for name in ("score", "cost_s", "cost_cpu_s"):
         arrays[name] = np.full(shape, np.nan)
@@ -73,8 +89,11 @@ def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> Curv
     lost = np.arange(shape[2]) >= lengths[..., None]  # a curve ends before its first score that is no number
     for array in arrays.values():
         array[lost] = np.nan
-    status = np.full(shape[:2], "", dtype=object)
-    status[task, place] = frame["status"].to_numpy(dtype=object)
+    ends = ~frame.duplicated(["task", "config_id"], keep="last").to_numpy()
+    last = frame[ends].assign(fidelity=lengths[task[ends], place[ends]])
+    kinds = np.full(shape[:2], "", dtype=object)
+    for kind, rows in outcomes(last).items():
+        kinds[task[ends][rows], place[ends][rows]] = kind
     return CurveArrays(
         tasks=names,
         configurations=tuple(configurations.values()),
@@ -82,7 +101,7 @@ def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> Curv
         costs_s=arrays["cost_s"],
         costs_cpu_s=arrays["cost_cpu_s"],
         lengths=lengths,
-        status=status,
+        outcome=kinds,
         max_fidelity=maximum,
     )
 

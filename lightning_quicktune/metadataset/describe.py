@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from lightning_quicktune.metadataset.agreement import between_tasks, percentiles, regret_of_one_for_all, with_final
 from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
@@ -53,7 +53,7 @@ def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bo
 def _head(table: MetaDataset, arrays: CurveArrays) -> str:
     trials = table.trials.drop_duplicates(["task", "config_id", "seed"], keep="last")
     statuses = trials["status"].where(trials["failure"].isna(), trials["status"] + ": " + trials["failure"])
-    tried = (arrays.status != "").sum(axis=0)
+    tried = (arrays.outcome != "").sum(axis=0)
     lines = [
         f"- {len(arrays.tasks)} tasks, {len(trials)} trials, {table.meta['n_slices']} slices; metric "
         f"{', '.join(sorted(set(table.tasks['metric'])))}",
@@ -96,8 +96,8 @@ def _tasks(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     rows = [
         [
             name,
-            str(int((arrays.status[i] != "").sum())),
-            str(int(arrays.max_fidelity[i])),
+            str(int((arrays.outcome[i] != "").sum())),
+            _lengths(arrays.max_fidelity[i]),
             _number(_best(arrays.scores[i])),
             _number(_median(arrays.final[i])),
             _number(costs[i], 3),
@@ -193,7 +193,14 @@ def _default(table: MetaDataset, arrays: CurveArrays) -> Float[np.ndarray, " N"]
 
 def _full_cost(arrays: CurveArrays, task: int) -> float:
     full = np.isfinite(arrays.final[task])
-    return _median(arrays.costs_s[task, full, : arrays.max_fidelity[task]].sum(axis=1))
+    costs_s, places = arrays.costs_s[task, full], np.arange(arrays.costs_s.shape[2])
+    return _median(np.where(places < arrays.max_fidelity[task, full, None], costs_s, 0.0).sum(axis=1))
+
+
+def _lengths(max_fidelity: Int[np.ndarray, " C"]) -> str:
+    """Slices of a full training, from the shortest to the longest."""
+    tried = max_fidelity[max_fidelity > 0]
+    return "0" if not len(tried) else str(tried.max()) if np.ptp(tried) == 0 else f"{tried.min()} to {tried.max()}"
 
 
 def _is_constant(final: Float[np.ndarray, " C"]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from lightning_quicktune.metadataset.outcome import Outcome, outcome
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import BaseModelInfo, Configuration, TaskInfo, Value
 
@@ -58,6 +59,7 @@ class CurveRow:
             average that gives the same sum of costs in reference steps as its slices do.
         status: Status of the trial.
         failure: Why it failed, if it did.
+        max_fidelity: Slices of its own full training; trainings of one task may differ in length.
         unfinished_s: Seconds it spent on slices that did not end, such as the one in which it diverged.
     """
 
@@ -70,12 +72,18 @@ class CurveRow:
     reference_step_s: float
     status: str
     failure: str | None
+    max_fidelity: int
     unfinished_s: float = 0.0
 
     @property
     def fidelity(self) -> int:
         """Slices with a score."""
         return len(self.scores)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        return outcome(self.status, self.failure, self.fidelity, self.max_fidelity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +230,7 @@ def _row(columns: dict[str, list[Any]], start: int, stop: int, configuration: Co
         reference_step_s=_reference_step_s(costs_s, columns["reference_step_s"][start : max(start + n, start + 1)]),
         status=columns["status"][stop - 1],
         failure=cell_value(columns["failure"][stop - 1]),
+        max_fidelity=int(columns["max_fidelity"][stop - 1]),
         unfinished_s=float(columns["unfinished_s"][stop - 1]),
     )
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from lightning_quicktune.metadataset.agreement import between_tasks, regret_of_one_for_all, with_final
 from lightning_quicktune.metadataset.arrays import CurveArrays
+from lightning_quicktune.metadataset.outcome import outcomes
 from lightning_quicktune.metadataset.table import METRIC, MetaDataset
 
 COLLAPSED = "below half of the zero-shot likelihood at the end"
@@ -159,9 +160,8 @@ def _noise(task: str, found: pd.DataFrame) -> SeedNoise:
 def _ends(table: MetaDataset) -> tuple[pd.DataFrame, Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]:
     """The last row of each trial, whether it failed, and whether it was trained to the end."""
     ends = table.trials.drop_duplicates(["task", "config_id", "seed"], keep="last")
-    failed = (ends["status"] == "failed").to_numpy(dtype=bool)
-    full = (ends["fidelity"] == ends["max_fidelity"]).to_numpy(dtype=bool)
-    return ends, failed, full
+    found = outcomes(ends)
+    return ends, found["failed"], found["full"]
 
 
 def _collapsed(table: MetaDataset, ends: pd.DataFrame) -> Bool[np.ndarray, " T"]:

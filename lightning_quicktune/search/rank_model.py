@@ -101,7 +101,7 @@ def final_ranks(arrays: CurveArrays) -> Float[np.ndarray, "N C"]:
     Args:
         arrays: Learning curves of the tasks.
     """
-    final = np.where(np.isfinite(arrays.final), arrays.final, np.where(arrays.status == "failed", -np.inf, np.nan))
+    final = arrays.ends
     ranks = np.full(final.shape, np.nan)
     for row, scores in zip(ranks, final, strict=True):
         tried = ~np.isnan(scores)

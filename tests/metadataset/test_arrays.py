@@ -25,15 +25,15 @@ def test_arrays_say_the_same_as_rows(table):
         i, j = arrays.tasks.index(row.task), arrays.configurations.index(row.configuration)
         n = row.fidelity
         assert arrays.lengths[i, j] == n
-        assert arrays.status[i, j] == row.status
+        assert arrays.outcome[i, j] == row.outcome
         np.testing.assert_array_equal(arrays.scores[i, j, :n], row.scores)
         np.testing.assert_array_equal(arrays.costs_s[i, j, :n], row.costs_s)
         np.testing.assert_array_equal(arrays.costs_cpu_s[i, j, :n], row.costs_cpu_s)
         assert np.isnan(arrays.scores[i, j, n:]).all()
         seen.add((i, j))
-    never = [(i, j) for i, j in np.ndindex(arrays.status.shape) if (i, j) not in seen]
+    never = [(i, j) for i, j in np.ndindex(arrays.outcome.shape) if (i, j) not in seen]
     assert never
-    assert all(arrays.status[i, j] == "" and arrays.lengths[i, j] == 0 for i, j in never)
+    assert all(arrays.outcome[i, j] == "" and arrays.lengths[i, j] == 0 for i, j in never)
 
 
 def test_final_scores_are_those_of_full_trainings(table):
