@@ -70,6 +70,8 @@ def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> Curv
         ValueError: If the meta-dataset has no such task.
     """
     names = table.task_names if tasks is None else tuple(tasks)
+    for unknown in set(names) - set(table.tasks["task"]):
+        table.task_info(unknown)  # says which there are
     frame = table.trials[table.trials["task"].isin(list(names))]
     frame = frame[frame["seed"] == frame.groupby(["task", "config_id"])["seed"].transform("min")]
     configurations = configurations_of(frame, table.space.names)

@@ -29,8 +29,8 @@ def make_arrays(scores):
         costs_s=np.ones_like(scores),
         costs_cpu_s=np.ones_like(scores),
         lengths=np.isfinite(scores).sum(axis=2),
-        status=np.full((n, c), "completed", dtype=object),
-        max_fidelity=np.full(n, f, dtype=np.int64),
+        outcome=np.full((n, c), "full", dtype=object),
+        max_fidelity=np.full((n, c), f, dtype=np.int64),
     )
 
 
@@ -60,20 +60,19 @@ def test_the_percentile_counts_ties_half():
 
 def test_a_failed_configuration_loses_to_all_that_ended():
     final = np.array([[0.5, 0.1, np.nan, 0.9], [np.nan, 0.1, 0.2, 0.3]])
-    status = np.where(np.isnan(final), "failed", "completed").astype(object)
-    arrays = replace(make_arrays(final[..., None]), status=status)
+    outcome = np.where(np.isnan(final), "failed", "full").astype(object)
+    arrays = replace(make_arrays(final[..., None]), outcome=outcome)
     np.testing.assert_allclose(percentiles(arrays, 0), [200 / 3, 0.0])
 
 
 def test_a_configuration_that_fails_elsewhere_is_no_choice_for_all():
     # Configuration 0 is best on the one other task where it ended, and failed on the two others.
     final = np.array([[0.9, 0.8, 0.1], [np.nan, 0.8, 0.1], [np.nan, 0.8, 0.1], [0.3, 0.7, 0.5]])
-    status = np.where(np.isnan(final), "failed", "completed").astype(object)
-    arrays = replace(make_arrays(final[..., None]), status=status)
+    outcome = np.where(np.isnan(final), "failed", "full").astype(object)
+    arrays = replace(make_arrays(final[..., None]), outcome=outcome)
     assert regret_of_one_for_all(arrays)[-1] == 0.0
-    assert regret_of_one_for_all(replace(arrays, status=np.full((4, 3), "completed", dtype=object)))[
-        -1
-    ] == pytest.approx(2.0)
+    never_ended = replace(arrays, outcome=np.where(np.isnan(final), "partial", "full").astype(object))
+    assert regret_of_one_for_all(never_ended)[-1] == pytest.approx(2.0)
 
 
 def test_one_configuration_for_all_is_chosen_on_the_other_tasks():
