@@ -14,6 +14,8 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.metadataset.import_table import import_table
 
     imported = import_table(settings)
+    for note in imported.notes:
+        sys.stdout.write(f"{note}\n")
     meta = imported.table.meta
     for name, value in imported.constants.items():
         sys.stdout.write(f"left out `{name}`, which is {value} in every configuration\n")

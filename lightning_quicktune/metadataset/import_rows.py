@@ -1,110 +1,164 @@
-"""Rows of a foreign table -> whole learning curves: checked, sorted, and numbered by trial and configuration."""
+"""Rows of a foreign table -> whole learning curves, numbered by trial and configuration."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float, Int
 
+from lightning_quicktune.metadataset.import_endings import endings, lengths_note
+from lightning_quicktune.metadataset.import_order import ordered_rows
 from lightning_quicktune.metadataset.import_settings import ImportSettings
+from lightning_quicktune.metadataset.import_slices import at_shares, merged_costs, places_in
 from lightning_quicktune.metadataset.source import Source
-from lightning_quicktune.metadataset.table import TEST
-
-KEYS = ["task", "config_id", "seed"]
 
 
-def curve_rows(source: Source, settings: ImportSettings) -> pd.DataFrame:
-    """Rows by task, configuration, seed and fidelity, under the names that our tables have.
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Learning curves of a foreign table.
+
+    Args:
+        slices: One row per slice, trial after trial: ``trial`` (place in ``trials``), ``fidelity`` from 1, ``score``,
+            ``cost_s`` and perhaps ``test/score``.
+        trials: One row per trial: ``task``, ``config_id`` (the source's), ``seed``, ``configuration`` (place in
+            ``configurations``), ``status``, ``failure``, ``max_fidelity``, ``unfinished_s``.
+        configurations: Hyperparameters of each configuration.
+        notes: What the person who imports should know of how rows were understood.
+    """
+
+    slices: pd.DataFrame
+    trials: pd.DataFrame
+    configurations: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def curve_rows(source: Source, settings: ImportSettings) -> Curves:
+    """Makes learning curves of the rows of a table.
 
     Args:
         source: The foreign table.
-        settings: Scale of its scores, and slices to drop.
-
-    Returns:
-        The hyperparameters, ``task``, ``config_id`` (the source's), ``seed``, ``fidelity``, ``score``, ``cost_s``,
-        ``test/score`` if there is one; ``trial`` and ``configuration``, numbers from 0; ``lost``, whether this slice
-        or one before it has no score; and ``first``, whether it is the first row of its configuration. All but the
-        hyperparameters and ``test/score`` begin with an underscore.
+        settings: Scale of its scores, slices to drop or to look at, and how trainings ended.
 
     Raises:
-        ValueError: If a score lies outside [0, 1], a cost is negative, or a curve has a gap or a slice twice.
+        ValueError: If rows can't be put in order, a hyperparameter changes within a learning curve, or nothing is
+            left.
     """
-    names, rows = source.columns, source.rows
-    fidelity = rows[names.fidelity].rank(method="dense").astype("int64") - settings.drop_first
-    rows, fidelity = rows[fidelity > 0], fidelity[fidelity > 0]
-    if rows.empty:
-        raise ValueError(
-            f"{settings.table} has no rows once the first {settings.drop_first} slices are dropped. "
-            "Lower `drop_first`, or check that the table holds learning curves."
-        )
-    frame = rows[list(source.hyperparameters)].assign(
-        _task=rows[names.task].astype(str),
-        _config_id=rows[names.config_id],
-        _seed=0 if names.seed is None else rows[names.seed].astype("int64"),
-        _fidelity=fidelity,
-        _score=_scores(rows[names.score], settings),
-        _cost_s=math.nan if names.cost is None else _costs(rows[names.cost]),
+    frame = ordered_rows(source, settings)
+    heads = frame.drop_duplicates("trial", keep="last")
+    n, task = len(heads), heads["task"].to_numpy()
+    slices, rest_s = _slices(frame, n, settings.drop_first)
+    length = np.bincount(slices["trial"], minlength=n)
+    lost_at = _lost_at(slices, length)
+    said = (
+        None
+        if source.columns.status is None
+        else source.rows[source.columns.status].iloc[heads["row"].to_numpy()].tolist()
     )
-    if names.test_score is not None:
-        frame[TEST + "score"] = _scores(rows[names.test_score], settings)
-    return _numbered(_sorted(frame, names.fidelity), list(source.hyperparameters))
-
-
-def _scores(column: pd.Series[Any], settings: ImportSettings) -> pd.Series[Any]:
-    whole = 100.0 if settings.score_scale == "percent" else 1.0
-    scores = column.astype("float64")
-    lower, upper = scores.min(), scores.max()
-    if lower < 0.0 or upper > whole:
+    trials = endings(said, task, length, lost_at < length, settings)
+    known = (length > 0) | (trials["status"] != "completed").to_numpy(dtype=bool)
+    if not known.any():
+        dropped = f" once the first {settings.drop_first} slices are dropped" if settings.drop_first else ""
         raise ValueError(
-            f"The column {column.name!r} goes from {lower:g} to {upper:g}, but with `score_scale: "
-            f"{settings.score_scale}` scores lie in [0, {whole:g}], higher is better. "
-            "Set `score_scale: percent` for percentages, or rescale the column before importing."
+            f"{settings.table} has no score{dropped}. Lower `drop_first`, or check that `columns.score` names the "
+            "column of the scores."
         )
-    return scores / whole
+    notes = [*_left_out(frame, known), *_diverged(lost_at < length)]
+    if settings.ends is None and said is None:
+        notes += lengths_note(task[known], length[known])
+    place = slices["place"].to_numpy()
+    lost = place == lost_at[slices["trial"]]
+    unfinished_s = rest_s + np.bincount(slices["trial"][lost], slices["cost_s"][lost].fillna(0.0), minlength=n)
+    slices = slices[place < lost_at[slices["trial"]]]
+    if settings.shares is not None:
+        slices, trials, rest_s = _shared(slices, trials, settings.shares)
+        unfinished_s += rest_s
+    trials["unfinished_s"] = np.where(trials["status"] == "completed", 0.0, unfinished_s)
+    trials = trials.assign(row=_first_taken(frame, n), seed=heads["seed"].to_numpy())
+    slices = slices.assign(fidelity=slices["place"] + 1, trial=(np.cumsum(known) - 1)[slices["trial"]])
+    return _numbered(source, slices, trials[known].reset_index(drop=True), notes)
 
 
-def _costs(column: pd.Series[Any]) -> pd.Series[Any]:
-    costs = column.astype("float64")
-    if (costs < 0.0).any():
-        raise ValueError(
-            f"The column {column.name!r} has a cost of {costs.min():g} s, but a slice can't take less than no time. "
-            "Turn the costs into seconds per slice before importing, or set `columns.cost: null`."
+def _slices(frame: pd.DataFrame, n_trials: int, drop_first: int) -> tuple[pd.DataFrame, Float[np.ndarray, " T"]]:
+    """Rows with a score, with their place among those of the trial; and the seconds after the last of each trial."""
+    taken = frame["taken"].to_numpy()
+    costs_s, rest_s = merged_costs(frame["trial"].to_numpy(), taken, frame["cost_s"].to_numpy(), n_trials)
+    slices = frame if taken.all() else frame[taken]
+    slices = slices.assign(cost_s=costs_s, place=places_in(slices["trial"].to_numpy()) - drop_first)
+    return slices[slices["place"].to_numpy() >= 0].reset_index(drop=True), rest_s
+
+
+def _lost_at(slices: pd.DataFrame, length: Int[np.ndarray, " T"]) -> Int[np.ndarray, " T"]:
+    """Place of the first score of each trial that is not a number, its length if there is none."""
+    lost = np.flatnonzero(~np.isfinite(slices["score"].to_numpy()))[::-1]
+    found = length.copy()
+    found[slices["trial"].to_numpy()[lost]] = slices["place"].to_numpy()[lost]  # earlier rows replace later ones
+    return found
+
+
+def _shared(
+    slices: pd.DataFrame, trials: pd.DataFrame, shares: int
+) -> tuple[pd.DataFrame, pd.DataFrame, Float[np.ndarray, " T"]]:
+    trial, whole = slices["trial"].to_numpy(), trials["max_fidelity"].to_numpy()
+    kept, share = at_shares(slices["place"].to_numpy(), whole[trial], shares)
+    costs_s, rest_s = merged_costs(trial, kept, slices["cost_s"].to_numpy(), len(trials))
+    slices = slices[kept].assign(cost_s=costs_s, place=share[kept] - 1)
+    return slices, trials.assign(max_fidelity=np.minimum(whole, shares)), rest_s
+
+
+def _first_taken(frame: pd.DataFrame, n_trials: int) -> Int[np.ndarray, " T"]:
+    """Row of the table from which the hyperparameters of each trial are read: its first one with a score, if any."""
+    row, trial, taken = (frame[name].to_numpy() for name in ("row", "trial", "taken"))
+    first = np.zeros(n_trials, dtype=np.int64)
+    first[trial[::-1]] = row[::-1]
+    first[trial[taken][::-1]] = row[taken][::-1]
+    return first
+
+
+def _left_out(frame: pd.DataFrame, known: Bool[np.ndarray, " T"]) -> list[str]:
+    taken, notes = frame["taken"].to_numpy(), []
+    n_empty = int((~taken & known[frame["trial"]]).sum())
+    if n_empty:
+        notes.append(f"left out {n_empty} rows without a score; what they cost is part of the next slice")
+    if not known.all():
+        notes.append(
+            f"left out {int((~known).sum())} learning curves that have no score; if these trials failed, say so by "
+            "`columns.status`"
         )
-    return costs
+    return notes
 
 
-def _sorted(frame: pd.DataFrame, fidelity_column: str) -> pd.DataFrame:
-    codes = [pd.factorize(frame[f"_{key}"], sort=True)[0] for key in KEYS]
-    order = np.lexsort([frame["_fidelity"].to_numpy(), *reversed(codes)])
-    frame, (task, configuration, seed) = frame.iloc[order].reset_index(drop=True), (code[order] for code in codes)
-    starts = np.ones(len(frame), dtype=np.bool_)
-    starts[1:] = (np.diff(task) != 0) | (np.diff(configuration) != 0) | (np.diff(seed) != 0)
-    trial = starts.cumsum() - 1
-    expected = np.arange(len(frame)) - np.flatnonzero(starts)[trial] + 1
-    wrong = np.flatnonzero(frame["_fidelity"].to_numpy() != expected)
-    if wrong.size:
-        row = frame.iloc[int(wrong[0])]
-        raise ValueError(
-            f"Configuration {row['_config_id']} of task {row['_task']!r} has slice {row['_fidelity']} (by the column "
-            f"{fidelity_column!r}) where {expected[wrong[0]]} was expected: a learning curve needs each slice once. "
-            "Complete the table or drop the curve; where configurations were repeated, name `columns.seed`."
-        )
-    lost = ~np.isfinite(frame["_score"].to_numpy())
-    return frame.assign(_trial=trial, _lost=pd.Series(lost).groupby(trial).cummax())
+def _diverged(diverged: Bool[np.ndarray, " T"]) -> list[str]:
+    return [f"{diverged.sum()} trials diverged: a score of theirs is not a number"] if diverged.any() else []
 
 
-def _numbered(frame: pd.DataFrame, hyperparameters: list[str]) -> pd.DataFrame:
-    heads = frame.drop_duplicates("_trial")
-    number = heads.groupby(hyperparameters, sort=False, dropna=False, observed=True).ngroup()
-    copies = heads["_task"].groupby([heads["_task"], number, heads["_seed"]]).cumcount()
-    trial = frame["_trial"].to_numpy()
-    # Two trials of equal hyperparameters and seed are repetitions.
-    seeds = frame["_seed"].to_numpy() if not copies.any() else _repetitions(heads, number)[trial]
-    first = np.isin(frame.index, heads.index[~number.duplicated()])
-    return frame.assign(_configuration=number.to_numpy()[trial], _seed=seeds, _first=first)
+def _numbered(source: Source, slices: pd.DataFrame, trials: pd.DataFrame, notes: list[str]) -> Curves:
+    names = list(source.hyperparameters)
+    _check_constant(source, slices, trials)
+    heads = source.rows.iloc[trials["row"].to_numpy()]
+    number = heads.groupby(names, sort=False, dropna=False, observed=True).ngroup().reset_index(drop=True)
+    trials = trials.assign(
+        task=heads[source.columns.task].astype(str).to_numpy(),
+        config_id=heads[source.columns.config_id].astype(str).to_numpy(),
+        configuration=number,
+    )
+    if trials.duplicated(["task", "configuration", "seed"]).any():  # equal hyperparameters and seed: repetitions
+        trials["seed"] = trials.groupby(["task", "configuration"]).cumcount()
+    return Curves(slices, trials, heads[~number.duplicated().to_numpy()][names], tuple(notes))
 
 
-def _repetitions(heads: pd.DataFrame, number: pd.Series[Any]) -> np.ndarray:
-    return heads["_task"].groupby([heads["_task"], number]).cumcount().to_numpy()
+def _check_constant(source: Source, slices: pd.DataFrame, trials: pd.DataFrame) -> None:
+    trial, row = slices["trial"].to_numpy(), slices["row"].to_numpy()
+    for name in source.hyperparameters:
+        codes, _ = pd.factorize(source.rows[name])
+        changes = np.flatnonzero(codes[row] != codes[trials["row"].to_numpy()][trial])
+        if changes.size:
+            wrong = source.rows.iloc[int(row[changes[0]])]
+            columns = source.columns
+            raise ValueError(
+                f"The hyperparameter {name!r} changes within the learning curve of configuration "
+                f"{wrong[columns.config_id]} of task {str(wrong[columns.task])!r}, at {columns.fidelity} "
+                f"{wrong[columns.fidelity]}, but a configuration is trained as it is to the end. Give each "
+                "configuration of a task its own `columns.config_id`, or take the column from `hyperparameters`."
+            )

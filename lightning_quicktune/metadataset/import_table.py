@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from lightning_quicktune.metadataset.build import check_names, task_table, typed
-from lightning_quicktune.metadataset.folder import save
-from lightning_quicktune.metadataset.import_rows import curve_rows
+from lightning_quicktune.metadataset.folder import closest, save
+from lightning_quicktune.metadataset.import_rows import Curves, curve_rows
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.infer import constants, infer_space, plain_columns
+from lightning_quicktune.metadataset.noise import VALIDATION_RECORDS
 from lightning_quicktune.metadataset.source import read_source
-from lightning_quicktune.metadataset.table import SCHEMA_VERSION, TEST, TRIAL_KEYS, MetaDataset, cell_value, counts
+from lightning_quicktune.metadataset.table import SCHEMA_VERSION, TEST, MetaDataset, cell_value, counts
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import BaseModelInfo, Configuration, TaskInfo, Value
 
@@ -33,31 +34,32 @@ class Imported:
         folder: Where it was written.
         table: The meta-dataset, test columns included.
         constants: Hyperparameters that were left out because they were never varied, and their one value.
+        notes: What the person who imports should know of how the table was understood.
     """
 
     folder: Path
     table: MetaDataset
     constants: Mapping[str, Value | None]
+    notes: tuple[str, ...]
 
 
 def import_table(settings: ImportSettings) -> Imported:
     """Reads a table of learning curves and writes it as a meta-dataset.
 
-    A trial with a slice without score counts as diverged there; any other one whose curve is shorter than the longest
-    of its task as stopped. Zero-shot scores are unknown. Costs are compared in seconds, for want of a base model. A
-    meta-feature that a task lacks is the median of the others, and the fact ``imputed`` of the task names it.
+    Zero-shot scores are unknown. Costs are compared in seconds, for want of a base model. A meta-feature that a task
+    lacks stays missing.
 
     Args:
         settings: What to read, how, and where to write it.
 
     Raises:
-        ValueError: If a column is missing, a score lies outside [0, 1], a cost is negative, a curve has gaps, or a
-            configuration doesn't fit the search space.
+        ValueError: If a column is missing, a score lies outside its scale or is no number, a cost is negative, a curve
+            has a fidelity twice or skips one, or a configuration doesn't fit the search space.
     """
     given = SearchSpace.from_yaml(settings.space) if settings.space else None
     source = read_source(settings, given)
-    rows = curve_rows(source, settings)
-    values = plain_columns(rows.loc[rows["_first"], list(source.hyperparameters)])
+    curves = curve_rows(source, settings)
+    values = plain_columns(curves.configurations)
     left_out = {} if given else constants(values)
     varied = {name: cells for name, cells in values.items() if name not in left_out}
     if not varied:
@@ -65,10 +67,11 @@ def import_table(settings: ImportSettings) -> Imported:
             f"None of the hyperparameters {', '.join(values)} has two values in {settings.table}, so there is nothing "
             "to search. Name others in `hyperparameters`, or declare the search space and name it by `space`."
         )
-    space = given or infer_space(varied, rows.groupby("_configuration")["_task"].nunique().tolist())
+    space = given or _inferred(varied, curves, settings)
     check_names(space)
-    trials = _trial_table(rows, _configurations(varied, space), space)
-    tasks = task_table(_task_infos(trials, source.facts, settings.metric))
+    trials = _trial_table(curves, _configurations(varied, space), space)
+    infos = _task_infos(trials, source.facts, settings.metric)
+    tasks = task_table(infos)
     meta = {
         "schema_version": SCHEMA_VERSION,
         "origin": settings.origin,
@@ -77,7 +80,22 @@ def import_table(settings: ImportSettings) -> Imported:
         **counts(trials, tasks),
     }
     table = MetaDataset(trials, tasks, space, meta)
-    return Imported(save(table, settings.output), table, left_out)
+    notes = (*source.notes, *curves.notes, *_undescribed(infos, source.facts))
+    return Imported(save(table, settings.output), table, left_out, notes)
+
+
+def _inferred(values: Mapping[str, list[Value | None]], curves: Curves, settings: ImportSettings) -> SearchSpace:
+    n_tasks = curves.trials.groupby("configuration")["task"].nunique().tolist()
+    if settings.default is None:
+        return infer_space(values, n_tasks)
+    known = curves.trials["config_id"]
+    found = curves.trials["configuration"][known == str(settings.default)].unique()
+    if len(found) != 1:
+        raise ValueError(
+            f"`default` is {settings.default!r}, which {len(found) or 'none'} of the configurations have as their id"
+            f"{closest(str(settings.default), known.unique())}. Give the `columns.config_id` of one, or drop `default`."
+        )
+    return infer_space(values, n_tasks, int(found[0]))
 
 
 def _configurations(values: Mapping[str, list[Value | None]], space: SearchSpace) -> list[Configuration]:
@@ -89,71 +107,73 @@ def _configurations(values: Mapping[str, list[Value | None]], space: SearchSpace
     return found
 
 
-def _trial_table(rows: pd.DataFrame, configurations: Sequence[Configuration], space: SearchSpace) -> pd.DataFrame:
-    lost, trial = rows["_lost"].to_numpy(), rows["_trial"].to_numpy()
-    length = np.bincount(trial, weights=~lost).astype(np.int64)
-    failed = np.bincount(trial, weights=lost) > 0
-    starts = np.concatenate([[True], np.diff(trial) > 0])
-    first_lost = np.minimum(np.flatnonzero(starts) + length, len(rows) - 1)
-    unfinished_s = np.where(failed, np.nan_to_num(rows["_cost_s"].to_numpy()[first_lost]), 0.0)
-    maximum = rows.groupby("_task")["_fidelity"].transform("max").to_numpy()
-    status = np.where(failed[trial], "failed", np.where(length[trial] < maximum, "stopped", "completed"))
-    number = rows["_configuration"].to_numpy()
-    empty = length[trial] == 0  # nothing was ever scored: one row, of fidelity 0
+def _trial_table(curves: Curves, configurations: Sequence[Configuration], space: SearchSpace) -> pd.DataFrame:
+    ids = np.array([c.id for c in configurations], dtype=object)
+    trials = curves.trials.assign(config_id=ids[curves.trials["configuration"]])
+    rank = np.empty(len(trials), dtype=np.int64)
+    rank[trials.sort_values(["task", "config_id", "seed"]).index] = np.arange(len(trials))
+    never = trials.index[~trials.index.isin(curves.slices["trial"])]  # one row, of fidelity 0
+    slices = pd.concat([curves.slices, pd.DataFrame({"trial": never, "fidelity": 0, "cost_s": 0.0})])
+    slices = slices.iloc[np.lexsort([slices["fidelity"].to_numpy(), rank[slices["trial"]]])].reset_index(drop=True)
+    of = slices["trial"].to_numpy()
     columns: dict[str, Any] = {
-        "task": rows["_task"].astype("string"),
-        "config_id": pd.array([c.id for c in configurations], dtype="string").take(number),
-        "seed": rows["_seed"],
-        "fidelity": np.where(empty, 0, rows["_fidelity"]),
-        "score": rows["_score"],
-        "cost_s": np.where(empty, 0.0, rows["_cost_s"]),
-        "cost_cpu_s": np.where(empty, 0.0, rows["_cost_s"]),
+        "task": trials["task"].astype("string").array.take(of),
+        "config_id": trials["config_id"].astype("string").array.take(of),
+        "seed": trials["seed"].to_numpy(dtype=np.int64)[of],
+        "fidelity": slices["fidelity"].astype("int64"),
+        "score": slices["score"],
+        "cost_s": slices["cost_s"],
+        "cost_cpu_s": slices["cost_s"],
         "cost_tokens": 0,
-        "status": pd.array(status, dtype="string"),
-        "failure": pd.array(np.array([None, "diverged"], dtype=object)[failed[trial].astype(np.int64)], dtype="string"),
+        "status": trials["status"].array.take(of),
+        "failure": trials["failure"].array.take(of),
         "reference_step_s": REFERENCE_STEP_S,
-        "max_fidelity": maximum,
+        "max_fidelity": trials["max_fidelity"].to_numpy()[of],
         "start_s": 0.0,
         "resume_s": 0.0,
-        "unfinished_s": unfinished_s[trial],
-        **{name: rows[name] for name in rows.columns if name.startswith(TEST)},
+        "unfinished_s": trials["unfinished_s"].to_numpy()[of],
+        **{name: slices[name] for name in slices.columns if name.startswith(TEST)},
     }
     cells = typed([{name: c.values.get(name) for name in space.names} for c in configurations], space.names)
-    columns |= {name: cells[name].take(number).set_axis(rows.index) for name in space.names}
-    kept = ~lost | (empty & starts)
-    table: pd.DataFrame = pd.DataFrame(columns).loc[kept]
-    return table.sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
+    number = trials["configuration"].to_numpy()[of]
+    return pd.DataFrame(columns | {name: cells[name].array.take(number) for name in space.names})
 
 
 def _task_infos(trials: pd.DataFrame, facts: Mapping[str, Mapping[str, Any]], metric: str) -> list[TaskInfo]:
     longest = trials.groupby("task")["max_fidelity"].max()
-    features = {
-        str(name): {k: float(v) for k, v in facts.get(str(name), {}).items() if _is_feature(v)}
-        for name in longest.index
-    }
-    middle = pd.DataFrame.from_dict(features, orient="index").median()
     return [
         TaskInfo(
-            name=name,
+            name=str(name),
             base_model=NO_BASE_MODEL,
             metric=metric,
             max_fidelity=int(longest[name]),
             records_per_slice=1,
             zero_shot_score=math.nan,
-            meta_features={str(k): known.get(str(k), float(v)) for k, v in middle.items()},
-            facts=_plain_facts(facts.get(name, {})) | _imputed([str(k) for k in middle.index if k not in known]),
+            meta_features={k: float(v) for k, v in facts.get(str(name), {}).items() if _is_feature(k, v)},
+            facts=_plain_facts(facts.get(str(name), {})),
         )
-        for name, known in features.items()
+        for name in longest.index
     ]
 
 
+def _undescribed(infos: Sequence[TaskInfo], facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    without = [info.name for info in infos if not facts.get(info.name)]
+    if not facts or not without:
+        return []
+    return [f"nothing is known of {len(without)} of {len(infos)} tasks, such as {without[0]}, beside their trials"]
+
+
 def _plain_facts(known: Mapping[str, Any]) -> dict[str, Value]:
-    return {k: str(v) for k, v in known.items() if not _is_feature(v) and cell_value(v) is not None}
+    texts = {k: v for k, v in known.items() if not _is_number(v) and cell_value(v) is not None}
+    plain: dict[str, Value] = {k: str(v) for k, v in texts.items()}
+    if _is_number(known.get(VALIDATION_RECORDS)):
+        plain[VALIDATION_RECORDS] = int(known[VALIDATION_RECORDS])
+    return plain
 
 
-def _imputed(missing: Sequence[str]) -> dict[str, Value]:
-    return {"imputed": ", ".join(missing)} if missing else {}
+def _is_feature(name: str, value: Any) -> bool:
+    return name != VALIDATION_RECORDS and _is_number(value)
 
 
-def _is_feature(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -36,15 +36,18 @@ def constants(columns: Mapping[str, list[Value | None]]) -> dict[str, Value | No
     return {name: next(iter(values), None) for name, values in distinct.items() if len(values) < 2}
 
 
-def infer_space(columns: Mapping[str, list[Value | None]], n_tasks: list[int]) -> SearchSpace:
+def infer_space(
+    columns: Mapping[str, list[Value | None]], n_tasks: list[int], default: int | None = None
+) -> SearchSpace:
     """The smallest search space that holds all configurations.
 
-    The default is the configuration nearest to the middle of all, of those that were tried on the most tasks: it was
-    recorded, and no score was looked at to choose it.
+    Unless it is given, the default is the configuration nearest to the middle of all, of those that were tried on the
+    most tasks: it was recorded, and no score was looked at to choose it.
 
     Args:
         columns: Values of each hyperparameter, one per configuration.
         n_tasks: On how many tasks each configuration was tried.
+        default: Place of the default configuration.
 
     Raises:
         ValueError: If a hyperparameter is sometimes inactive, and no other one tells when.
@@ -52,10 +55,11 @@ def infer_space(columns: Mapping[str, list[Value | None]], n_tasks: list[int]) -
     declaration = {name: _declare(name, values, columns) for name, values in columns.items()}
     space = SearchSpace.from_dict(declaration)
     rows = [Configuration({n: v[i] for n, v in columns.items() if v[i] is not None}) for i in range(len(n_tasks))]  # type: ignore[misc]
-    encoded = space.encode(rows)
-    distance = np.linalg.norm(encoded - encoded.mean(axis=0), axis=1)
-    middle = rows[int(np.argmin(np.where(np.array(n_tasks) == max(n_tasks), distance, np.inf)))]
-    for name, value in middle.values.items():
+    if default is None:
+        encoded = space.encode(rows)
+        distance = np.linalg.norm(encoded - encoded.mean(axis=0), axis=1)
+        default = int(np.argmin(np.where(np.array(n_tasks) == max(n_tasks), distance, np.inf)))
+    for name, value in rows[default].values.items():
         declaration[name]["domain"]["default"] = value
     return SearchSpace.from_dict(declaration)
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from lightning_quicktune.metadataset.folder import closest
-from lightning_quicktune.metadataset.import_settings import ColumnNames, ImportSettings, TaskFacts
+from lightning_quicktune.metadataset.import_settings import (
+    DEFAULT_COST,
+    ColumnNames,
+    ImportSettings,
+    TaskFacts,
+)
+from lightning_quicktune.metadataset.noise import VALIDATION_RECORDS
+from lightning_quicktune.metadataset.reading import Table, read_table
 from lightning_quicktune.space.search_space import SearchSpace
 
 
@@ -21,16 +29,22 @@ class Source:
     """Learning curves of one row per task, configuration, seed and fidelity.
 
     Args:
-        rows: The table; an empty hyperparameter is inactive, an empty score failed.
+        rows: The table; an empty hyperparameter is inactive, scores are float64.
+        empty: Which rows have an empty score, length of ``rows``.
+        is_vague: Whether a score that is not a number may have been written as an empty cell.
         columns: Which column holds what.
         hyperparameters: Columns of the hyperparameters.
         facts: What is known of each task, by name: numbers are meta-features, ``fold`` and text are facts.
+        notes: What the person who imports should know of how it was read.
     """
 
     rows: pd.DataFrame
+    empty: Bool[np.ndarray, " R"]
+    is_vague: bool
     columns: ColumnNames
     hyperparameters: tuple[str, ...]
     facts: dict[str, dict[str, Any]]
+    notes: tuple[str, ...] = ()
 
 
 def read_source(settings: ImportSettings, space: SearchSpace | None) -> Source:
@@ -42,53 +56,60 @@ def read_source(settings: ImportSettings, space: SearchSpace | None) -> Source:
 
     Raises:
         FileNotFoundError: If there is no such table.
-        ValueError: If it lacks a column.
+        ValueError: If it lacks a column, or a score is no number.
     """
     named = settings.hyperparameters or (list(space.names) if space else None)
     path = Path(settings.table)
     source = _four_tables(path, settings.columns, named) if path.is_dir() else _long(path, settings.columns, named)
     if settings.tasks is None:
         return source
-    return Source(
-        source.rows, source.columns, source.hyperparameters, _merged(source.facts, _read_facts(settings.tasks))
-    )
+    return replace(source, facts=_merged(source.facts, _read_facts(settings.tasks)))
 
 
 def _long(path: Path, columns: ColumnNames, named: Sequence[str] | None) -> Source:
-    rows = _read(path)
+    table = read_table(path, {columns.score})
+    rows = table.cells
     if not named:
         raise ValueError(
             f"`hyperparameters` is not given, but of the columns of {path} ({', '.join(rows.columns)}) only you know "
             "which were tuned. List them, or give a search space by `space`."
         )
+    notes: tuple[str, ...] = ()
+    if columns.cost == DEFAULT_COST and DEFAULT_COST not in rows:
+        columns = replace(columns, cost=None)
+        notes = (f"there is no column {DEFAULT_COST!r}, so costs are unknown; `columns.cost` may name another",)
     used = [columns.task, columns.config_id, columns.fidelity, columns.score]
-    used += [c for c in (columns.cost, columns.test_score, columns.seed) if c is not None]
-    _check_columns([*used, *named], rows, path)
-    return Source(rows[list(dict.fromkeys([*used, *named]))], columns, tuple(named), {})
+    used += [c for c in (columns.cost, columns.test_score, columns.seed, columns.status) if c is not None]
+    check_columns([*used, *named], rows, path)
+    kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()
+    return Source(kept, empty, table.is_vague, columns, tuple(named), {}, notes)
 
 
 def _four_tables(folder: Path, columns: ColumnNames, named: Sequence[str] | None) -> Source:
-    config, curve = (_read(folder / f"{name}.csv", index=True) for name in ("config", "curve"))
+    config, curve = (read_table(folder / f"{n}.csv", s, index=True) for n, s in (("config", ()), ("curve", None)))
     cost, meta = (
-        _read(folder / f"{name}.csv", index=True) if (folder / f"{name}.csv").is_file() else None
+        read_table(folder / f"{name}.csv", (), index=True).cells if (folder / f"{name}.csv").is_file() else None
         for name in ("cost", "meta")
     )
-    for name, other in (("curve", curve), ("cost", cost), ("meta", meta)):
-        if other is not None and not (other.index.equals(config.index) and other.index.is_unique):
+    runs = config.cells
+    for name, other in (("curve", curve.cells), ("cost", cost), ("meta", meta)):
+        if other is not None and not (other.index.equals(runs.index) and other.index.is_unique):
             raise ValueError(
                 f"{folder / name}.csv has other runs than {folder / 'config'}.csv: its first column must hold the same "
-                f"{len(config)} run numbers, each once and in the same order. Write both from the same list of runs."
+                f"{len(runs)} run numbers, each once and in the same order. Write both from the same list of runs."
             )
-    task = _task_of(columns.task, config, meta)
-    hyperparameters = list(named or [c for c in config.columns if c != columns.task])
-    _check_columns(hyperparameters, config, folder / "config.csv")
+    task = _task_of(columns.task, runs, meta)
+    hyperparameters = list(named or [c for c in runs.columns if c not in (columns.task, columns.status)])
+    check_columns([*hyperparameters, *([columns.status] if columns.status else [])], runs, folder / "config.csv")
     facts: dict[str, dict[str, Any]] = {}
     if meta is not None:
         plain = meta.drop(columns=columns.task, errors="ignore")
         facts = {str(t): {str(k): v for k, v in plain.iloc[i].items()} for t, i in _first_of_each(task).items()}
-    rows = _unrolled(config[hyperparameters], curve, cost, task)
+    status = None if columns.status is None else runs[columns.status]
+    rows, empty = _unrolled(runs[hyperparameters], curve, cost, task, status)
     standard = ColumnNames("_task", "_run", "_fidelity", "_score", None if cost is None else "_cost")
-    return Source(rows, standard, tuple(hyperparameters), facts)
+    standard = standard if status is None else replace(standard, status="_status")
+    return Source(rows, empty, False, standard, tuple(hyperparameters), facts)
 
 
 def _task_of(column: str, config: pd.DataFrame, meta: pd.DataFrame | None) -> pd.Series[Any]:
@@ -107,17 +128,19 @@ def _first_of_each(task: pd.Series[Any]) -> dict[Any, int]:
 
 
 def _unrolled(
-    config: pd.DataFrame, curve: pd.DataFrame, cost: pd.DataFrame | None, task: pd.Series[Any]
-) -> pd.DataFrame:
-    scores = curve.to_numpy(dtype=np.float64)
-    known = np.isfinite(scores)
-    lengths = np.where(known.any(axis=1), scores.shape[1] - known[:, ::-1].argmax(axis=1), 1)  # empty cells at the end
+    config: pd.DataFrame, curve: Table, cost: pd.DataFrame | None, task: pd.Series[Any], status: pd.Series[Any] | None
+) -> tuple[pd.DataFrame, Bool[np.ndarray, " R"]]:
+    """One row per run and slice, without the empty cells at the end of a run, and which of them have no score."""
+    scores, empty = curve.cells.to_numpy(dtype=np.float64), curve.empty.to_numpy(dtype=np.bool_)
+    lengths = np.where(empty.all(axis=1), 1, scores.shape[1] - (~empty)[:, ::-1].argmax(axis=1))
     run, place = np.nonzero(np.arange(scores.shape[1]) < lengths[:, None])
     rows = config.reset_index(drop=True).take(run).reset_index(drop=True)
     rows = rows.assign(_task=task.to_numpy()[run], _run=run, _fidelity=place + 1, _score=scores[run, place])
     if cost is not None:
         rows["_cost"] = _cost_per_slice(cost.to_numpy(dtype=np.float64), scores.shape[1], lengths)[run, place]
-    return rows
+    if status is not None:
+        rows["_status"] = status.to_numpy()[run]
+    return rows, empty[run, place]
 
 
 def _cost_per_slice(cost: np.ndarray, n: int, lengths: np.ndarray) -> np.ndarray:
@@ -131,41 +154,40 @@ def _cost_per_slice(cost: np.ndarray, n: int, lengths: np.ndarray) -> np.ndarray
     )
 
 
-def _read(path: Path, index: bool = False) -> pd.DataFrame:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no table {path}. `table` is a .parquet or .csv file, or a folder with config.csv and "
-            "curve.csv; relative paths count from the current folder. Correct `table`."
-        )
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return pd.read_csv(path, index_col=0 if index else None)
-
-
 def _read_facts(source: TaskFacts) -> dict[str, dict[str, Any]]:
     path = Path(source.path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. `tasks.path` is a JSON file; correct or drop `tasks`.")
     content = json.loads(path.read_text())
-    for name, key in (("meta_features", source.meta_features), ("folds", source.folds)):
-        if key is not None and not isinstance(content.get(key), dict):
+    for name, key in asdict(source).items():
+        if name != "path" and key is not None and not isinstance(content.get(key), dict):
             raise ValueError(
                 f"`tasks.{name}` is {key!r}, but {path} has no mapping under that key{closest(key, content)}. "
                 f"Correct `tasks.{name}`."
             )
     described = content[source.meta_features] if source.meta_features else {}
     folds = content[source.folds] if source.folds else {}
-    return _merged(
-        {task: dict(known or {}) for task, known in described.items()},
-        {task: {"fold": fold} for fold, names in folds.items() for task in names},
-    )
+    records = content[source.validation_records] if source.validation_records else {}
+    known: dict[str, dict[str, Any]] = {str(task): dict(features or {}) for task, features in described.items()}
+    known = _merged(known, {str(task): {"fold": fold} for fold, names in folds.items() for task in names})
+    return _merged(known, {str(task): {VALIDATION_RECORDS: number} for task, number in records.items()})
 
 
 def _merged(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {task: {**first.get(task, {}), **second.get(task, {})} for task in {**first, **second}}
 
 
-def _check_columns(needed: Iterable[str], frame: pd.DataFrame, path: Path) -> None:
+def check_columns(needed: Iterable[str], frame: pd.DataFrame, path: Path) -> None:
+    """Refuses a table that lacks a column, and names the closest it has.
+
+    Args:
+        needed: Columns that must be there.
+        frame: The table.
+        path: Where it was read.
+
+    Raises:
+        ValueError: If one is missing.
+    """
     for name in needed:
         if name not in frame.columns:
             raise ValueError(

@@ -1,0 +1,58 @@
+"""Scores of a foreign table -> scores in [0, 1], of which higher is better."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lightning_quicktune.metadataset.import_settings import ImportSettings
+from lightning_quicktune.metadataset.source import Source
+
+WHOLE = {"unit": 1.0, "percent": 100.0, "nats": np.inf}  # the largest value on each scale
+
+
+def unit_scores(scores: Float[np.ndarray, " R"], name: str, settings: ImportSettings) -> Float[np.ndarray, " R"]:
+    """Turns scores so that they lie in [0, 1] and higher is better; what is not a number stays so.
+
+    Args:
+        scores: What the column holds.
+        name: Name of the column.
+        settings: Scale and direction of the scores.
+
+    Raises:
+        ValueError: If a score lies outside its scale.
+    """
+    finite, whole = scores[np.isfinite(scores)], WHOLE[settings.score_scale]
+    lower, upper = finite.min(initial=whole), finite.max(initial=0.0)
+    if lower < 0.0 or upper > whole:
+        raise ValueError(
+            f"The column {name!r} goes from {lower:g} to {upper:g}, but with `score_scale: {settings.score_scale}` "
+            f"{'losses are at least 0' if whole == np.inf else f'scores lie in [0, {whole:g}]'}. "
+            "Set `score_scale: percent` for percentages, `minimise: true` for error rates, and both `minimise: true` "
+            "and `score_scale: nats` for losses; or rescale the column before importing."
+        )
+    turned: Float[np.ndarray, " R"] = np.exp(-scores) if settings.score_scale == "nats" else scores / whole
+    return 1.0 - turned if settings.minimise and settings.score_scale != "nats" else turned
+
+
+def check_numbers(source: Source, not_numbers: Bool[np.ndarray, " R"]) -> None:
+    """Refuses scores that say of themselves that they are no numbers.
+
+    Args:
+        source: The foreign table.
+        not_numbers: Which rows have such a score.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    if not not_numbers.any():
+        return
+    names, wrong = source.columns, source.rows[not_numbers]
+    first = wrong.iloc[0]
+    n_curves = len(wrong[[names.task, names.config_id]].drop_duplicates())
+    raise ValueError(
+        f"{len(wrong)} of {len(source.rows)} rows, of {n_curves} configurations on tasks, have a score that is no "
+        f"number ({first[names.score]} in {names.score!r}); the first is of task {str(first[names.task])!r}, "
+        f"configuration {first[names.config_id]}, {names.fidelity} {first[names.fidelity]}. If those trials diverged "
+        "there, set `nan: diverged`; if no score was taken there, leave the cell empty."
+    )
