@@ -130,8 +130,8 @@ def _check_curves(frame: pd.DataFrame, source: Source) -> None:
         row = source.rows.iloc[int(frame["row"].iloc[np.flatnonzero(trial == found[0])[0]])]
         raise ValueError(
             f"{_curve(row, source)} skips {column.name} {column.iloc[example[found[1]]]} and goes on with "
-            f"{column.iloc[example[found[2]]]}, but nearly all learning curves of this task have it: a row is missing, and the "
-            "later ones would count as earlier slices. Complete the table, or drop the curve."
+            f"{column.iloc[example[found[2]]]}, but nearly all learning curves of this task have it: a row is missing, "
+            "and the later ones would count as earlier slices. Complete the table, or drop the curve."
         )
 
 

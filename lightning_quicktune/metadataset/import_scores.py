@@ -23,7 +23,7 @@ def unit_scores(scores: Float[np.ndarray, " R"], name: str, settings: ImportSett
         ValueError: If a score lies outside its scale.
     """
     finite, whole = scores[np.isfinite(scores)], WHOLE[settings.score_scale]
-    lower, upper = finite.min(initial=whole), finite.max(initial=0.0)
+    lower, upper = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
     if lower < 0.0 or upper > whole:
         raise ValueError(
             f"The column {name!r} goes from {lower:g} to {upper:g}, but with `score_scale: {settings.score_scale}` "

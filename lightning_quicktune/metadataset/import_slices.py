@@ -75,7 +75,7 @@ def hole(
     """A learning curve that lacks a row which nearly all others of its task that pass its fidelity have.
 
     Only evenly spaced fidelities have holes: others, such as sizes of a training set, are no units of training. A
-    curve that is evenly spaced among the fidelities of the others was scored less often, and has no hole.
+    curve that is evenly spaced itself was scored less often, and has no hole.
 
     Args:
         task: Task of each row.
@@ -103,7 +103,7 @@ def hole(
     for i in np.flatnonzero(n_before[last + 1] - n_before[first] > n_own):
         mine = point[trial == i]
         passed = np.flatnonzero(shared[first[i] : last[i] + 1]) + first[i]
-        if _is_even(np.flatnonzero(np.isin(passed, mine))):
+        if _is_even(numbers[points[point[(trial == i) & taken]] % len(numbers)]):
             continue
         steps = np.diff(numbers[points[passed] % len(numbers)])
         for k in np.flatnonzero(~np.isin(passed, mine)):
@@ -113,9 +113,8 @@ def hole(
     return None
 
 
-def _is_even(places: Int[np.ndarray, " P"]) -> bool:
-    """Whether steps are equal and larger than 1; the last may be shorter where there are several."""
-    steps = np.diff(places)
-    if len(steps) < 2 or steps[0] == 1:
-        return False
-    return bool((steps == steps[0]).all() or (len(steps) > 2 and (steps[:-1] == steps[0]).all()))
+def _is_even(numbers: Float[np.ndarray, " P"]) -> bool:
+    """Whether steps are equal; the last may be shorter where there are several."""
+    steps = np.diff(numbers)
+    whole = steps[:-1] if len(steps) > 2 and steps[-1] < steps[0] else steps
+    return bool(np.allclose(whole, steps[:1], rtol=1e-3))

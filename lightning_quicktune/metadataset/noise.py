@@ -19,8 +19,8 @@ class ScoreNoise(NamedTuple):
     Args:
         n_records: Records of the validation split.
         standard_error: Standard error of the best score, if it is the share of records that are right.
-        regret: The same as normalised regret: over the best minus the median final score; infinite where they are equal.
-        n_alike: Configurations, beside the best, whose final score is less than a standard error below the best.
+        regret: The same as normalised regret, over best minus median final score; infinite where these are equal.
+        n_alike: Configurations beside the best whose best score is less than a standard error below.
     """
 
     n_records: int
@@ -29,28 +29,28 @@ class ScoreNoise(NamedTuple):
     n_alike: int
 
 
-def score_noise(final: Float[np.ndarray, " C"], n_records: int) -> ScoreNoise | None:
+def score_noise(scores: Float[np.ndarray, "C F"], final: Float[np.ndarray, " C"], n_records: int) -> ScoreNoise | None:
     r"""Binomial noise at the best score of a task.
 
     .. math:: s = \sqrt{p (1 - p) / n}
 
-    A mean of scores in [0, 1] per record has this error at most. A difference of two configurations on the same records
+    The mean of any scores in [0, 1] has this error at most. The difference of two configurations on the same records
     has one of the same order, the more alike their answers the smaller.
 
     Args:
-        final: Final score of each configuration, not a number where unknown.
+        scores: Score of each configuration after each slice, not a number where there is none.
+        final: Final score of each, not a number where there is none.
         n_records: Records that each was measured on.
 
     Returns:
         The noise; none where no final score is known or the number of records is not.
     """
-    known = np.sort(final[np.isfinite(final)])
-    if not len(known) or n_records < 1:
+    if n_records < 1 or not np.isfinite(final).any():
         return None
-    best = float(known[-1])
-    error = math.sqrt(best * (1.0 - best) / n_records)
-    span = best - float(np.median(known))
-    n_alike = int((known[:-1] > best - error).sum()) if error > 0 else int((known[:-1] == best).sum())
+    peaks = np.sort(np.nanmax(scores[np.isfinite(scores).any(axis=1)], axis=1))
+    best = float(peaks[-1])
+    error, span = math.sqrt(best * (1.0 - best) / n_records), best - float(np.nanmedian(final))
+    n_alike = int(((peaks[:-1] > best - error) | (peaks[:-1] == best)).sum())
     return ScoreNoise(n_records, error, error / span if span > 0 else math.inf, n_alike)
 
 

@@ -130,7 +130,7 @@ def test_percentages_are_scaled(run):
     frame = long_table().assign(accuracy=lambda f: 100 * f["accuracy"], test_accuracy=30.0)
     table = run(frame, score_scale="percent").table
     assert min(r.scores for r in table.curves()) == pytest.approx((0.1, 0.11, 0.12, 0.13))
-    with pytest.raises(ValueError, match=r"'accuracy' goes from 1 to 48, but .* \[0, 1\].*`score_scale: percent`"):
+    with pytest.raises(ValueError, match=r"'accuracy' goes from 10 to 48, but .* \[0, 1\].*`score_scale: percent`"):
         run(frame)
 
 
