@@ -231,7 +231,9 @@ def test_error_rates_and_losses_are_turned(run):
 
 def test_what_lies_outside_its_scale_is_told_how_to_turn(run):
     frame = table_of({("t", i): {1: 2.5, 2: 1.5} for i in range(2)})
-    match = r"'score' goes from 1.5 to 2.5, .*`score_scale: percent` .*`minimise: true` .*`score_scale: nats` for losses"
+    match = (
+        r"'score' goes from 1.5 to 2.5, .*`score_scale: percent` .*`minimise: true` .*`score_scale: nats` for losses"
+    )
     with pytest.raises(ValueError, match=match):
         run(frame)
     with pytest.raises(ValueError, match=r"`score_scale` is `nats`.*Set `minimise: true`"):
