@@ -27,11 +27,14 @@ def between_tasks(arrays: CurveArrays) -> Float[np.ndarray, " P"]:
 def with_final(arrays: CurveArrays, share: float) -> Float[np.ndarray, " P"]:
     """Rank correlation between the score after a share of a full training and the final one, of each task.
 
+    Trials whose training is so short that both are the same score are left out.
+
     Args:
         arrays: Learning curves of the tasks.
         share: Share of each trial's own training, rounded up to whole slices.
     """
-    return _known([rank_correlation(a, b) for a, b in zip(arrays.at_share(share), arrays.final, strict=True)])
+    earlier = np.where(np.maximum(share * arrays.max_fidelity, 1) < arrays.max_fidelity, arrays.at_share(share), np.nan)
+    return _known([rank_correlation(a, b) for a, b in zip(earlier, arrays.final, strict=True)])
 
 
 def percentiles(arrays: CurveArrays, place: int) -> Float[np.ndarray, " N"]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from lightning_quicktune.metadataset.agreement import between_tasks, percentiles, regret_of_one_for_all, with_final
 from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
+from lightning_quicktune.metadataset.describe_limits import border_part, noise_part
 from lightning_quicktune.metadataset.importance import importances
+from lightning_quicktune.metadataset.markdown import counted, number, per_cent, quartiles, table_lines
 from lightning_quicktune.metadataset.table import FACT, META, MetaDataset
 from lightning_quicktune.metadataset.usefulness import (
     criteria,
@@ -46,7 +48,8 @@ def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bo
     arrays = curve_arrays(table)
     default = _default(table, arrays)
     parts = [_head(table, arrays), _usefulness(table, arrays, default), _tasks(arrays, default), _agreement(arrays)]
-    parts += [_one_for_all(arrays, default), _seeds(table), _failures(table)]
+    parts += [_one_for_all(arrays, default), border_part(arrays, table.space)]
+    parts += [_seeds(table), noise_part(table, arrays), _failures(table)]
     return "\n\n".join([*parts, _importance(table, arrays)] if importance else parts) + "\n"
 
 
@@ -59,8 +62,8 @@ def _head(table: MetaDataset, arrays: CurveArrays) -> str:
         f"{', '.join(sorted(set(table.tasks['metric'])))}",
         f"- {len(arrays.configurations)} configurations of {len(table.space.names)} hyperparameters; "
         f"{int((tried == len(arrays.tasks)).sum())} were tried on every task",
-        f"- trials by status: {_counts(statuses.str.slice(0, 60).tolist())}",
-        f"- base models: {_counts(table.tasks['base_model'].tolist())} (tasks)",
+        f"- trials by status: {counted(statuses.str.slice(0, 60).tolist())}",
+        f"- base models: {counted(table.tasks['base_model'].tolist())} (tasks)",
         f"- {_meta_features(table)}",
         f"- origin: {table.meta.get('origin') or 'unknown'}; licence: {table.meta.get('licence') or 'unknown'}",
     ]
@@ -73,22 +76,24 @@ def _meta_features(table: MetaDataset) -> str:
     columns = {name: FACT + column for name, column in SECONDS.items()}
     parts = [f"{name} {_seconds(table, column)}" for name, column in columns.items() if column in table.tasks]
     return (
-        f"{len(described.columns)} meta-features, {_share(missing)} of their cells empty; measuring them took "
+        f"{len(described.columns)} meta-features, {per_cent(missing)} of their cells empty; measuring them took "
         f"{_seconds(table, 'meta_features_cost_s')} s (median of tasks{': ' + ', '.join(parts) if parts else ''})"
     )
 
 
 def _seconds(table: MetaDataset, column: str) -> str:
-    return _number(_median(table.tasks[column].to_numpy(dtype=np.float64, na_value=np.nan)))
+    return number(_median(table.tasks[column].to_numpy(dtype=np.float64, na_value=np.nan)))
 
 
 def _usefulness(table: MetaDataset, arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     rows = []
     for found in criteria(table, arrays, default):
         known = np.isfinite(found.measured)
-        measured = _share(found.measured) if found.is_share else _number(found.measured)
+        measured = per_cent(found.measured) if found.is_share else number(found.measured)
         rows.append([found.what, measured, found.wanted, ("yes" if found.holds else "no") if known else "unknown"])
-    return "\n".join(["## What a useful table has", "", *_table(["property", "measured", "wanted", "holds"], rows)])
+    return "\n".join(
+        ["## What a useful table has", "", *table_lines(["property", "measured", "wanted", "holds"], rows)]
+    )
 
 
 def _tasks(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
@@ -98,51 +103,55 @@ def _tasks(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
             name,
             str(int((arrays.outcome[i] != "").sum())),
             _lengths(arrays.max_fidelity[i]),
-            _number(_best(arrays.scores[i])),
-            _number(_median(arrays.final[i])),
-            _number(costs[i], 3),
-            _number(default[i], 0),
+            number(_best(arrays.scores[i])),
+            number(_median(arrays.final[i])),
+            number(costs[i], 3),
+            number(default[i], 0),
         ]
         for i, name in enumerate(arrays.tasks)
     ]
     columns = ["task", "configurations", "slices", "best score", "median final", "cost (s)", "default beats (%)"]
     known = [cost for cost in costs if np.isfinite(cost)]
-    total = _number(float(np.nansum(arrays.costs_s)) / 3600.0, 3) if known else "unknown"
+    total = number(float(np.nansum(arrays.costs_s)) / 3600.0, 3) if known else "unknown"
     note = f"Cost is the median of a full training. All slices took {total} hours."
-    return "\n".join(["## Tasks", "", *_table(columns, rows), "", note])
+    return "\n".join(["## Tasks", "", *table_lines(columns, rows), "", note])
 
 
 def _agreement(arrays: CurveArrays) -> str:
-    rows = [
-        ["final scores of two tasks", *_quartiles(between_tasks(arrays))],
-        ["score after the first slice and final score", *_quartiles(with_final(arrays, 0.0))],
-    ]
+    rows = [["final scores of two tasks", *quartiles(between_tasks(arrays))]]
+    if arrays.max_fidelity.max(initial=0) > 1:
+        rows += [["score after the first slice and final score", *quartiles(with_final(arrays, 0.0))]]
     shares = [share for share in SHARES if (share * arrays.max_fidelity > 1).any()]
     named = [(f"score after {share:.0%} of a full training and final score", share) for share in shares]
-    rows += [[name, *_quartiles(with_final(arrays, share))] for name, share in named]
+    rows += [[name, *quartiles(with_final(arrays, share))] for name, share in named]
     columns = ["rank correlation", "lower quartile", "median", "upper quartile", "of"]
-    return "\n".join(["## Agreement", "", *_table(columns, rows), *_too_few(arrays)])
+    return "\n".join(["## Agreement", "", *table_lines(columns, rows), *_too_few(arrays)])
 
 
 def _too_few(arrays: CurveArrays) -> list[str]:
+    notes = []
+    if arrays.max_fidelity.max(initial=0) <= 1:
+        notes.append("There is one score per training, so nothing can be said of earlier ones.")
     if len(arrays.tasks) < 2:
-        return ["", "There is one task only, so nothing can be said of transfer."]
+        notes.append("There is one task only, so nothing can be said of transfer.")
     constant = [t for t, f in zip(arrays.tasks, arrays.final, strict=True) if _is_constant(f)]
-    return ["", f"All final scores are equal on {', '.join(constant)}: nothing is learned there."] if constant else []
+    if constant:
+        notes.append(f"All final scores are equal on {', '.join(constant)}: nothing is learned there.")
+    return [line for note in notes for line in ("", note)]
 
 
 def _one_for_all(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     known = default[np.isfinite(default)]
     rows = [
-        ["per cent of other configurations that the default beats", *_quartiles(known, 0)],
-        ["normalised regret of the best configuration of the other tasks", *_quartiles(regret_of_one_for_all(arrays))],
+        ["per cent of other configurations that the default beats", *quartiles(known, 0)],
+        ["normalised regret of the best configuration of the other tasks", *quartiles(regret_of_one_for_all(arrays))],
     ]
     columns = ["one configuration for all tasks", "lower quartile", "median", "upper quartile", "tasks"]
     inside = round((1.0 - share_outside_top(known)) * len(known)) if len(known) else 0
     note = f"The default is in the top 10 % on {inside} of {len(known)} tasks."
     if not len(known):
         note = "The default configuration was never trained to the end."
-    return "\n".join(["## Default and best average configuration", "", *_table(columns, rows), "", note])
+    return "\n".join(["## Default and best average configuration", "", *table_lines(columns, rows), "", note])
 
 
 def _seeds(table: MetaDataset) -> str:
@@ -151,12 +160,12 @@ def _seeds(table: MetaDataset) -> str:
     if not found:
         return "\n".join([*head, "Too few configurations were trained to the end with several seeds to measure it."])
     rows = [
-        [n.task, str(n.n_configurations), str(n.n_trials), *map(_number, (n.configuration_std, n.seed_std, n.ratio))]
+        [n.task, str(n.n_configurations), str(n.n_trials), *map(number, (n.configuration_std, n.seed_std, n.ratio))]
         for n in found
     ]
     columns = ["task", "configurations", "trials", "std of configurations", "std of seeds", "ratio"]
     note = "Standard deviations of the final score; that of configurations has the seeds' part taken out of it."
-    return "\n".join([*head, *_table(columns, rows), "", note])
+    return "\n".join([*head, *table_lines(columns, rows), "", note])
 
 
 def _failures(table: MetaDataset) -> str:
@@ -167,9 +176,9 @@ def _failures(table: MetaDataset) -> str:
         head += [f"Only failures are seen on the {len(blind)} tasks without a zero-shot likelihood.", ""]
     if not found:
         return "\n".join([*head, f"None of {ended} that ended."])
-    rows = [[kind, str(count), _share(count / ended)] for kind, count in found.items()]
+    rows = [[kind, str(count), per_cent(count / ended)] for kind, count in found.items()]
     note = f"Shares are of the {ended} trials that failed or were trained to the end."
-    return "\n".join([*head, *_table(["kind", "trials", "share"], rows), "", note])
+    return "\n".join([*head, *table_lines(["kind", "trials", "share"], rows), "", note])
 
 
 def _importance(table: MetaDataset, arrays: CurveArrays) -> str:
@@ -177,12 +186,12 @@ def _importance(table: MetaDataset, arrays: CurveArrays) -> str:
     head = ["## Importance of hyperparameters", ""]
     if not found:
         return "\n".join([*head, "There are too few full trainings to measure it."])
-    rows = [[name, _number(value)] for name, value in found.items()]
+    rows = [[name, number(value)] for name, value in found.items()]
     note = (
         f"A random forest on hyperparameters alone explains {explained:.0%} of the variance of ranks within a task, on "
         "configurations it did not learn from; shuffling a hyperparameter loses that much of it."
     )
-    return "\n".join([*head, *_table(["hyperparameter", "importance"], rows), "", note])
+    return "\n".join([*head, *table_lines(["hyperparameter", "importance"], rows), "", note])
 
 
 def _default(table: MetaDataset, arrays: CurveArrays) -> Float[np.ndarray, " N"]:
@@ -215,27 +224,3 @@ def _best(scores: Float[np.ndarray, "C F"]) -> float:
 def _median(values: Float[np.ndarray, " N"]) -> float:
     known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else float("nan")
-
-
-def _quartiles(values: Float[np.ndarray, " P"], digits: int = 2) -> list[str]:
-    quartiles = np.quantile(values, [0.25, 0.5, 0.75]) if len(values) else np.full(3, np.nan)
-    return [*(_number(float(q), digits) for q in quartiles), str(len(values))]
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "unknown"
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}" if np.isfinite(value) else "unknown"
-
-
-def _counts(values: Iterable[str]) -> str:
-    listed = list(values)
-    ordered = sorted(set(listed), key=lambda value: (-listed.count(value), value))
-    return ", ".join(f"{value} {listed.count(value)}" for value in ordered)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = "|".join(["---", *["---:"] * (len(columns) - 1)])
-    return [f"| {' | '.join(columns)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]

@@ -126,6 +126,36 @@ def test_the_cost_of_each_group_of_meta_features_is_shown(table):
     assert expected + "landmarks 2.000)" in describe(replace(table, tasks=tasks), importance=False)
 
 
+def test_trainings_of_one_slice_have_no_earlier_score(table):
+    arrays = make_arrays(np.random.default_rng(0).random((2, 12, 3)))
+    arrays = replace(arrays, max_fidelity=np.where(np.arange(12) < 6, 1, 3) * np.ones((2, 1), dtype=np.int64))
+    expected = [spearmanr(s[6:, 0], s[6:, 2])[0] for s in arrays.scores]  # the others' first score is their last
+    np.testing.assert_allclose(with_final(arrays, 0.0), expected)
+    first = table.trials[table.trials["fidelity"] == 1].assign(max_fidelity=1)
+    text = describe(replace(table, trials=first), importance=False)
+    assert "There is one score per training" in text
+    assert "score after" not in text
+    assert "| rank correlation of first and final score, median of tasks | unknown | 0.3 to 0.9 | unknown |" in text
+
+
+def test_best_values_on_the_border_are_said(table):
+    by_lr = replace(table, trials=table.trials.assign(score=table.trials["lr"], max_fidelity=4))
+    text = describe(by_lr, importance=False)
+    assert "| lr | 0 | 4 | 4 |" in text
+    assert "`lr`: on 4 of 4 tasks the best configuration has the largest value that was tried" in text
+    assert "`warmup`:" not in text
+
+
+def test_the_noise_of_scores_is_said_where_it_is_known(table):
+    assert "No task tells how many records" in describe(table, importance=False)
+    told = replace(table, tasks=table.tasks.assign(**{"fact/validation_records": [50, 60, 70, 80]}))
+    final = curve_arrays(table).final[0]
+    error = np.sqrt(final.max() * (1 - final.max()) / 50)
+    n_alike = int((final > final.max() - error).sum()) - 1
+    regret = error / (final.max() - np.median(final))
+    assert f"| t0 | 50 | {error:.4f} | {regret:.3f} | {n_alike} |" in describe(told, importance=False)
+
+
 def test_tasks_can_be_left_out(table):
     text = describe(table, ["t1"], importance=False)
     assert "| t1 |" not in text
