@@ -52,6 +52,8 @@ def read_table(path: Path, scores: Collection[str] | None, index: bool = False) 
         )
     is_parquet = path.suffix == ".parquet"
     cells = pd.read_parquet(path) if is_parquet else _read_csv(path, scores, index)
+    if is_parquet:
+        cells = cells.reset_index(drop=cells.index.names == [None])
     names = [name for name in cells.columns if scores is None or name in scores]
     empty = pd.DataFrame({name: _nulls(path, name) if is_parquet else cells[name].isna() for name in names})
     cells = cells.assign(**{name: _numbers(cells[name], path) for name in names})

@@ -34,3 +34,19 @@ def test_what_is_wrong_is_said_without_a_traceback(tmp_path, capsys):
     words = ["--table", str(tmp_path / "no.csv"), "--output", str(tmp_path), "--origin", "o", "--licence", "l"]
     assert main(["import", *words]) == 1
     assert "lightning-quicktune import: There is no table" in capsys.readouterr().err
+
+
+def test_what_was_understood_of_the_rows_is_printed(tmp_path, capsys):
+    rows = [
+        {"task": "t", "config_id": c, "lr": 0.1 * (1 + c), "fidelity": f, "score": "" if f == 1 else 0.1 * f}
+        for c in range(3)
+        for f in range(1, 4 + c)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    words = ["--table", str(tmp_path / "table.csv"), "--output", str(tmp_path / "out"), "--origin", "o"]
+    assert main(["import", *words, "--licence", "l", "--hyperparameters", "[lr]"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("there is no column 'cost_s', so costs are unknown")
+    assert out[1].startswith("left out 3 rows without a score")
+    assert out[2].startswith("the learning curves have 3 lengths, from 2 to 4 slices, and on 1 tasks they differ")
+    assert out[3].startswith("3 trials of 1 tasks are in")

@@ -224,3 +224,35 @@ def test_a_key_or_file_that_is_not_there_is_named(run, facts):
         run(long_table(), tasks=TaskFacts(facts, folds="part"))
     with pytest.raises(FileNotFoundError, match=r"no file .*nowhere.json.*`tasks.path`"):
         run(long_table(), tasks=TaskFacts("nowhere.json"))
+
+
+def test_the_number_of_validation_records_is_a_fact(run, tmp_path):
+    known = {
+        "about": {"t0": {"rows": 10, "validation_records": 40}},
+        "records": {"t1": 30},
+        "parts": {"a": ["t0", "t1"]},
+    }
+    (tmp_path / "records.json").write_text(json.dumps(known))
+    tasks = TaskFacts(str(tmp_path / "records.json"), "about", validation_records="records")
+    imported = run(long_table(3), tasks=tasks)
+    assert imported.table.task_info("t0").meta_features == {"rows": 10.0}
+    assert [imported.table.task_info(t).facts for t in ("t0", "t1")] == [
+        {"validation_records": 40},
+        {"validation_records": 30},
+    ]
+    assert imported.notes == ("nothing is known of 1 of 3 tasks, such as t2, beside their trials",)
+
+
+def test_tasks_may_be_numbers_in_the_table_and_in_what_is_known_of_them(run, tmp_path):
+    (tmp_path / "facts.json").write_text(json.dumps({"parts": {"a": [3, "4"]}}))
+    frame = long_table().assign(data=lambda f: f["data"].map({"t0": 3, "t1": 4}))
+    table = run(frame, tasks=TaskFacts(str(tmp_path / "facts.json"), folds="parts")).table
+    assert [table.task_info(name).facts for name in ("3", "4")] == [{"fold": "a"}] * 2
+
+
+def test_a_table_may_be_indexed_and_names_may_have_dots(run):
+    frame = long_table().rename(columns={"accuracy": "eval.acc"}).set_index(["data", "number"])
+    columns = ColumnNames("data", "number", "epoch", "eval.acc", "seconds", "test_accuracy")
+    assert run(frame, columns=columns).table.meta["n_trials"] == 12
+    odd = long_table().set_index(np.zeros(48, dtype=np.int64))
+    assert run(odd).table.meta["n_slices"] == 48

@@ -1,10 +1,12 @@
 """Tables with a row per run, as Quick-Tune-Tool reads them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from lightning_quicktune.metadataset.import_settings import ImportSettings
+from lightning_quicktune.metadataset.import_settings import ColumnNames, ImportSettings
 from lightning_quicktune.metadataset.import_table import import_table
 
 CONFIG = pd.DataFrame({"model": ["a", "b", "a", "b"], "lr": [0.1, 0.2, 0.1, 0.3]}, index=[1, 2, 3, 4])
@@ -68,3 +70,28 @@ def test_tables_of_other_runs_are_refused(run):
 def test_a_missing_table_is_named(run):
     with pytest.raises(FileNotFoundError, match=r"There is no table .*curve.csv"):
         run(config=CONFIG)
+
+
+def test_runs_may_say_how_they_ended(tmp_path):
+    config = CONFIG.assign(state=["completed", "stopped", "completed", "failed"])
+    for name, frame in (("config", config), ("curve", CURVE)):
+        frame.to_csv(tmp_path / f"{name}.csv")
+    settings = ImportSettings(str(tmp_path), str(tmp_path / "out"), "o", "l", ColumnNames(status="state"))
+    table = import_table(settings).table
+    assert table.space.names == ("model", "lr")
+    assert sorted((r.scores[0], r.outcome) for r in table.curves()) == [
+        (0.1, "full"),
+        (0.2, "partial"),
+        (0.4, "full"),
+        (0.5, "failed"),
+    ]
+
+
+def test_a_score_that_says_nan_is_told_from_padding(tmp_path):
+    for name, frame in (("config", CONFIG), ("curve", CURVE.astype(object).replace({0.7: "nan"}))):
+        frame.to_csv(tmp_path / f"{name}.csv")
+    settings = ImportSettings(str(tmp_path), str(tmp_path / "out"), "o", "l")
+    with pytest.raises(ValueError, match=r"1 of 11 rows, .*`nan: diverged`"):
+        import_table(settings)
+    table = import_table(replace(settings, nan="diverged")).table
+    assert sorted((r.scores, r.outcome) for r in table.curves())[-1] == ((0.5,), "failed")
