@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from lightning_quicktune.metadataset.import_scores import check_numbers, unit_scores
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.import_slices import hole, places_in
+from lightning_quicktune.metadataset.reading import numbers
 from lightning_quicktune.metadataset.source import Source
 from lightning_quicktune.metadataset.table import TEST
 
@@ -34,7 +36,7 @@ def ordered_rows(source: Source, settings: ImportSettings) -> pd.DataFrame:
         ValueError: If a key is empty, a score lies outside its scale or is no number, a cost is negative, or a curve
             has a fidelity twice or skips one.
     """
-    names, rows = source.columns, source.rows
+    names, rows, path = source.columns, source.rows, Path(settings.table)
     scores = rows[names.score].to_numpy(dtype=np.float64)
     taken = ~source.empty
     if settings.nan == "refused":
@@ -48,11 +50,11 @@ def ordered_rows(source: Source, settings: ImportSettings) -> pd.DataFrame:
             "fidelity": _codes(_comparable(rows[names.fidelity]), taken, "columns.fidelity"),
             "score": unit_scores(scores, names.score, settings),
             "taken": taken,
-            "cost_s": math.nan if names.cost is None else _costs(rows[names.cost]),
+            "cost_s": math.nan if names.cost is None else _costs(numbers(rows[names.cost], path)),
         }
     )
     if names.test_score is not None:
-        test = rows[names.test_score].to_numpy(dtype=np.float64, na_value=np.nan)
+        test = numbers(rows[names.test_score], path).to_numpy()
         frame[TEST + "score"] = unit_scores(test, names.test_score, settings)
     frame = frame[(frame[KEYS[:2]] >= 0).all(axis=1).to_numpy()]  # a logger's rows may lack them
     order = np.lexsort([frame[name].to_numpy() for name in ("taken", "fidelity", *reversed(KEYS))])
@@ -101,14 +103,13 @@ def _seeds(column: pd.Series[Any], taken: np.ndarray) -> Int[np.ndarray, " R"]:
     return column.to_numpy(dtype=np.float64, na_value=-1.0).astype(np.int64)
 
 
-def _costs(column: pd.Series[Any]) -> pd.Series[Any]:
-    costs = pd.to_numeric(column).astype("float64")
+def _costs(costs: pd.Series[Any]) -> Float[np.ndarray, " R"]:
     if (costs < 0.0).any():
         raise ValueError(
-            f"The column {column.name!r} has a cost of {costs.min():g} s, but a slice can't take less than no time. "
+            f"The column {costs.name!r} has a cost of {costs.min():g} s, but a slice can't take less than no time. "
             "Turn the costs into seconds per slice before importing, or set `columns.cost: null`."
         )
-    return costs.reset_index(drop=True)
+    return costs.to_numpy()
 
 
 def _check_curves(frame: pd.DataFrame, source: Source) -> None:
@@ -124,8 +125,8 @@ def _check_curves(frame: pd.DataFrame, source: Source) -> None:
     column = source.rows[source.columns.fidelity]
     example = np.zeros(int(fidelity.max()) + 2, dtype=np.int64)  # a row of each fidelity; the last has none
     example[fidelity] = frame["row"]
-    numbers = _comparable(column).to_numpy(dtype=np.float64, na_value=np.nan)[example]
-    found = hole(frame["task"].to_numpy(), trial, fidelity, taken, numbers)
+    values = _comparable(column).to_numpy(dtype=np.float64, na_value=np.nan)[example]
+    found = hole(frame["task"].to_numpy(), trial, fidelity, taken, values)
     if found is not None:
         row = source.rows.iloc[int(frame["row"].iloc[np.flatnonzero(trial == found[0])[0]])]
         raise ValueError(

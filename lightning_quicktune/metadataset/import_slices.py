@@ -75,7 +75,7 @@ def hole(
     """A learning curve that lacks a row which nearly all others of its task that pass its fidelity have.
 
     Only evenly spaced fidelities have holes: others, such as sizes of a training set, are no units of training. A
-    curve that is evenly spaced itself was scored less often, and has no hole.
+    curve that is evenly spaced itself, or has not even half of the fidelities, was scored at its own ones.
 
     Args:
         task: Task of each row.
@@ -101,15 +101,15 @@ def hole(
     inside = (point >= first[trial]) & (point <= last[trial]) & shared[point]
     n_own = np.bincount(trial[inside], minlength=len(first))
     for i in np.flatnonzero(n_before[last + 1] - n_before[first] > n_own):
-        mine = point[trial == i]
-        passed = np.flatnonzero(shared[first[i] : last[i] + 1]) + first[i]
-        if _is_even(numbers[points[point[(trial == i) & taken]] % len(numbers)]):
+        rows = slice(*np.searchsorted(trial, [i, i + 1]))
+        mine, passed = point[rows], np.flatnonzero(shared[first[i] : last[i] + 1]) + first[i]
+        steps, skipped = np.diff(numbers[points[passed] % len(numbers)]), ~np.isin(passed, mine)
+        if 2 * skipped.sum() >= len(skipped) or _is_even(numbers[points[mine[taken[rows]]] % len(numbers)]):
             continue
-        steps = np.diff(numbers[points[passed] % len(numbers)])
-        for k in np.flatnonzero(~np.isin(passed, mine)):
-            if math.isclose(steps[k - 1], steps[k], rel_tol=1e-3):
-                following = mine[mine > passed[k]][0]
-                return int(i), int(points[passed[k]] % len(numbers)), int(points[following] % len(numbers))
+        for k in np.flatnonzero(skipped[1:-1]):
+            if math.isclose(steps[k], steps[k + 1], rel_tol=1e-3):
+                following = mine[mine > passed[k + 1]][0]
+                return int(i), int(points[passed[k + 1]] % len(numbers)), int(points[following] % len(numbers))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,7 +89,7 @@ def _domain(known: list[Value]) -> dict[str, Any]:
         choices = sorted(set(known), key=str)
         if choices == [False, True]:
             return {"type": "bool", "default": False}
-        return {"type": "categorical", "choices": choices, "default": max(choices, key=known.count)}
+        return {"type": "categorical", "choices": choices, "default": max(choices, key=Counter(known).__getitem__)}
     numbers = [float(v) for v in known]
     lower, upper = min(numbers), max(numbers)
     whole = all(isinstance(v, int) for v in known)

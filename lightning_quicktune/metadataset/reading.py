@@ -56,7 +56,7 @@ def read_table(path: Path, scores: Collection[str] | None, index: bool = False) 
         cells = cells.reset_index(drop=cells.index.names == [None])
     names = [name for name in cells.columns if scores is None or name in scores]
     empty = pd.DataFrame({name: _nulls(path, name) if is_parquet else cells[name].isna() for name in names})
-    cells = cells.assign(**{name: _numbers(cells[name], path) for name in names})
+    cells = cells.assign(**{name: numbers(cells[name], path) for name in names})
     says_nan = any((np.isnan(cells[name].to_numpy()) & ~empty[name].to_numpy()).any() for name in names)
     return Table(cells, empty, is_parquet and not says_nan)
 
@@ -73,13 +73,24 @@ def _nulls(path: Path, name: str) -> Bool[np.ndarray, " R"]:
     return nulls
 
 
-def _numbers(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
-    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-    wrong = column[numbers.isna() & column.notna() & ~column.isin(NOT_A_NUMBER)]
+def numbers(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
+    """A column of scores or costs as float64, not a number where it is empty or says so.
+
+    Args:
+        column: The column.
+        path: Where it was read.
+
+    Raises:
+        ValueError: If a cell holds anything else.
+    """
+    if pd.api.types.is_float_dtype(column):
+        return column.astype("float64")
+    found = pd.to_numeric(column, errors="coerce").astype("float64")
+    wrong = column[found.isna() & column.notna() & ~column.isin(NOT_A_NUMBER)]
     if len(wrong):
         raise ValueError(
             f"{path} has {len(wrong)} cells in the column {column.name!r} that are no numbers; the first is "
-            f"{wrong.iloc[0]!r}. A score is a number, or empty where none was taken. Correct these cells, or name "
-            "another column in `columns`."
+            f"{wrong.iloc[0]!r}. A score or cost is a number, or empty where there is none. Correct these cells, or "
+            "name another column in `columns`."
         )
-    return numbers
+    return found

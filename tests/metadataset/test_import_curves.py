@@ -188,7 +188,9 @@ def test_nan_that_pandas_wrote_as_null_ends_a_diverged_curve(run):
     assert (rows["t", 1].scores, rows["t", 1].outcome) == ((0.1,), "failed")
 
 
-def test_text_among_the_scores_is_shown(run):
+def test_text_among_the_scores_and_costs_is_shown(run):
+    with pytest.raises(ValueError, match=r"1 cells in the column 'cost_s' that are no numbers; the first is '3.5 s'"):
+        run(table_of(RAGGED).assign(cost_s=["3.5 s"] + [2] * 8))
     with pytest.raises(
         ValueError, match=r"1 cells in the column 'score' that are no numbers; the first is 'tensor\(0.5\)'"
     ):
@@ -206,6 +208,7 @@ def test_a_hole_is_refused_and_a_curve_that_was_scored_less_often_is_not(run):
         ValueError, match=r"Configuration 6 of task 't' skips fidelity 4 and goes on with 5, .*Complete"
     ):
         run(many([1, 2, 3, 5, 6]))
+    assert rows_of(run(many([1.5, 3, 5, 5.5])))["t", 6].fidelity == 4
     lengths = {i: r.fidelity for (_, i), r in rows_of(run(many([2, 4, 6], [1, 3, 5, 6], [1, 2.5, 4]))).items()}
     assert [lengths[i] for i in (6, 7, 8)] == [3, 4, 3]
 
