@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,13 +52,11 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
     slices, rest_s = _slices(frame, n, settings.drop_first)
     length = np.bincount(slices["trial"], minlength=n)
     lost_at = _lost_at(slices, length)
-    said = (
-        None
-        if source.columns.status is None
-        else source.rows[source.columns.status].iloc[heads["row"].to_numpy()].tolist()
-    )
+    said = _said(source, heads["row"].to_numpy())
     trials = endings(said, task, length, lost_at < length, settings)
-    known = (length > 0) | (trials["status"] != "completed").to_numpy(dtype=bool)
+    known = length > 0
+    if said is not None:
+        known |= (trials["status"] != "completed").to_numpy(dtype=bool)
     if not known.any():
         dropped = f" once the first {settings.drop_first} slices are dropped" if settings.drop_first else ""
         raise ValueError(
@@ -78,6 +77,12 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
     trials = trials.assign(row=_first_taken(frame, n), seed=heads["seed"].to_numpy())
     slices = slices.assign(fidelity=slices["place"] + 1, trial=(np.cumsum(known) - 1)[slices["trial"]])
     return _numbered(source, slices, trials[known].reset_index(drop=True), notes)
+
+
+def _said(source: Source, rows: Int[np.ndarray, " T"]) -> list[Any] | None:
+    """What the status column says in some rows; none if there is no such column."""
+    status = source.columns.status
+    return None if status is None else source.rows[status].iloc[rows].tolist()
 
 
 def _slices(frame: pd.DataFrame, n_trials: int, drop_first: int) -> tuple[pd.DataFrame, Float[np.ndarray, " T"]]:

@@ -13,9 +13,8 @@ import pyarrow.parquet as parquet
 from jaxtyping import Bool
 
 NOT_A_NUMBER = frozenset({"nan", "NaN", "-nan", "-NaN"})
-EMPTY = frozenset(
-    {"", "NA", "N/A", "n/a", "#NA", "#N/A", "<NA>", "null", "NULL", "None"}
-)  # what writers put where there is nothing
+NONE = "None"
+EMPTY = frozenset({"", "NA", "N/A", "n/a", "#NA", "#N/A", "<NA>", "null", "NULL", NONE})  # where there is nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +62,18 @@ def read_table(path: Path, scores: Collection[str] | None, index: bool = False) 
 
 def _read_csv(path: Path, scores: Collection[str] | None, index: bool) -> pd.DataFrame:
     names = pd.read_csv(path, nrows=0).columns
-    missing = {n: sorted(EMPTY if scores is None or n in scores else EMPTY | NOT_A_NUMBER) for n in names}
-    return pd.read_csv(path, index_col=0 if index else None, keep_default_na=False, na_values=missing, low_memory=False)
+    others = (EMPTY | NOT_A_NUMBER) - {NONE}
+    missing = {n: sorted(EMPTY if scores is None or n in scores else others) for n in names}
+    cells = pd.read_csv(
+        path, index_col=0 if index else None, keep_default_na=False, na_values=missing, low_memory=False
+    )
+    return cells.assign(**{n: _without_none(cells[n]) for n in cells.columns if cells[n].isin([NONE]).any()})
+
+
+def _without_none(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The numbers of a column, empty where it says ``None``; among texts that is a choice like the others."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if (numbers.notna() | column.isna() | (column == NONE)).all() else column
 
 
 def _nulls(path: Path, name: str) -> Bool[np.ndarray, " R"]:

@@ -98,9 +98,10 @@ def test_a_trial_that_failed_before_any_score_is_kept_where_a_status_says_so(run
     frame = table_of({("t", 0): {1: 0.1}, ("t", 1): {1: 0.2}, ("t", 2): {1: ""}})
     rows = rows_of(run(frame.assign(state=["completed", "completed", "failed"]), columns=ColumnNames(status="state")))
     assert (rows["t", 2].fidelity, rows["t", 2].outcome, rows["t", 2].unfinished_s) == (0, "failed", 2.0)
-    imported = run(frame)
-    assert set(rows_of(imported)) == {("t", 0), ("t", 1)}
-    assert "left out 1 learning curves that have no score" in imported.notes[0]
+    for ends in (None, "stopped"):
+        imported = run(frame, ends=ends)
+        assert set(rows_of(imported)) == {("t", 0), ("t", 1)}
+        assert "left out 1 learning curves that have no score" in imported.notes[0]
 
 
 def test_foreign_words_for_a_status_are_listed(run):
@@ -344,3 +345,16 @@ def test_the_default_may_be_named(run):
         run(frame, default=7)
     with pytest.raises(ValueError, match=r"`default` is 7, but the search space space.yaml has a default"):
         run(frame, default=7, space="space.yaml")
+
+
+def test_none_is_a_choice_among_texts_and_nothing_among_numbers(run):
+    frame = table_of({("t", i): {1: 0.1, 2: 0.2} for i in range(4)})
+    number = frame["config_id"].to_numpy()
+    frame = frame.assign(schedule=np.array(["None", "cosine", "None", "linear"])[number])
+    frame["decay"] = np.array(["None", "0.5", "None", "0.9"])[number]
+    space = run(frame, hyperparameters=["lr", "schedule", "decay"]).table.space.to_dict()
+    assert space["schedule"]["domain"]["choices"] == ["None", "cosine", "linear"]
+    assert (space["decay"]["domain"]["bounds"], space["decay"]["when"]) == (
+        [0.5, 0.9],
+        {"schedule": ["cosine", "linear"]},
+    )
