@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
@@ -36,6 +36,7 @@ def report(
     space: SearchSpace,
     figure: str,
     verdict: Verdict | None = None,
+    interrupted: Collection[str] = (),
 ) -> str:
     """The whole report.
 
@@ -47,6 +48,7 @@ def report(
         space: The search space.
         figure: Path of the figure, relative to the report.
         verdict: Whether the task is like those that are known, where that was asked.
+        interrupted: Configurations whose trials were given up because of errors, by id.
     """
     incumbent = result.incumbent
     parts = [
@@ -72,7 +74,7 @@ def report(
         parts += [title, verdict.words, _forecast_table(verdict)]
     if incumbent is not None:
         parts += ["## The chosen configuration", _configuration_table(incumbent.configuration, space)]
-        parts += ["## What was trained, in order", _history_table(result.entries)]
+        parts += ["## What was trained, in order", _history_table(result.entries, interrupted)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -114,7 +116,7 @@ def _shown(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _history_table(entries: Sequence[JournalEntry]) -> str:
+def _history_table(entries: Sequence[JournalEntry], interrupted: Collection[str]) -> str:
     lines = [
         "| minutes | configuration | what | score | seconds |",
         "|---|---|---|---|---|",
@@ -125,7 +127,8 @@ def _history_table(entries: Sequence[JournalEntry]) -> str:
         before = reached.get(config_id, 0)
         reached[config_id] = curve.fidelity
         what = f"resumed at slice {before}, " if before else "started, "
-        what += "failed" if entry.observation.failed else f"trained to slice {curve.fidelity}"
+        ended = "interrupted by errors, twice" if config_id in interrupted else "failed"
+        what += ended if entry.observation.failed else f"trained to slice {curve.fidelity}"
         score = f"{curve.scores[-1]:.4f}" if curve.scores else "-"
         lines.append(
             f"| {entry.elapsed_s / 60:.1f} | {config_id} | {what} | {score} | {entry.observation.cost_s:.1f} |"
