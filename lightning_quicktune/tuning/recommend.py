@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,12 @@ from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_y
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.curves.model import CurveModel
-from lightning_quicktune.surrogate.scale import to_score
+from lightning_quicktune.surrogate.intervals import (
+    COVERAGE,
+    ScoreIntervals,
+    intervals_of_latent,
+    intervals_of_scores,
+)
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import set_up_task
@@ -26,7 +30,6 @@ from lightning_quicktune.tuning.recommend_settings import RecommendSettings
 from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
-COVERAGE = 0.9  # of the intervals
 TABLE = "recommendations"
 SHIPPED = SurrogateSources(cost="nano", curves="nano")
 
@@ -146,37 +149,36 @@ def rank(
         experience: The surrogates.
         reference_step_s: Seconds of the base model's reference step on this device.
     """
-    middle, low, high = predicted_curves(pool, task, experience)
+    means, expected = predicted_curves(pool, task, experience)
     predictor = experience.cost.predict if experience.cost is not None else _curves_of(experience).predict_cost
     cost_s = task.max_fidelity * predictor(task, pool, reference_step_s)
-    order = np.argsort(-middle[:, -1], kind="stable")
+    order = np.argsort(-means[:, -1], kind="stable")
     return tuple(
-        Recommendation(place, pool[i], _curve(middle[i], low[i], high[i]), float(cost_s[i]))
+        Recommendation(place, pool[i], _curve(expected, i), float(cost_s[i]))
         for place, i in enumerate(order.tolist(), start=1)
     )
 
 
 def predicted_curves(
     pool: Sequence[Configuration], task: TaskInfo, experience: Experience
-) -> tuple[Float[np.ndarray, "N F"], Float[np.ndarray, "N F"], Float[np.ndarray, "N F"]]:
-    """Middle, lower and upper end of what is expected after each slice; by the prior over curves where it is there.
+) -> tuple[Float[np.ndarray, "N F"], ScoreIntervals]:
+    """Predicted means, which may lie beyond all scores, and what is expected after each slice, arrays of that shape.
+
+    The prior over curves predicts where it is there; the means of the performance surrogate are latent.
 
     Args:
         pool: The candidates.
         task: Record of the task.
         experience: The surrogates.
     """
-    n, reach = task.max_fidelity, NormalDist().inv_cdf((1 + COVERAGE) / 2)
     if experience.curves is not None or experience.performance is None:
         mean, std = _curves_of(experience).predict(task, pool)
-        return mean, np.clip(mean - reach * std, 0.0, 1.0), np.clip(mean + reach * std, 0.0, 1.0)
+        return mean, intervals_of_scores(mean, std)
+    n = task.max_fidelity
     repeated = [c for c in pool for _ in range(n)]
-    mean, std = experience.performance.predict(task, repeated, [()] * len(repeated), list(range(1, n + 1)) * len(pool))
-    middle, low, high = (
-        to_score(latent, task.zero_shot_score).reshape(-1, n)
-        for latent in (mean, mean - reach * std, mean + reach * std)
-    )
-    return middle, low, high
+    flat = experience.performance.predict_widened(task, repeated, list(range(1, n + 1)) * len(pool))
+    mean, std = (each.reshape(-1, n) for each in flat)
+    return mean, intervals_of_latent(mean, std, task.zero_shot_score)
 
 
 def _curves_of(experience: Experience) -> CurveModel:
@@ -246,10 +248,8 @@ def _fit(plan: TrialPlan) -> FitConfig:
     return plan.resolved
 
 
-def _curve(
-    middle: Float[np.ndarray, " F"], low: Float[np.ndarray, " F"], high: Float[np.ndarray, " F"]
-) -> tuple[PredictedSlice, ...]:
-    slices = zip(middle.tolist(), low.tolist(), high.tolist(), strict=True)
+def _curve(expected: ScoreIntervals, place: int) -> tuple[PredictedSlice, ...]:
+    slices = zip(*(scores[place].tolist() for scores in expected), strict=True)
     return tuple(PredictedSlice(fidelity, *scores) for fidelity, scores in enumerate(slices, start=1))
 
 
