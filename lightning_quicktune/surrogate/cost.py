@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from lightning import LightningModule
+from lightning import Callback, LightningModule
 from torch import Tensor
 
 from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule
@@ -19,6 +19,7 @@ from lightning_quicktune.surrogate.fitting import (
     make_card,
     write_predictions,
 )
+from lightning_quicktune.surrogate.threads import OneThread
 
 
 class CostSurrogate(LightningModule):
@@ -119,6 +120,10 @@ class CostSurrogate(LightningModule):
         """Writes all rows to ``predictions.parquet`` in ``output``."""
         if self.trainer.is_global_zero:
             write_predictions(self.predictions, self.output)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """One thread: matrices are small."""
+        return [OneThread()]
 
     def configure_optimizers(self) -> Any:
         """Adam, along a cosine."""

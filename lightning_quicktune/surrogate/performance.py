@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from lightning import LightningModule
+from lightning import Callback, LightningModule
 from torch import Tensor
 
 from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule, draw_evenly
@@ -23,6 +23,7 @@ from lightning_quicktune.surrogate.fitting import (
 )
 from lightning_quicktune.surrogate.intervals import intervals_of_latent, width_factor
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
+from lightning_quicktune.surrogate.threads import OneThread
 
 
 class PerformanceSurrogate(LightningModule):
@@ -139,6 +140,10 @@ class PerformanceSurrogate(LightningModule):
         """Writes all rows to ``predictions.parquet`` in ``output``."""
         if self.trainer.is_global_zero:
             write_predictions(self.predictions, self.output)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """One thread: matrices are small."""
+        return [OneThread()]
 
     def configure_optimizers(self) -> Any:
         """Adam, along a cosine."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import SearchResult
+from lightning_quicktune.space.border import AtBorder, at_border
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.comparison import Compared
 from lightning_quicktune.types import Configuration, TaskInfo
 
@@ -73,9 +77,21 @@ def report(
         title = "## Unlike what is known" if verdict.is_unlike else "## Predicted and observed"
         parts += [title, verdict.words, _forecast_table(verdict)]
     if incumbent is not None:
+        tried = [e.suggestion.configuration for e in result.entries]
+        borders = at_border(space, incumbent.configuration, tried)
         parts += ["## The chosen configuration", _configuration_table(incumbent.configuration, space)]
+        parts += [border_list(borders)] if borders else []
         parts += ["## What was trained, in order", _history_table(result.entries, interrupted)]
     return "\n\n".join(parts) + "\n"
+
+
+def border_list(borders: Sequence[AtBorder]) -> str:
+    """What to say of hyperparameters at the border, as a Markdown list.
+
+    Args:
+        borders: From ``at_border``, at least one.
+    """
+    return "\n".join(f"- {border.words}" for border in borders)
 
 
 def _comparison_table(rows: Sequence[Compared]) -> str:
@@ -93,9 +109,11 @@ def _comparison_table(rows: Sequence[Compared]) -> str:
 
 
 def _forecast_table(verdict: Verdict) -> str:
-    lines = ["| configuration | slice | predicted | observed |", "|---|---|---|---|"]
+    lines = [f"| configuration | slice | predicted ({COVERAGE:.0%} interval) | observed |", "|---|---|---|---|"]
     for f in verdict.forecasts[:_FORECASTS]:
-        lines.append(f"| {f.configuration.id} | {f.fidelity} | {f.mean:.3f} ± {f.std:.3f} | {f.observed:.3f} |")
+        score, lower, upper = (float(end[0]) for end in intervals_of_scores(np.array([f.mean]), np.array([f.std])))
+        predicted = f"{score:.3f} ({lower:.3f} to {upper:.3f})"
+        lines.append(f"| {f.configuration.id} | {f.fidelity} | {predicted} | {f.observed:.3f} |")
     if len(verdict.forecasts) > _FORECASTS:
         lines += ["", f"The first {_FORECASTS} of {len(verdict.forecasts)} scores that were compared."]
     return "\n".join(lines)

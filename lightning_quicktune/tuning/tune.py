@@ -19,6 +19,7 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.identity import settings_digest
@@ -31,6 +32,7 @@ from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare
 from lightning_quicktune.tuning.experience import base_model_name, load_experience
 from lightning_quicktune.tuning.figure import draw_search
+from lightning_quicktune.tuning.one_thread_searcher import OneThreadSearcher
 from lightning_quicktune.tuning.report import headline, report
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.types import Budget, Configuration, Observation, Suggestion
@@ -107,7 +109,9 @@ class _Job:
         """Spends the budget; what describing the task took is part of it."""
         settings, task = self.settings, self.setup.info
         pool = candidate_pool(self.space, settings.pool_size - 1, settings.seed)
-        self.searcher = build_searcher(settings.searcher, self._context(pool))
+        context = self._context(pool)  # times the reference step, on as many threads as a trial has
+        with one_thread():
+            self.searcher = build_searcher(settings.searcher, context)
         identity = {
             "task": task.name,
             "base_model": task.base_model.weight_hash,
@@ -123,7 +127,8 @@ class _Job:
         }
         journal = Journal(self.output, identity)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
-        result = run_search(self.searcher, self.executor, self._budget(), journal, self._on_observation)
+        searcher = OneThreadSearcher(self.searcher)
+        result = run_search(searcher, self.executor, self._budget(), journal, self._on_observation)
         for folder in sorted((self.output / "trials").glob("*/")):
             stop_trial(folder, self.tracker.sync_trial)
         if result.incumbent is None and result.entries:

@@ -14,6 +14,8 @@ from lightning_quicktune.surrogate.deep_kernel import negative_log_density
 from lightning_quicktune.surrogate.fitting import rank_correlation
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 from lightning_quicktune.surrogate.scale import to_latent, to_score
+from lightning_quicktune.tuning.experience import Experience
+from lightning_quicktune.tuning.recommend import predicted_curves
 from lightning_quicktune.types import Configuration
 
 
@@ -174,6 +176,19 @@ def test_predict_writes_every_configuration_and_fidelity_of_the_held_out_tasks(s
     latent = rows["mean"] + 1.6448536269514722 * rows["std"]
     np.testing.assert_allclose(rows["upper"], to_score(latent.to_numpy(), task.zero_shot_score))
     assert set(rows["config_id"]) == {row.configuration.id for row in load(source).curves([held])}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_recommend_expects_what_predict_writes(source, fit, tmp_path):
+    module = PerformanceSurrogate(str(tmp_path), n_support=20)
+    trainer = fit(module, source, epochs=1, steps_per_epoch=2)
+    trainer.predict(PerformanceSurrogate(str(tmp_path)), datamodule=trainer.datamodule)
+    rows = pd.read_parquet(tmp_path / "predictions.parquet").sort_values(["config_id", "fidelity"])
+    (task,) = (curves.task for curves in trainer.datamodule.validation)
+    pool = sorted({row.configuration for row in load(source).curves([task.name])}, key=lambda c: c.id)
+    _, expected = predicted_curves(pool, task, Experience(performance=read_performance(tmp_path)))
+    for name in ("score", "lower", "upper"):
+        np.testing.assert_allclose(getattr(expected, name).ravel(), rows[name])
 
 
 def test_512_candidates_take_milliseconds(model, make_task, space):
