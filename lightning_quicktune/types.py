@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Value = bool | int | float | str
-TrialStatus = Literal["running", "paused", "completed", "stopped", "failed"]
+TrialStatus = Literal["running", "paused", "completed", "stopped", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +204,9 @@ class Trial:
         seed: Seed of adapter, data order and dropout.
         max_fidelity: Slices of a full training; sets the length of the learning-rate schedule.
         curve: Scores and costs so far.
-        status: ``running``, ``paused``, ``completed``, ``stopped`` (by the searcher) or ``failed``.
-        failure: Why it failed: ``diverged``, ``out_of_memory`` or ``error: ...``; none otherwise.
+        status: ``running``, ``paused``, ``completed``, ``stopped`` (by the searcher), ``failed`` (which says something
+            of the configuration) or ``interrupted`` (by an error that doesn't, so that it is tried again).
+        failure: Why it failed (``diverged`` or ``out_of_memory: ...``) or was interrupted (``error: ...``).
         overheads: Seconds outside the slices.
         device: Where it ran last.
         versions: Version of each package that can change a label.
@@ -235,6 +236,11 @@ class Trial:
         """What makes a trial unique in a collection: task, configuration and seed."""
         return f"{self.task}-{self.configuration.id}-{self.seed}"
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will never be trained further, so that it may be kept elsewhere and its checkpoints dropped."""
+        return self.status in ("completed", "failed")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``config_id`` is written for readers and ignored by ``from_dict``."""
         record = asdict(self)
@@ -251,6 +257,10 @@ class Trial:
         plain["curve"] = LearningCurve(tuple(SliceResult(**s) for s in record["curve"]))
         plain["overheads"] = Overheads(**record["overheads"])
         plain["device"] = DeviceInfo(**record["device"]) if record["device"] else None
+        if record["status"] == "failed" and (record["failure"] or "").startswith(
+            "error"
+        ):  # as earlier versions wrote it
+            plain["status"] = "interrupted"
         return cls(**plain)
 
 
@@ -269,7 +279,7 @@ class Observation:
     Args:
         configuration: What was trained.
         curve: The whole learning curve so far; shorter than asked for if the trial failed.
-        failed: Whether the trial ended by a failure and can't be resumed.
+        failed: Whether nothing more comes of the trial: its configuration failed, or errors keep interrupting it.
         cost_s: Seconds that this suggestion took, overheads included.
     """
 

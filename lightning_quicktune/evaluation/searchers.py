@@ -34,9 +34,10 @@ class WithoutCurves:
         configurations: Sequence[Configuration],
         curves: Sequence[Sequence[float]],
         fidelities: Sequence[int],
+        lengths: Sequence[int] | None = None,
     ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
         """See ``PerformancePredictor``; the curves are not looked at."""
-        return self._performance.predict(task, configurations, [()] * len(configurations), fidelities)
+        return self._performance.predict(task, configurations, [()] * len(configurations), fidelities, lengths)
 
 
 class EqualCost:

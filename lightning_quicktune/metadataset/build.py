@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lightning_quicktune.metadataset.outcome import outcome
 from lightning_quicktune.metadataset.table import (
     FACT,
     META,
@@ -30,7 +31,8 @@ def build(
     """Makes a meta-dataset of trial records.
 
     Of several records of one trial (same task, configuration and seed) the furthest is kept, of equally far ones the
-    last. Trials that are still running or paused count as far as they went.
+    last. Trials that are still running or paused count as far as they went; those that an error interrupted say nothing
+    of their configurations, and are only counted in ``meta``.
 
     Args:
         trials: Trial records.
@@ -45,7 +47,9 @@ def build(
     """
     infos = _by_name(tasks)
     check_names(space)
-    kept = furthest(trials)
+    records = list(trials)
+    kept = furthest(trial for trial in records if not _is_interrupted(trial))
+    n_interrupted = len({trial.key for trial in records} - {trial.key for trial in kept})
     for configuration in {trial.configuration for trial in kept}:
         space.check(configuration)
     for trial in kept:
@@ -53,7 +57,13 @@ def build(
     trial_table = typed([row for trial in kept for row in _trial_rows(trial, space)], (*TRIAL_COLUMNS, *space.names))
     tasks_table = task_table(infos.values())
     trial_table = trial_table.sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
-    meta = {"schema_version": SCHEMA_VERSION, "origin": origin, "licence": licence, **counts(trial_table, tasks_table)}
+    meta = {
+        "schema_version": SCHEMA_VERSION,
+        "origin": origin,
+        "licence": licence,
+        "n_interrupted": n_interrupted,
+        **counts(trial_table, tasks_table),
+    }
     return MetaDataset(trial_table, tasks_table, space, meta)
 
 
@@ -121,6 +131,10 @@ def furthest(trials: Iterable[Trial]) -> list[Trial]:
         if other is None or trial.curve.fidelity >= other.curve.fidelity:
             kept[trial.key] = trial
     return list(kept.values())
+
+
+def _is_interrupted(trial: Trial) -> bool:
+    return outcome(trial.status, trial.failure, trial.curve.fidelity, trial.max_fidelity) == "interrupted"
 
 
 def _trial_rows(trial: Trial, space: SearchSpace) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Batches of supervised points for the surrogates, split by task."""
 
+import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +11,15 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from lightning_quicktune.metadataset.examples import Examples, Layout, TaskCurves, task_curves
+from lightning_quicktune.metadataset.examples import Examples, TaskCurves, task_curves
 from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.metadataset.layout import Layout, is_known
 from lightning_quicktune.metadataset.splits import holdout
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.types import TaskInfo
 
+log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
 
 
@@ -25,7 +30,8 @@ class MetaDatasetModule(LightningDataModule):
         source: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
         validation_fraction: Share of the tasks to hold out; at least one is, and at least one is left.
         leave_out: Tasks of which nothing is used, such as those that the surrogates are to be tested on.
-        meta_features: Names of the meta-features to use; all of them if not given, none if empty.
+        meta_features: Names of the meta-features to use; all of them if not given, none if empty. For a task that lacks
+            one, its median over the training tasks stands in.
         query_size: Points of the one task that a training step predicts.
         support_size: Points of the other tasks that it predicts from.
         steps_per_epoch: Training steps between two validations.
@@ -72,9 +78,9 @@ class MetaDatasetModule(LightningDataModule):
         training, validation = holdout(table.task_names, self.validation_fraction, self.seed)
         self.training = task_curves(table, training)
         self.validation = task_curves(table, validation)
-        self.layout = _layout(table, self.meta_features)
+        self.layout = _layout(table, [curves.task for curves in self.training], self.meta_features)
         for curves in (*self.training, *self.validation):
-            self.layout.task_features(curves.task)  # complains of missing meta-features before anything trains
+            self.layout.task_features(curves.task)  # complains of a task without any before anything trains
         self.table = table
 
     @property
@@ -177,7 +183,7 @@ def tensors(prefix: str, examples: Examples) -> Batch:
     return {f"{prefix}_{name}": torch.from_numpy(array) for name, array in examples._asdict().items()}
 
 
-def _layout(table: MetaDataset, chosen: list[str] | None) -> Layout:
+def _layout(table: MetaDataset, training: Sequence[TaskInfo], chosen: list[str] | None) -> Layout:
     infos = [table.task_info(name) for name in table.task_names]
     known = sorted({name for info in infos for name in info.meta_features})
     unknown = sorted(set(chosen or ()) - set(known))
@@ -186,11 +192,23 @@ def _layout(table: MetaDataset, chosen: list[str] | None) -> Layout:
             f"`data.init_args.meta_features` names {', '.join(unknown)}, but the meta-dataset has "
             f"{', '.join(known) or 'no meta-features'}. Correct the names, or leave the key out to use all."
         )
+    wanted = known if chosen is None else sorted(set(chosen))
+    medians = {name: median for name in wanted if math.isfinite(median := _median(training, name))}
+    if len(medians) < len(wanted):
+        lacking = ", ".join(name for name in wanted if name not in medians)
+        log.warning("No training task has the meta-features %s, so nothing is learned from them.", lacking)
     return Layout(
         n_configuration=len(table.space.encoded_names),
-        meta_features=tuple(known if chosen is None else sorted(set(chosen))),
-        max_fidelity=max(info.max_fidelity for info in infos),
+        meta_features=tuple(medians),
+        max_fidelity=int(max(table.trials["max_fidelity"].max(), table.tasks["max_fidelity"].max())),
+        medians=medians,
     )
+
+
+def _median(tasks: Sequence[TaskInfo], name: str) -> float:
+    """Median of a meta-feature over the tasks that have it; not a number if none has."""
+    values = [task.meta_features[name] for task in tasks if is_known(task, name)]
+    return float(np.median(values)) if values else math.nan
 
 
 def _without(table: MetaDataset, names: Sequence[str]) -> MetaDataset:

@@ -17,9 +17,9 @@ def outcome(status: str, failure: str | None, fidelity: int, max_fidelity: int) 
     """What came of a trial.
 
     ``failed``: the configuration itself diverged or needed too much memory; such a trial is experience, and worth no
-    more than the worst of its task. ``interrupted``: any other error, which says nothing of the configuration; such a
-    trial is tried again and is no experience. ``full``: trained to the end of its own training, where its last score is
-    its final score. ``partial``: none of these, such as what a searcher stopped, whose end is missing for a reason.
+    more than the worst of its task. ``interrupted``: by any other error, which says nothing of the configuration; such
+    a trial is tried again and is no experience. ``full``: trained to the end of its own training, where its last score
+    is its final score. ``partial``: none of these, such as what a searcher stopped, whose end is missing for a reason.
 
     Args:
         status: Status of the trial.
@@ -27,6 +27,8 @@ def outcome(status: str, failure: str | None, fidelity: int, max_fidelity: int) 
         fidelity: Slices with a score.
         max_fidelity: Slices of this trial's own full training.
     """
+    if status == "interrupted":
+        return "interrupted"
     if status == "failed":
         return "failed" if tells(failure) else "interrupted"
     return "full" if fidelity >= max_fidelity > 0 else "partial"

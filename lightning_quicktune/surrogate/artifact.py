@@ -15,7 +15,7 @@ from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 
 WEIGHTS, CARD = "weights.safetensors", "surrogate.json"
-SCHEMA_VERSION = 1  # a change needs a migration of what was written before
+SCHEMA_VERSION = 2  # what was written before is refused: surrogates are trained again in minutes
 
 Model = PerformanceModel | CostModel | CurveModel
 
@@ -129,7 +129,7 @@ def read_surrogate(source: str | Path) -> Model:
     if record.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(
             f"{folder / CARD} has schema version {record.get('schema_version')!r}, but this package reads version "
-            f"{SCHEMA_VERSION}. Train the surrogate again, or install the package version that wrote it."
+            f"{SCHEMA_VERSION}: train the surrogate again with `lightning-quicktune fit`."
         )
     weights = (folder / WEIGHTS).read_bytes()
     if hashlib.sha256(weights).hexdigest() != record["weights_sha256"]:
@@ -149,7 +149,7 @@ def _build(card: SurrogateCard, weights: bytes) -> Model:
         cost.load_state_dict(tensors)
         return cost
     performance = PerformanceModel(card, len(tensors.get("support_latent", ())))
-    performance.load_state_dict({"temperature": performance.temperature, **tensors})  # earlier ones lack it
+    performance.load_state_dict(tensors)
     return performance
 
 

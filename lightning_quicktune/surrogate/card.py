@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from lightning_quicktune.metadataset.examples import Layout
+from lightning_quicktune.metadataset.layout import Layout
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import TaskInfo
 

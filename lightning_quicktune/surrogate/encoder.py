@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lightning_quicktune.metadataset.examples import Layout
+from lightning_quicktune.metadataset.layout import Layout
 from lightning_quicktune.surrogate.scale import Standardizer, cut_off
 
 
@@ -54,12 +54,12 @@ def last_and_best(curve: Float[Tensor, "N F"], seen: Float[Tensor, "N F"]) -> Fl
 
     Args:
         curve: Learning curves.
-        seen: 1 where a value was seen (from the first fidelity on, without gaps), else 0.
+        seen: 1 where a value was seen, else 0; a short training has none at its first shares.
     """
-    n_seen = seen.sum(dim=1, keepdim=True).long()
-    last = curve.gather(1, (n_seen - 1).clamp_min(0))
+    order = torch.arange(1, curve.shape[1] + 1).to(seen)
+    last = curve.gather(1, (order * seen).argmax(dim=1, keepdim=True))
     best = curve.masked_fill(seen == 0, -torch.inf).amax(dim=1, keepdim=True)
-    return torch.where(n_seen > 0, torch.cat([last, best], dim=1), 0.0)
+    return torch.where(seen.any(dim=1, keepdim=True), torch.cat([last, best], dim=1), 0.0)
 
 
 def mlp(n_inputs: int, hidden: int, n_outputs: int) -> nn.Sequential:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from lightning_quicktune.metadataset.datamodule import MetaDatasetModule
+from lightning_quicktune.metadataset.table import CurveRow
 from lightning_quicktune.surrogate.card import Kind, SurrogateCard
+from lightning_quicktune.types import Configuration
 
 PACKAGES = ("lightning-quicktune", "torch", "gpytorch", "ConfigSpace")
 PREDICTIONS = "predictions.parquet"
@@ -66,6 +69,18 @@ def make_card(data: MetaDatasetModule, kind: Kind, hidden: int, features: int) -
             "versions": {name: version(name) for name in PACKAGES},
         },
     )
+
+
+def own_lengths(rows: Sequence[CurveRow]) -> dict[Configuration, int]:
+    """Slices of each configuration's own full training, of several seeds the longest; in the order of the rows.
+
+    Args:
+        rows: Trials of one task.
+    """
+    lengths: dict[Configuration, int] = {}
+    for row in rows:
+        lengths[row.configuration] = max(lengths.get(row.configuration, 0), row.max_fidelity)
+    return lengths
 
 
 class BestWeights:

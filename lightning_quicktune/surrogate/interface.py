@@ -19,6 +19,7 @@ class PerformancePredictor(Protocol):
         configurations: Sequence[Configuration],
         curves: Sequence[Sequence[float]],
         fidelities: Sequence[int],
+        lengths: Sequence[int] | None = None,
     ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
         """Mean and standard deviation of the latent score at each target fidelity.
 
@@ -30,6 +31,7 @@ class PerformancePredictor(Protocol):
             configurations: What would be trained.
             curves: Raw scores of each configuration so far, from the first slice on; may be empty.
             fidelities: Fidelity to predict for each configuration, in slices, from 1.
+            lengths: Slices of each configuration's own full training; the task's ``max_fidelity`` if not given.
         """
         ...
 

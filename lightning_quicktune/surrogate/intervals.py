@@ -1,16 +1,52 @@
-"""How much wider or narrower predicted intervals must be to hold their share on a new task."""
+"""Predicted intervals: within [0, 1], and as wide as it takes to hold their share on a new task."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from lightning_quicktune.surrogate.scale import to_score
+
 Array = NDArray[np.float64]
+COVERAGE = 0.9  # of the intervals that people are shown
 LEVEL = 0.8  # of the central interval that is to hold
 LEVELS = np.linspace(LEVEL, 1.0, 21)
+_REACH = float(ndtri((1 + COVERAGE) / 2))  # standard deviations
+
+
+class ScoreIntervals(NamedTuple):
+    """Predicted scores and the ends of the intervals that hold them with probability ``COVERAGE``, all in [0, 1]."""
+
+    score: Array
+    lower: Array
+    upper: Array
+
+
+def intervals_of_latent(mean: Array, std: Array, zero_shot: float) -> ScoreIntervals:
+    """Intervals of normally distributed latent scores.
+
+    Args:
+        mean: Means.
+        std: Standard deviations, as wide as they are meant.
+        zero_shot: Zero-shot score of the task, see ``to_score``.
+    """
+    reach = _REACH * std
+    return ScoreIntervals(*(to_score(latent, zero_shot) for latent in (mean, mean - reach, mean + reach)))
+
+
+def intervals_of_scores(mean: Array, std: Array) -> ScoreIntervals:
+    """Intervals of normally distributed scores, cut off where there are no scores.
+
+    Args:
+        mean: Means.
+        std: Standard deviations, as wide as they are meant.
+    """
+    reach = _REACH * std
+    return ScoreIntervals(*(np.clip(score, 0.0, 1.0) for score in (mean, mean - reach, mean + reach)))
 
 
 def width_factor(errors: Sequence[Array]) -> float:

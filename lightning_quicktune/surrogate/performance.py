@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from lightning import LightningModule
+from lightning import Callback, LightningModule
 from torch import Tensor
 
 from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule, draw_evenly
@@ -17,12 +17,13 @@ from lightning_quicktune.surrogate.fitting import (
     check_loss,
     data_of,
     make_card,
+    own_lengths,
     rank_correlation,
     write_predictions,
 )
-from lightning_quicktune.surrogate.intervals import width_factor
+from lightning_quicktune.surrogate.intervals import intervals_of_latent, width_factor
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
-from lightning_quicktune.surrogate.scale import to_score
+from lightning_quicktune.surrogate.threads import OneThread
 
 
 class PerformanceSurrogate(LightningModule):
@@ -87,7 +88,10 @@ class PerformanceSurrogate(LightningModule):
         return check_loss(loss)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Logs how well a held-out task is predicted from the training tasks."""
+        """Logs how well a held-out task is predicted from the training tasks.
+
+        The loss is what the ``predictive`` objective minimises, whatever the objective: so the surrogate is used.
+        """
         targets = self.model.standardize(batch["query_latent"])
         loss = negative_log_density(targets, *self._posterior(batch, "query"))
         first, _ = self._posterior(batch, "first")
@@ -110,23 +114,21 @@ class PerformanceSurrogate(LightningModule):
             save_surrogate(self.model, self.output)
 
     def predict_step(self, batch: dict[str, str], batch_idx: int) -> pd.DataFrame:
-        """Predicts every configuration tried on a held-out task before its first slice, at each fidelity.
+        """Predicts every configuration tried on a held-out task before its first slice, at each fidelity of its own.
 
         Returns:
             Rows of task, config_id, fidelity, mean and std of the latent score (the std is as wide as held-out tasks
-            ask for), and the score at the mean.
+            ask for), the score at the mean, and lower and upper end of the interval that holds it.
         """
         table = data_of(self).table
         assert table is not None  # after `setup`
-        task = table.task_info(batch["task"])
-        configurations = list(dict.fromkeys(row.configuration for row in table.curves([task.name])))
-        fidelities = list(range(1, task.max_fidelity + 1)) * len(configurations)
-        repeated = [c for c in configurations for _ in range(task.max_fidelity)]
-        mean, std = self.model.predict(task, repeated, [()] * len(repeated), fidelities)
-        std = float(self.model.temperature) * std
-        ids = [c.id for c in configurations]
-        rows = {"task": task.name, "config_id": np.repeat(ids, task.max_fidelity), "fidelity": fidelities}
-        frame = pd.DataFrame({**rows, "mean": mean, "std": std, "score": to_score(mean, task.zero_shot_score)})
+        task, lengths = table.task_info(batch["task"]), own_lengths(table.curves([batch["task"]]))
+        asked = [(c, fidelity) for c, length in lengths.items() for fidelity in range(1, length + 1)]
+        configurations, fidelities = [c for c, _ in asked], [fidelity for _, fidelity in asked]
+        mean, std = self.model.predict_widened(task, configurations, fidelities, [lengths[c] for c in configurations])
+        rows = {"task": task.name, "config_id": [c.id for c in configurations], "fidelity": fidelities}
+        intervals = intervals_of_latent(mean, std, task.zero_shot_score)
+        frame = pd.DataFrame({**rows, "mean": mean, "std": std, **intervals._asdict()})
         self.predictions.append(frame)
         return frame
 
@@ -138,6 +140,10 @@ class PerformanceSurrogate(LightningModule):
         """Writes all rows to ``predictions.parquet`` in ``output``."""
         if self.trainer.is_global_zero:
             write_predictions(self.predictions, self.output)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """One thread: matrices are small."""
+        return [OneThread()]
 
     def configure_optimizers(self) -> Any:
         """Adam, along a cosine."""

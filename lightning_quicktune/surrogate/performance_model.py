@@ -25,7 +25,7 @@ class PerformanceModel(nn.Module):
     factorised at the first prediction, once.
 
     ``temperature`` is the factor on standard deviations with which intervals hold what they say on tasks that were held
-    out; 1 in surrogates that don't know it. Searchers decide by the plain ones.
+    out. Searchers decide by the plain ones.
 
     Args:
         card: What the surrogate was made for.
@@ -71,6 +71,7 @@ class PerformanceModel(nn.Module):
         configurations: Sequence[Configuration],
         curves: Sequence[Sequence[float]],
         fidelities: Sequence[int],
+        lengths: Sequence[int] | None = None,
     ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
         """See ``PerformancePredictor``.
 
@@ -79,17 +80,29 @@ class PerformanceModel(nn.Module):
             configurations: What would be trained.
             curves: Raw scores of each configuration so far.
             fidelities: Fidelity to predict for each configuration, later than its curve's end.
+            lengths: Slices of each configuration's own full training; the task's ``max_fidelity`` if not given.
 
         Raises:
             ValueError: If the task doesn't fit the surrogate, or a fidelity is not ahead of its curve.
         """
         self.card.check_task(task)
-        inputs = torch.from_numpy(self.inputs(task, configurations, curves, fidelities))
+        inputs = torch.from_numpy(self.inputs(task, configurations, curves, fidelities, lengths))
         if self._given is None:
             self._given = self.gp.condition(self.support_inputs, self.standardize(self.support_latent))
         mean, variance = self.gp.posterior(self._given, inputs)
         scale = self.encoder.latent_scale
         return scale.inverse(mean.unsqueeze(-1)).squeeze(-1).numpy(), (variance.sqrt() * scale.std).numpy()
+
+    def predict_widened(
+        self,
+        task: TaskInfo,
+        configurations: Sequence[Configuration],
+        fidelities: Sequence[int],
+        lengths: Sequence[int] | None = None,
+    ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
+        """What people are told before a trial starts: ``predict`` with standard deviations times ``temperature``."""
+        mean, std = self.predict(task, configurations, [()] * len(configurations), fidelities, lengths)
+        return mean, float(self.temperature) * std
 
     def inputs(
         self,
@@ -97,19 +110,22 @@ class PerformanceModel(nn.Module):
         configurations: Sequence[Configuration],
         curves: Sequence[Sequence[float]],
         fidelities: Sequence[int],
+        lengths: Sequence[int] | None = None,
     ) -> Float[np.ndarray, "N W"]:
         """Points as the network takes them; arguments and errors as of ``predict``."""
         seen = np.array([len(curve) for curve in curves], dtype=np.int64)
         targets = np.array(fidelities, dtype=np.int64)
-        wrong = np.flatnonzero((targets <= seen) | (targets > task.max_fidelity))
+        own = np.full(len(seen), task.max_fidelity) if lengths is None else np.array(lengths, dtype=np.int64)
+        wrong = np.flatnonzero((targets <= seen) | (targets > own))
         if wrong.size:
+            target, known, end = (int(values[wrong[0]]) for values in (targets, seen, own))
             raise ValueError(
-                f"Fidelity {targets[wrong[0]]} was asked for a curve of {seen[wrong[0]]} slices of task {task.name!r}, "
-                f"whose full training has {task.max_fidelity}, but only slices still to come can be predicted. "
-                f"Ask for {seen[wrong[0]] + 1} to {task.max_fidelity}, or leave finished trials out."
+                f"Fidelity {target} was asked for a curve of {known} slices of task {task.name!r}, whose full training "
+                f"has {end}, but only slices still to come can be predicted. Ask for {known + 1} to {end}, or leave "
+                "finished trials out."
             )
-        scores = np.zeros((len(curves), task.max_fidelity))
+        scores = np.zeros((len(curves), own.max(initial=1)))
         for i, curve in enumerate(curves):
             scores[i, : len(curve)] = curve
         latents = to_latent(scores, task.zero_shot_score)
-        return self.card.layout.inputs(task, self.card.space.encode(configurations), latents, seen, targets)
+        return self.card.layout.inputs(task, self.card.space.encode(configurations), latents, seen, targets, own)

@@ -23,6 +23,7 @@ _RUN_STATUS: Mapping[str, RunStatus] = {
     "completed": "FINISHED",
     "stopped": "FINISHED",
     "failed": "FAILED",
+    "interrupted": "FAILED",  # MLflow has no word for it; the tag does
 }
 
 

@@ -18,8 +18,8 @@ from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.collection_summary import summarize
 from lightning_quicktune.trials.exchange import Exchange, check_base_model
 from lightning_quicktune.trials.identity import differences, label_settings
-from lightning_quicktune.trials.known_trials import ENDED, is_done
-from lightning_quicktune.trials.plan import TrialPlan, listed_configurations, plans, task_folder, task_of
+from lightning_quicktune.trials.known_trials import is_done, is_settled, take_up
+from lightning_quicktune.trials.plan import TrialPlan, in_shard, listed_configurations, plans, task_folder, task_of
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.storage import read_json, read_trial, write_json
@@ -77,6 +77,9 @@ def collect(settings: CollectSettings) -> Collected:
             write_json(folder / COLLECTION, {"identity": identity, "space": space.to_dict()})
     with termination_as_interrupt():
         exchange.take_over(known, setups, planned)
+        taken_up = take_up(plan for plan in planned if in_shard(settings, plan))
+        if taken_up:
+            log.info("%d trials that an error had interrupted are taken up again.", taken_up)
         begun, start = {plan.key: _n_slices(plan) for plan in planned if not is_done(plan)}, time.perf_counter()
         try:
             run_workers(settings, planned)
@@ -93,12 +96,12 @@ def _n_slices(plan: TrialPlan) -> int:
 
 def _sum_up(settings: CollectSettings, planned: Sequence[TrialPlan], begun: Mapping[str, int], seconds: float) -> None:
     """Writes what this start of the command took, if it ran a trial."""
-    ended = [trial for plan in planned if (trial := read_trial(plan.folder)) is not None and trial.status in ENDED]
-    new = begun.keys() & {trial.key for trial in ended}
+    settled = [trial for plan in planned if is_settled(plan) and (trial := read_trial(plan.folder)) is not None]
+    new = begun.keys() & {trial.key for trial in settled}
     if new:
-        summary = summarize(ended, {key: begun[key] for key in new}, seconds, settings.workers)
+        summary = summarize(settled, {key: begun[key] for key in new}, seconds, settings.workers)
         write_json(Path(settings.output) / "summary.json", summary)
-        log.info("%d trials in %.0f s, %.0f per hour.", len(new), seconds, summary["trials_per_hour"])
+        log.info("%d trials in %.0f s, %.0f per hour.", summary["new_trials"], seconds, summary["trials_per_hour"])
 
 
 def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, setups: list[TaskSetup]) -> Collected:
@@ -106,14 +109,23 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, set
     _send_all(settings, tracker)
     expected = {plan.blank.key: plan.blank for setup in setups for plan in plans(settings, space, setup)}
     logged = tracker.read_trials()
-    trials = [t for t in logged if t.status in ENDED and _is_same(t, expected.get(t.key))]
-    if len(trials) < len(logged):
-        log.info("%d trials of the experiment are not of this collection.", len(logged) - len(trials))
-    missing = len(expected) - len({t.key for t in trials})
+    own = [t for t in logged if _is_same(t, expected.get(t.key))]
+    if len(own) < len(logged):
+        log.info("%d trials of the experiment are not of this collection.", len(logged) - len(own))
+    trials, lost = [t for t in own if t.has_ended], [t for t in own if t.status == "interrupted"]
+    interrupted = {t.key: t for t in lost if t.key not in {ended.key for ended in trials}}
+    _tell_interrupted(settings, list(interrupted.values()), len(trials))
+    missing = len(expected) - len({t.key for t in trials} | interrupted.keys())
     if missing:
         why = "they belong to other shards, or " if settings.shard else ""
         log.warning("%d of %d trials are not in the table: %stheir runs are deleted.", missing, len(expected), why)
-    table = build(trials, [s.info for s in setups], space, origin=settings.origin, licence=settings.licence)
+    table = build(
+        [*trials, *interrupted.values()],
+        [s.info for s in setups],
+        space,
+        origin=settings.origin,
+        licence=settings.licence,
+    )
     folder = Path(settings.output) / "meta_dataset"
     save(table, folder)
     failed = sum(t.status == "failed" for t in trials)
@@ -123,9 +135,33 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, set
         run_name="meta-dataset",
         kind="meta_dataset",
         tags={"tasks": str(len(setups))},
-        metrics={"trials": float(len(trials)), "failed_trials": float(failed)},
+        metrics={
+            "trials": float(len(trials)),
+            "failed_trials": float(failed),
+            "interrupted_trials": float(len(interrupted)),
+        },
     )
     return Collected(table, folder, run_id)
+
+
+def _tell_interrupted(settings: CollectSettings, interrupted: Sequence[Trial], n_ended: int) -> None:
+    """Says which trials errors have interrupted; there is no table if that befell all.
+
+    Raises:
+        RuntimeError: If it did.
+    """
+    if not interrupted:
+        return
+    words = (
+        f"{len(interrupted)} trials were interrupted by errors (the first: {interrupted[0].failure}), which say "
+        f"nothing of their configurations. All are in {settings.output}/trials/*/*/trial.json under `failure`"
+    )
+    if not n_ended:
+        raise RuntimeError(
+            f"{words}. No other trial has ended, so there is no table. Correct what is wrong, then start the same "
+            "command again: it goes on from their last slices."
+        )
+    log.warning("%s. They are not in the table; start the same command again to go on with them.", words)
 
 
 def _is_same(trial: Trial, planned: Trial | None) -> bool:

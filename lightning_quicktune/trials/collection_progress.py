@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 
-from lightning_quicktune.trials.known_trials import is_done
+from lightning_quicktune.trials.known_trials import is_settled
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.types import Trial
 
 
 class CollectionProgress:
-    """One line per finished trial, with what all workers have done.
+    """One line per trial that has ended or was interrupted, with what all workers have done.
 
     Args:
         plans: All trials of the collection.
@@ -34,13 +34,15 @@ class CollectionProgress:
         rate = max(done - self.done_at_start, 1) / (time.monotonic() - self.start)
         minutes_left = (len(self.plans) - done) / rate / 60
         outcome = trial.failure or f"{trial.metric} {max(trial.curve.scores):.3f}"
+        if trial.status == "interrupted":
+            outcome = f"interrupted by an {trial.failure}"
         self._say(
             f"[{done}/{len(self.plans)}] {trial.task} {trial.configuration.id}: {outcome}, {seconds:.1f} s; "
             f"{rate * 3600:.0f} trials/h, {minutes_left:.0f} min left"
         )
 
     def _done(self) -> int:
-        self._open = [plan for plan in self._open if not is_done(plan)]
+        self._open = [plan for plan in self._open if not is_settled(plan)]
         return len(self.plans) - len(self._open)
 
     def _say(self, line: str) -> None:

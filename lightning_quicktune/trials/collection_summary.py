@@ -18,24 +18,27 @@ def summarize(trials: Sequence[Trial], begun: Mapping[str, int], seconds: float,
     """Counts, speed and overheads; speed and shares are of the trials that this start of the command ran.
 
     Args:
-        trials: All trials of the collection that have ended, one record each.
-        begun: Slices that each of those had which this start has run to their end, before it did, by key.
+        trials: All trials of the collection that have ended or were interrupted by an error, one record each.
+        begun: Slices that each of those had which this start has run, before it did, by key.
         seconds: Wall-clock seconds of this start.
         workers: Processes that ran trials side by side.
 
     Returns:
-        Plain values for JSON. ``training_share`` is the part of all workers' time spent in training and validation;
-        ``overhead_s`` has the mean seconds of a trial outside its slices, by kind.
+        Plain values for JSON. What counts as a trial or a failure has ended; ``interrupted`` counts those that are
+        taken up again at the next start. ``training_share`` is the part of all workers' time spent in training and
+        validation; ``overhead_s`` has the mean seconds of a trial outside its slices, by kind.
     """
     ran = [trial for trial in trials if trial.key in begun]
+    ended, n_new = [trial for trial in trials if trial.has_ended], sum(trial.has_ended for trial in ran)
     in_slices = sum(sum(trial.curve.costs_s[begun[trial.key] :]) for trial in ran)
     return {
-        "trials": len(trials),
-        "failures": dict(Counter(_kind(trial.failure) for trial in trials if trial.failure)),
-        "new_trials": len(ran),
+        "trials": len(ended),
+        "failures": dict(Counter(_kind(trial.failure) for trial in ended if trial.failure)),
+        "interrupted": len(trials) - len(ended),
+        "new_trials": n_new,
         "seconds": seconds,
         "workers": workers,
-        "trials_per_hour": len(ran) / seconds * 3600,
+        "trials_per_hour": n_new / seconds * 3600,
         "training_share": in_slices / (seconds * workers),
         "overhead_s": _mean_overheads(ran),
         "peak_memory_bytes": peak_memory_bytes(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.known_trials import ENDED, check_table, take_over, trials_of_parts, trials_of_table
+from lightning_quicktune.trials.known_trials import check_table, take_over, trials_of_parts, trials_of_table
 from lightning_quicktune.trials.parts import Parts
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.settings import CollectSettings
@@ -112,4 +112,4 @@ def _unkept(parts: Parts, planned: Sequence[TrialPlan]) -> list[Trial]:
     """The finished trials that are in no part yet."""
     known = parts.keys()
     trials = (read_trial(plan.folder) for plan in planned if plan.key not in known)
-    return [trial for trial in trials if trial is not None and trial.status in ENDED]
+    return [trial for trial in trials if trial is not None and trial.has_ended]

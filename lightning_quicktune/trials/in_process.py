@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.task_setup import TaskSetup
-from lightning_quicktune.types import Configuration, Observation, Suggestion
+from lightning_quicktune.types import Configuration, Observation, Suggestion, Trial
+
+log = logging.getLogger(__name__)
+_PATIENCE = 2  # errors that may interrupt a trial before it is given up
 
 
 class InProcessExecutor:
-    """Trains one suggestion after the other on one task.
+    """Trains one suggestion after the other on one task; what an error interrupts is tried once more.
 
     Args:
         setup: The task.
@@ -39,6 +43,7 @@ class InProcessExecutor:
         self.seed = seed
         self.on_record = on_record
         self._queue: deque[Suggestion] = deque()
+        self._interruptions: Counter[Configuration] = Counter()
 
     @property
     def capacity(self) -> int:
@@ -53,10 +58,26 @@ class InProcessExecutor:
         """Trains the suggestion that has waited longest."""
         suggestion = self._queue.popleft()
         start = time.perf_counter()
-        plan = self.plan(suggestion.configuration)
-        trial = run_trial(plan, suggestion.fidelity, self.on_record)
+        trial = self.train(suggestion)
         seconds = time.perf_counter() - start
-        return Observation(suggestion.configuration, trial.curve, trial.status == "failed", seconds)
+        return Observation(suggestion.configuration, trial.curve, trial.status in ("failed", "interrupted"), seconds)
+
+    def train(self, suggestion: Suggestion) -> Trial:
+        """Trains a suggestion; if an error interrupts its trial for the first time, it goes on from the last slice.
+
+        Args:
+            suggestion: What to train, and how far.
+        """
+        configuration, plan = suggestion.configuration, self.plan(suggestion.configuration)
+        trial = run_trial(plan, suggestion.fidelity, self.on_record)
+        while trial.status == "interrupted":
+            self._interruptions[configuration] += 1
+            if self._interruptions[configuration] >= _PATIENCE:
+                log.warning("Trial %s is given up: errors have interrupted it %d times.", trial.key, _PATIENCE)
+                break
+            log.warning("Trial %s is tried once more.", trial.key)
+            trial = run_trial(plan, suggestion.fidelity, self.on_record)
+        return trial
 
     def plan(self, configuration: Configuration) -> TrialPlan:
         """What it takes to train a configuration on this task."""

@@ -10,25 +10,49 @@ from typing import Any
 import pandas as pd
 
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.metadataset.outcome import outcome
 from lightning_quicktune.metadataset.table import METRIC, OVERHEADS, TEST, MetaDataset, cell_value
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, SETTINGS, differences, settings_digest
 from lightning_quicktune.trials.parts import KeptTrial
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import FIT_YAML, exclusive, read_trial, write_text, write_trial
-from lightning_quicktune.types import LearningCurve, Overheads, SliceResult, TaskInfo, Trial
-
-ENDED = ("completed", "failed")
+from lightning_quicktune.types import LearningCurve, Overheads, SliceResult, TaskInfo, Trial, TrialStatus
 
 
 def is_done(plan: TrialPlan) -> bool:
     """Whether a planned trial has ended, by its record."""
     trial = read_trial(plan.folder)
-    return trial is not None and trial.status in ENDED
+    return trial is not None and trial.has_ended
+
+
+def is_settled(plan: TrialPlan) -> bool:
+    """Whether a planned trial has ended, or was interrupted by an error and waits for the next start."""
+    trial = read_trial(plan.folder)
+    return trial is not None and (trial.has_ended or trial.status == "interrupted")
+
+
+def take_up(plans: Iterable[TrialPlan]) -> int:
+    """Makes trials that an error interrupted paused ones again, which go on from their last good slice.
+
+    Args:
+        plans: Trials of the collection.
+
+    Returns:
+        How many there were.
+    """
+    taken = 0
+    for plan in (p for p in plans if is_settled(p) and not is_done(p)):
+        with exclusive(plan.folder) as free:
+            trial = read_trial(plan.folder)
+            if free and trial is not None and trial.status == "interrupted":
+                write_trial(plan.folder, replace(trial, status="paused", failure=None))
+                taken += 1
+    return taken
 
 
 def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> dict[str, Trial]:
-    """The planned trials that parts hold, by key.
+    """The planned trials that parts hold and that have ended, by key.
 
     Args:
         kept: What the parts hold; trials that are not planned are left out.
@@ -37,7 +61,8 @@ def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> di
     Raises:
         ValueError: If a planned trial was run with other settings, records or weights.
     """
-    known = {k.trial.key: k for k in sorted(kept, key=lambda k: k.trial.curve.fidelity)}  # of one trial the furthest
+    ended = sorted((k for k in kept if k.trial.has_ended), key=lambda k: k.trial.curve.fidelity)
+    known = {k.trial.key: k for k in ended}  # of one trial the furthest
     found = {}
     for plan in plans:
         blank = plan.blank
@@ -58,9 +83,8 @@ def trials_of_table(table: MetaDataset, plans: Iterable[TrialPlan]) -> dict[str,
     found = {}
     for plan in plans:
         frame = rows.get((plan.task.name, plan.configuration.id, plan.seed))
-        if frame is not None and frame["status"].iloc[-1] in ENDED:
-            blank = plan.blank
-            found[blank.key] = _trial_of_rows(frame, blank)
+        if frame is not None and (trial := _trial_of_rows(frame, plan.blank)).has_ended:
+            found[trial.key] = trial
     return found
 
 
@@ -145,11 +169,18 @@ def _trial_of_rows(frame: pd.DataFrame, blank: Trial) -> Trial:
     return replace(
         blank,
         curve=LearningCurve(tuple(slices)),
-        status=last["status"],
+        status=_status(last),
         failure=cell_value(last["failure"]),
         overheads=Overheads(**{name: float(last[name]) for name in OVERHEADS}),
         versions={},  # a table doesn't say
     )
+
+
+def _status(last: pd.Series[Any]) -> TrialStatus:
+    """Status by the last row of a trial; tables of earlier versions hold interrupted ones as failed."""
+    came = outcome(last["status"], cell_value(last["failure"]), int(last["fidelity"]), int(last["max_fidelity"]))
+    status: TrialStatus = "interrupted" if came == "interrupted" else last["status"]
+    return status
 
 
 def _slice(row: Mapping[str, Any]) -> SliceResult:

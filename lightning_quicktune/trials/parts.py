@@ -48,10 +48,10 @@ class Parts:
         self._keys: dict[str, frozenset[str]] = {}
 
     def keys(self) -> set[str]:
-        """Keys of all trials in the parts; each part is read once."""
+        """Keys of all trials in the parts that have ended; each part is read once."""
         for path in self._paths():
             if path.name not in self._keys:
-                self._keys[path.name] = frozenset(_read(path)["key"])
+                self._keys[path.name] = frozenset(kept.trial.key for kept in _kept(path) if kept.trial.has_ended)
         return set().union(*self._keys.values())
 
     def newest(self) -> float:

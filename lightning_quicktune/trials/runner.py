@@ -18,6 +18,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
 from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
+from lightning_quicktune.metadataset.outcome import tells
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, label_settings
@@ -25,13 +26,16 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
 from lightning_quicktune.trials.storage import FIT_YAML, disk_full, read_trial, write_text, write_trial
 from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
-from lightning_quicktune.types import LearningCurve, Trial
+from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
 
 log = logging.getLogger(__name__)
 
 
 def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object] | None = None) -> Trial:
-    """Trains until the trial has ``fidelity`` slices, or has failed; a failure is recorded, not raised.
+    """Trains until the trial has ``fidelity`` slices, or ends without; why it did is recorded, not raised.
+
+    A trial that diverged or ran out of memory has failed for good. One that any other error interrupted keeps its
+    checkpoint, and the next call goes on from there.
 
     Args:
         plan: What to train.
@@ -63,7 +67,8 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
                 "; ".join(differences(known.versions, blank.versions)),
             )
         # A record that says `running` is of a killed process: then what the checkpoint holds counts.
-        if known.status != "running" and (known.failure or known.curve.fidelity >= fidelity):
+        reached = known.status not in ("running", "interrupted") and known.curve.fidelity >= fidelity
+        if known.status == "failed" or reached:
             return known
     attempt = _Attempt(plan, known or blank, fidelity, on_record or (lambda folder: None), began)
     with warnings.catch_warnings():
@@ -94,7 +99,7 @@ class _Attempt:
         self.plan = plan
         self.fidelity = fidelity
         self.on_record = on_record
-        self.trial = replace(trial, status="running")
+        self.trial = replace(trial, status="running", failure=None)
         self.recorder = SliceRecorder(plan.folder, trial.overheads, self._on_slice, plan.test_each_slice, began)
 
     def train(self) -> None:
@@ -113,8 +118,11 @@ class _Attempt:
             done = self.trial.curve.fidelity
             self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
         except Exception as error:
-            self.trial = replace(self.trial, status="failed", failure=_failure(error, composed, self.plan.folder))
-            log.warning("Trial %s failed after %d slices: %s", self.trial.key, self.trial.curve.fidelity, error)
+            failure = _failure(error, composed, self.plan.folder)
+            status: TrialStatus = "failed" if tells(failure) else "interrupted"
+            self.trial = replace(self.trial, status=status, failure=failure)
+            what = "failed" if status == "failed" else "was interrupted by an error"
+            log.warning("Trial %s %s after %d slices: %s", self.trial.key, what, self.trial.curve.fidelity, error)
         except KeyboardInterrupt:
             self.trial = replace(self.trial, status="paused")
             raise
@@ -190,7 +198,7 @@ def _check_same(plan: TrialPlan, known: Trial, now: Trial) -> None:
 
 
 def _failure(error: Exception, composed: Composed, folder: Path) -> str:
-    """What the record says of a failure; a full disk is nobody's failure and is raised."""
+    """What the record says of an error; a full disk is no trial's and is raised."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         raise disk_full(folder, error) from error
     if isinstance(error, DivergedError):

@@ -21,7 +21,7 @@ from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.collection_progress import CollectionProgress
 from lightning_quicktune.trials.exchange import Exchange
-from lightning_quicktune.trials.known_trials import is_done
+from lightning_quicktune.trials.known_trials import is_done, is_settled
 from lightning_quicktune.trials.plan import TrialPlan, in_shard, plans, task_of
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.settings import CollectSettings
@@ -39,6 +39,8 @@ class Terminated(KeyboardInterrupt):
 def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None:
     """Runs every trial of this shard that has not ended; returns when none is left, here or in another process.
 
+    What an error interrupts is left for the next start: whatever is wrong may last.
+
     Args:
         settings: The collection.
         planned: All its trials.
@@ -49,9 +51,9 @@ def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None
     if settings.workers > 1:
         _run_processes(settings)
     own = [plan for plan in planned if in_shard(settings, plan)]
-    if settings.workers == 1 or not all(is_done(plan) for plan in own):
+    if settings.workers == 1 or not all(is_settled(plan) for plan in own):
         _work(settings, own, 0)
-    while waiting := [plan for plan in own if not is_done(plan)]:
+    while waiting := [plan for plan in own if not is_settled(plan)]:
         sys.stderr.write(f"Another process runs {', '.join(plan.key for plan in waiting[:3])}; waiting for it.\n")
         _wait_for(waiting[0])
         _work(settings, waiting, 0)
@@ -132,10 +134,10 @@ def _work(settings: CollectSettings, planned: Sequence[TrialPlan], number: int) 
         if collector is not None and not collector.is_alive():
             return
         with exclusive(plan.folder) as free:
-            if free and not is_done(plan):
+            if free and not is_settled(plan):
                 start = time.perf_counter()
                 trial = run_trial(plan, plan.task.max_fidelity, tracker.follow_trial)
                 progress.finished(trial, time.perf_counter() - start)
                 exchange.export_if_due(planned)
-            if free:
+            if free and is_done(plan):
                 drop_checkpoints(plan.folder)

@@ -4,80 +4,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml
 from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.space.border import at_border
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.curves.model import CurveModel
-from lightning_quicktune.surrogate.scale import to_score
+from lightning_quicktune.surrogate.intervals import (
+    COVERAGE,
+    ScoreIntervals,
+    intervals_of_latent,
+    intervals_of_scores,
+)
+from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.tuning.recommendation import PredictedSlice, Recommendation, recommendation_table
 from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
-COVERAGE = 0.9  # of the intervals
 TABLE = "recommendations"
 SHIPPED = SurrogateSources(cost="nano", curves="nano")
-
-
-@dataclass(frozen=True)
-class PredictedSlice:
-    """What is expected after a slice of training, before any.
-
-    Args:
-        fidelity: Slices trained.
-        score: Median of the predicted score.
-        lower: Lower end of the interval that the score is in with probability ``COVERAGE``.
-        upper: Upper end of it.
-    """
-
-    fidelity: int
-    score: float
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One candidate and what is expected of it.
-
-    Args:
-        rank: Its place among all candidates by predicted final score, from 1.
-        configuration: What to train.
-        curve: The predicted learning curve.
-        cost_s: Predicted seconds of a full training on this device.
-    """
-
-    rank: int
-    configuration: Configuration
-    curve: tuple[PredictedSlice, ...]
-    cost_s: float
-
-    @property
-    def file(self) -> str:
-        """Name of its fit YAML."""
-        return f"{self.rank:02d}-{self.configuration.id}.yaml"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "rank": self.rank,
-            "config_id": self.configuration.id,
-            "configuration": dict(self.configuration.values),
-            "curve": [asdict(each) for each in self.curve],
-            "cost_s": self.cost_s,
-        }
 
 
 @dataclass(frozen=True)
@@ -116,13 +72,16 @@ def recommend(settings: RecommendSettings) -> Recommended:
     sys.stderr.write(f"Describing {settings.task} and the base model ...\n")
     setup = set_up_task(settings.task, recipe, card.layout.max_fidelity, folder / "task")
     pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
-    ranked = rank(pool, setup.info, experience, time_reference_step(setup.fit))
+    reference_step_s = time_reference_step(setup.fit)  # on as many threads as a trial would have
+    with one_thread():
+        ranked = rank(pool, setup.info, experience, reference_step_s)
     best, default = ranked[: settings.k], next(r for r in ranked if r.configuration == space.default)
     fits = [_fit(TrialPlan(setup.info, setup.fit, space, r.configuration, settings.seed, folder)) for r in best]
     _remove_earlier(folder, best)
     for each, fit in zip(best, fits, strict=True):
         write_text(folder / each.file, _header(each, setup.info.metric, folder / each.file) + to_yaml(fit))
-    table = recommendation_table(setup.info, best, default, len(pool), folder)
+    borders = at_border(space, best[0].configuration)
+    table = recommendation_table(setup.info, best, default, len(pool), folder, borders)
     write_text(folder / f"{TABLE}.md", table)
     record = {
         "task": setup.info.name,
@@ -146,37 +105,36 @@ def rank(
         experience: The surrogates.
         reference_step_s: Seconds of the base model's reference step on this device.
     """
-    middle, low, high = predicted_curves(pool, task, experience)
+    means, expected = predicted_curves(pool, task, experience)
     predictor = experience.cost.predict if experience.cost is not None else _curves_of(experience).predict_cost
     cost_s = task.max_fidelity * predictor(task, pool, reference_step_s)
-    order = np.argsort(-middle[:, -1], kind="stable")
+    order = np.argsort(-means[:, -1], kind="stable")
     return tuple(
-        Recommendation(place, pool[i], _curve(middle[i], low[i], high[i]), float(cost_s[i]))
+        Recommendation(place, pool[i], _curve(expected, i), float(cost_s[i]))
         for place, i in enumerate(order.tolist(), start=1)
     )
 
 
 def predicted_curves(
     pool: Sequence[Configuration], task: TaskInfo, experience: Experience
-) -> tuple[Float[np.ndarray, "N F"], Float[np.ndarray, "N F"], Float[np.ndarray, "N F"]]:
-    """Middle, lower and upper end of what is expected after each slice; by the prior over curves where it is there.
+) -> tuple[Float[np.ndarray, "N F"], ScoreIntervals]:
+    """Predicted means, which may lie beyond all scores, and what is expected after each slice, arrays of that shape.
+
+    The prior over curves predicts where it is there; the means of the performance surrogate are latent.
 
     Args:
         pool: The candidates.
         task: Record of the task.
         experience: The surrogates.
     """
-    n, reach = task.max_fidelity, NormalDist().inv_cdf((1 + COVERAGE) / 2)
     if experience.curves is not None or experience.performance is None:
         mean, std = _curves_of(experience).predict(task, pool)
-        return mean, np.clip(mean - reach * std, 0.0, 1.0), np.clip(mean + reach * std, 0.0, 1.0)
+        return mean, intervals_of_scores(mean, std)
+    n = task.max_fidelity
     repeated = [c for c in pool for _ in range(n)]
-    mean, std = experience.performance.predict(task, repeated, [()] * len(repeated), list(range(1, n + 1)) * len(pool))
-    middle, low, high = (
-        to_score(latent, task.zero_shot_score).reshape(-1, n)
-        for latent in (mean, mean - reach * std, mean + reach * std)
-    )
-    return middle, low, high
+    flat = experience.performance.predict_widened(task, repeated, list(range(1, n + 1)) * len(pool))
+    mean, std = (each.reshape(-1, n) for each in flat)
+    return mean, intervals_of_latent(mean, std, task.zero_shot_score)
 
 
 def _curves_of(experience: Experience) -> CurveModel:
@@ -187,51 +145,6 @@ def _curves_of(experience: Experience) -> CurveModel:
             "`surrogates.cost`."
         )
     return experience.curves
-
-
-def recommendation_table(
-    task: TaskInfo, best: Sequence[Recommendation], default: Recommendation, n_candidates: int, folder: Path
-) -> str:
-    """The recommendations as Markdown.
-
-    Args:
-        task: Record of the task.
-        best: What is recommended, best first.
-        default: The default configuration.
-        n_candidates: How many there were to choose from.
-        folder: Where the fit YAMLs are.
-    """
-    names = list(dict.fromkeys(name for r in (*best, default) for name in r.configuration.values))
-    fidelities = [str(each.fidelity) for each in default.curve]
-    rows = [*best, *([] if default in best else [default])]
-    parts = [
-        f"# What to try first on {task.name}",
-        f"The best {len(best)} of {n_candidates} candidates by predicted {task.metric} after a full training of "
-        f"{task.max_fidelity} slices; nothing was trained. Zero-shot it is {task.zero_shot_score:.3f}; the default "
-        f"configuration ({default.configuration.id}) is on place {default.rank}.",
-        _markdown(
-            ["", "configuration", f"predicted {task.metric}", f"{COVERAGE:.0%} interval", "full training"],
-            [
-                [
-                    _name(each, default),
-                    each.configuration.id,
-                    f"{each.curve[-1].score:.3f}",
-                    f"{each.curve[-1].lower:.3f} to {each.curve[-1].upper:.3f}",
-                    f"{each.cost_s:.1f} s",
-                ]
-                for each in rows
-            ],
-        ),
-        "## Predicted learning curves (score after each slice)",
-        _markdown(["", *fidelities], [[_name(r, default), *(f"{s.score:.3f}" for s in r.curve)] for r in rows]),
-        "## Hyperparameters",
-        _markdown(
-            ["", *names],
-            [[_name(r, default), *(_shown(r.configuration.values.get(name)) for name in names)] for r in rows],
-        ),
-        f"Train one of them: `lightning-quicktune fit --config {folder / best[0].file}`",
-    ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _fit(plan: TrialPlan) -> FitConfig:
@@ -246,10 +159,8 @@ def _fit(plan: TrialPlan) -> FitConfig:
     return plan.resolved
 
 
-def _curve(
-    middle: Float[np.ndarray, " F"], low: Float[np.ndarray, " F"], high: Float[np.ndarray, " F"]
-) -> tuple[PredictedSlice, ...]:
-    slices = zip(middle.tolist(), low.tolist(), high.tolist(), strict=True)
+def _curve(expected: ScoreIntervals, place: int) -> tuple[PredictedSlice, ...]:
+    slices = zip(*(scores[place].tolist() for scores in expected), strict=True)
     return tuple(PredictedSlice(fidelity, *scores) for fidelity, scores in enumerate(slices, start=1))
 
 
@@ -267,18 +178,3 @@ def _remove_earlier(folder: Path, best: Sequence[Recommendation]) -> None:
     earlier = read_json(folder / f"{TABLE}.json") or {"files": []}
     for name in set(earlier["files"]) - {each.file for each in best}:
         (folder / Path(name).name).unlink(missing_ok=True)
-
-
-def _name(each: Recommendation, default: Recommendation) -> str:
-    return f"{each.rank} (default)" if each == default else str(each.rank)
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

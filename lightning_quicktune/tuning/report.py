@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import numpy as np
 
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import SearchResult
+from lightning_quicktune.space.border import AtBorder, at_border
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.comparison import Compared
 from lightning_quicktune.types import Configuration, TaskInfo
 
@@ -36,6 +40,7 @@ def report(
     space: SearchSpace,
     figure: str,
     verdict: Verdict | None = None,
+    interrupted: Collection[str] = (),
 ) -> str:
     """The whole report.
 
@@ -47,6 +52,7 @@ def report(
         space: The search space.
         figure: Path of the figure, relative to the report.
         verdict: Whether the task is like those that are known, where that was asked.
+        interrupted: Configurations whose trials were given up because of errors, by id.
     """
     incumbent = result.incumbent
     parts = [
@@ -71,9 +77,21 @@ def report(
         title = "## Unlike what is known" if verdict.is_unlike else "## Predicted and observed"
         parts += [title, verdict.words, _forecast_table(verdict)]
     if incumbent is not None:
+        tried = [e.suggestion.configuration for e in result.entries]
+        borders = at_border(space, incumbent.configuration, tried)
         parts += ["## The chosen configuration", _configuration_table(incumbent.configuration, space)]
-        parts += ["## What was trained, in order", _history_table(result.entries)]
+        parts += [border_list(borders)] if borders else []
+        parts += ["## What was trained, in order", _history_table(result.entries, interrupted)]
     return "\n\n".join(parts) + "\n"
+
+
+def border_list(borders: Sequence[AtBorder]) -> str:
+    """What to say of hyperparameters at the border, as a Markdown list.
+
+    Args:
+        borders: From ``at_border``, at least one.
+    """
+    return "\n".join(f"- {border.words}" for border in borders)
 
 
 def _comparison_table(rows: Sequence[Compared]) -> str:
@@ -91,9 +109,11 @@ def _comparison_table(rows: Sequence[Compared]) -> str:
 
 
 def _forecast_table(verdict: Verdict) -> str:
-    lines = ["| configuration | slice | predicted | observed |", "|---|---|---|---|"]
+    lines = [f"| configuration | slice | predicted ({COVERAGE:.0%} interval) | observed |", "|---|---|---|---|"]
     for f in verdict.forecasts[:_FORECASTS]:
-        lines.append(f"| {f.configuration.id} | {f.fidelity} | {f.mean:.3f} ± {f.std:.3f} | {f.observed:.3f} |")
+        score, lower, upper = (float(end[0]) for end in intervals_of_scores(np.array([f.mean]), np.array([f.std])))
+        predicted = f"{score:.3f} ({lower:.3f} to {upper:.3f})"
+        lines.append(f"| {f.configuration.id} | {f.fidelity} | {predicted} | {f.observed:.3f} |")
     if len(verdict.forecasts) > _FORECASTS:
         lines += ["", f"The first {_FORECASTS} of {len(verdict.forecasts)} scores that were compared."]
     return "\n".join(lines)
@@ -114,7 +134,7 @@ def _shown(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _history_table(entries: Sequence[JournalEntry]) -> str:
+def _history_table(entries: Sequence[JournalEntry], interrupted: Collection[str]) -> str:
     lines = [
         "| minutes | configuration | what | score | seconds |",
         "|---|---|---|---|---|",
@@ -125,7 +145,8 @@ def _history_table(entries: Sequence[JournalEntry]) -> str:
         before = reached.get(config_id, 0)
         reached[config_id] = curve.fidelity
         what = f"resumed at slice {before}, " if before else "started, "
-        what += "failed" if entry.observation.failed else f"trained to slice {curve.fidelity}"
+        ended = "interrupted by errors, twice" if config_id in interrupted else "failed"
+        what += ended if entry.observation.failed else f"trained to slice {curve.fidelity}"
         score = f"{curve.scores[-1]:.4f}" if curve.scores else "-"
         lines.append(
             f"| {entry.elapsed_s / 60:.1f} | {config_id} | {what} | {score} | {entry.observation.cost_s:.1f} |"

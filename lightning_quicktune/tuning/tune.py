@@ -19,21 +19,23 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.identity import settings_digest
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
-from lightning_quicktune.trials.runner import run_trial, stop_trial
-from lightning_quicktune.trials.storage import exclusive, read_json, write_json, write_text
+from lightning_quicktune.trials.runner import stop_trial
+from lightning_quicktune.trials.storage import exclusive, read_json, read_trial, write_json, write_text
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare
 from lightning_quicktune.tuning.experience import base_model_name, load_experience
 from lightning_quicktune.tuning.figure import draw_search
+from lightning_quicktune.tuning.one_thread_searcher import OneThreadSearcher
 from lightning_quicktune.tuning.report import headline, report
 from lightning_quicktune.tuning.settings import TuneSettings
-from lightning_quicktune.types import Budget, Configuration, Observation, Trial
+from lightning_quicktune.types import Budget, Configuration, Observation, Suggestion
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,9 @@ class _Job:
         """Spends the budget; what describing the task took is part of it."""
         settings, task = self.settings, self.setup.info
         pool = candidate_pool(self.space, settings.pool_size - 1, settings.seed)
-        self.searcher = build_searcher(settings.searcher, self._context(pool))
+        context = self._context(pool)  # times the reference step, on as many threads as a trial has
+        with one_thread():
+            self.searcher = build_searcher(settings.searcher, context)
         identity = {
             "task": task.name,
             "base_model": task.base_model.weight_hash,
@@ -123,7 +127,8 @@ class _Job:
         }
         journal = Journal(self.output, identity)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
-        result = run_search(self.searcher, self.executor, self._budget(), journal, self._on_observation)
+        searcher = OneThreadSearcher(self.searcher)
+        result = run_search(searcher, self.executor, self._budget(), journal, self._on_observation)
         for folder in sorted((self.output / "trials").glob("*/")):
             stop_trial(folder, self.tracker.sync_trial)
         if result.incumbent is None and result.entries:
@@ -142,7 +147,8 @@ class _Job:
         rows = self._rows(incumbent)
         scores, figure, fit_yaml = self._default_scores(result), folder / "search.png", None
         draw_search(result.entries, incumbent, self.space.default.id, scores, task.zero_shot_score, task.metric, figure)
-        text = report(task, self.settings.searcher, result, rows, self.space, figure.name, verdict)
+        lost = self._interrupted()
+        text = report(task, self.settings.searcher, result, rows, self.space, figure.name, verdict, lost)
         write_text(folder / "report.md", text)
         if incumbent is not None:
             fit_yaml = folder / "fit.yaml"
@@ -228,7 +234,7 @@ class _Job:
         incumbent = state.incumbent
         curve = observation.curve
         what = f"slice {curve.fidelity}: {curve.scores[-1]:.4f}" if curve.scores else "no slice"
-        what += " (failed)" if observation.failed else ""
+        what += " (ended early)" if observation.failed else ""
         best = f"best {incumbent.score:.4f} by {incumbent.configuration.id}" if incumbent else "nothing yet"
         _say(f"[{state.elapsed_s:6.0f} s, {state.slices:3d} slices] {observation.configuration.id} {what}; {best}")
         verdict = self._verdict()
@@ -255,16 +261,21 @@ class _Job:
             return None
         plan = self.executor.plan(self.space.default)
         _say("Training the default configuration in full, for comparison ...")
-        trial = run_trial(plan, plan.task.max_fidelity, self.tracker.follow_trial)
+        trial = self.executor.train(Suggestion(self.space.default, plan.task.max_fidelity))
         if not trial.curve.scores:
-            log.warning("The default configuration failed (%s), so it is not compared.", trial.failure)
+            log.warning("The default configuration has no score (%s), so it is not compared.", trial.failure)
             return None
         fidelity, score = max(enumerate(trial.curve.scores, start=1), key=lambda pair: pair[1])
         return compare("default", plan, self.space.default, fidelity, score, self.output / "test")
 
+    def _interrupted(self) -> frozenset[str]:
+        """Configurations whose trials were given up because of errors, not because of what they are."""
+        trials = (read_trial(folder) for folder in (self.output / "trials").glob("*/"))
+        return frozenset(t.configuration.id for t in trials if t is not None and t.status == "interrupted")
+
     def _default_scores(self, result: SearchResult) -> tuple[float, ...]:
-        record = read_json(self.executor.plan(self.space.default).folder / "trial.json")
-        return Trial.from_dict(record).curve.scores if record else ()
+        trial = read_trial(self.executor.plan(self.space.default).folder)
+        return trial.curve.scores if trial is not None else ()
 
     def _log(self, folder: Path, rows: list[Compared], n_observations: int, verdict: Verdict | None) -> str | None:
         """One MLflow run of the whole search; a second call finds the first one's, unless the search went on."""

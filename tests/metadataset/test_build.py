@@ -36,6 +36,22 @@ def test_the_furthest_record_of_a_trial_is_kept(tasks, space, make_trial):
     assert row.scores == runs[1].curve.scores
 
 
+def test_interrupted_trials_are_counted_and_left_out(tasks, space, make_trial):
+    lost = replace(make_trial(tasks[0], space.default, 3), status="interrupted", failure="error: OSError")
+    table = make([lost, make_trial(tasks[1], space.default)], tasks, space)
+    assert [row.task for row in table.curves()] == ["t1"]
+    assert (table.meta["n_trials"], table.meta["n_interrupted"]) == (1, 1)
+    older = replace(lost, status="failed")
+    assert make([older], tasks, space).meta["n_interrupted"] == 1
+
+
+def test_an_interrupted_record_hides_no_other_of_the_same_trial(tasks, space, make_trial):
+    ended, lost = make_trial(tasks[0], space.default, 2), make_trial(tasks[0], space.default, 3)
+    table = make([ended, replace(lost, status="interrupted", failure="error: OSError")], tasks, space)
+    assert [row.fidelity for row in table.curves()] == [2]
+    assert table.meta["n_interrupted"] == 0
+
+
 def test_a_selection_has_its_own_counts(trials, tasks, space):
     table = make(trials, tasks, space).select(["t1", "t3"])
     assert table.task_names == ("t1", "t3")

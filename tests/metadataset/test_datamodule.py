@@ -96,11 +96,50 @@ def test_unknown_meta_features_are_refused(source):
         ready(source, meta_features=["shft"])
 
 
-def test_a_task_that_lacks_a_meta_feature_is_refused_before_training(trials, tasks, space, tmp_path):
-    lacking = [replace(tasks[0], meta_features={"shift": 0.0}), *tasks[1:]]
-    folder = save(build(trials, lacking, space, "tests", ""), tmp_path / "table")
-    with pytest.raises(ValueError, match=r"Task 't0' lacks the meta-features size"):
-        ready(str(folder))
+def with_meta_features(trials, tasks, space, folder, features):
+    """A meta-dataset whose tasks t0, t1, t2, t3 have these meta-features."""
+    described = [replace(task, meta_features=each) for task, each in zip(tasks, features, strict=True)]
+    return str(save(build(trials, described, space, "tests", ""), folder))
+
+
+def test_medians_are_those_of_the_training_tasks_alone(trials, tasks, space, tmp_path, source):
+    """The held-out task differs so much that any share of it in a median would be seen."""
+    held = int(ready(source).validation[0].task.name[1:])
+    features = [{"shift": float(i), "size": 10.0 * i} for i in range(4)]
+    features[held] = {"shift": 1e9}
+    lacking = (held + 1) % 4
+    del features[lacking]["size"]
+    data = ready(with_meta_features(trials, tasks, space, tmp_path / "table", features))
+    assert data.validation[0].task.name == f"t{held}"
+    others = [i for i in range(4) if i != held]
+    sizes = [10.0 * i for i in others if i != lacking]
+    assert data.layout.medians == {"shift": np.median(others), "size": np.median(sizes)}
+    (batch,) = list(data.val_dataloader())
+    column = data.layout.n_configuration + data.layout.meta_features.index("size")
+    assert set(batch["query_inputs"][:, column].tolist()) == {np.median(sizes)}
+
+
+def test_a_meta_feature_that_no_training_task_has_is_dropped(trials, tasks, space, tmp_path, source, caplog):
+    held = int(ready(source).validation[0].task.name[1:])
+    features = [{"shift": float(i)} | ({"rare": 1.0} if i == held else {}) for i in range(4)]
+    data = ready(with_meta_features(trials, tasks, space, tmp_path / "table", features))
+    assert data.layout.meta_features == ("shift",)
+    assert "No training task has the meta-features rare" in caplog.text
+
+
+def test_a_task_without_any_meta_feature_is_refused_before_training(trials, tasks, space, tmp_path):
+    features = [{}, *({"shift": 1.0} for _ in tasks[1:])]
+    folder = with_meta_features(trials, tasks, space, tmp_path / "table", features)
+    with pytest.raises(ValueError, match=r"Task 't0' has none of the meta-features shift"):
+        ready(folder)
+
+
+def test_the_longest_training_of_the_table_is_the_length_of_the_layout(trials, tasks, space, tmp_path):
+    longer = [replace(t, max_fidelity=7, status="stopped") if i == 0 else t for i, t in enumerate(trials)]
+    data = ready(str(save(build(longer, tasks, space, "tests", ""), tmp_path / "table")))
+    assert data.layout.max_fidelity == 7
+    batch = next(iter(data.train_dataloader()))
+    assert batch["query_inputs"].shape[1] == data.layout.width
 
 
 def test_two_metrics_are_refused(tasks, space, tmp_path, make_trial):

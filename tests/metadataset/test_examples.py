@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from lightning_quicktune.metadataset.build import build
-from lightning_quicktune.metadataset.examples import Layout, Point, log_relative_cost, task_curves
+from lightning_quicktune.metadataset.examples import Point, log_relative_cost, task_curves
 from lightning_quicktune.metadataset.latent import to_latent
+from lightning_quicktune.metadataset.layout import Layout
 
-LAYOUT = Layout(n_configuration=8, meta_features=("shift",), max_fidelity=6)
+LAYOUT = Layout(n_configuration=8, meta_features=("shift",), max_fidelity=4)
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def test_a_point_holds_the_curve_so_far_and_nothing_later(table, space, trials):
     parts = np.split(examples.inputs, np.cumsum(LAYOUT.widths)[:-1], axis=1)
     np.testing.assert_array_equal(parts[0], space.encode([curves.configurations[2]] * 2))
     np.testing.assert_allclose(parts[1], [[-1 / 3, math.log(1000), math.log(100)]] * 2)
-    np.testing.assert_allclose(parts[2], [[0] * 6, [*latent[:2], 0, 0, 0, 0]])
-    np.testing.assert_array_equal(parts[3], [[0] * 6, [1, 1, 0, 0, 0, 0]])
+    np.testing.assert_allclose(parts[2], [[0] * 4, [*latent[:2], 0, 0]])
+    np.testing.assert_array_equal(parts[3], [[0] * 4, [1, 1, 0, 0]])
     np.testing.assert_allclose(parts[4], [[0, 1], [0.5, 0.75]])
     np.testing.assert_allclose(examples.latent, [latent[3], latent[2]])
 
@@ -38,17 +39,38 @@ def test_draws_lie_on_the_curve_and_ask_every_question(table):
     assert points == curves.draw(500, np.random.default_rng(0))
 
 
-def test_a_diverged_trial_ends_at_the_lowest_score(table, tasks, trials, diverged, space):
-    (curves,) = task_curves(build([*trials, diverged], tasks, space, "", ""), ["t0"])
+@pytest.mark.parametrize("failure", ["diverged", "out_of_memory: batch of 8 records"])
+def test_a_trial_that_failed_ends_at_the_lowest_score(tasks, trials, diverged, space, failure):
+    (curves,) = task_curves(build([*trials, replace(diverged, failure=failure)], tasks, space, "", ""), ["t0"])
     i = curves.configurations.index(diverged.configuration)
     assert curves.lengths[i] == 1
     assert curves.latents[i, 0] == min(0.0, curves.latents.min())
     assert math.isnan(curves.log_costs[i])
 
 
-def test_trials_without_a_slice_are_left_out(tasks, trials, diverged, space):
-    (curves,) = task_curves(build([*trials, replace(diverged, failure="error: x")], tasks, space, "", ""), ["t0"])
-    assert diverged.configuration not in curves.configurations
+def test_a_failure_after_some_slices_adds_one(tasks, space, make_trial):
+    failed = make_trial(tasks[0], space.default, 2, status="failed", failure="out_of_memory: batch of 8 records")
+    (curves,) = task_curves(build([failed], tasks, space, "", ""), ["t0"])
+    latent = to_latent(np.array(failed.curve.scores), 0.2)
+    np.testing.assert_allclose(curves.latents[0], [*latent, min(0.0, *latent), 0.0])
+    assert curves.lengths.tolist() == [3]
+
+
+def test_a_partial_trial_counts_as_far_as_it_went(tasks, space, make_trial):
+    (curves,) = task_curves(build([make_trial(tasks[0], space.default, 2)], tasks, space, "", ""), ["t0"])
+    assert (curves.lengths.tolist(), curves.max_fidelities.tolist()) == ([2], [4])
+
+
+def test_interrupted_trials_and_trials_without_a_slice_are_left_out(table, space, make_trial, tasks):
+    first, second = table.curves(["t0"])[:2]
+    rows = table.trials["task"] == "t0"
+    table.trials.loc[rows & (table.trials["config_id"] == first.configuration.id), "status"] = "interrupted"
+    lost = rows & (table.trials["config_id"] == second.configuration.id)
+    table.trials.loc[lost & (table.trials["fidelity"] == 1), ["fidelity", "score"]] = [0, math.nan]
+    table = replace(table, trials=table.trials[~lost | (table.trials["fidelity"] == 0)])
+    (curves,) = task_curves(table, ["t0"])
+    assert len(curves.configurations) == 4
+    assert not {first.configuration, second.configuration} & set(curves.configurations)
 
 
 def test_costs_are_relative_to_step_and_records():
@@ -58,21 +80,21 @@ def test_costs_are_relative_to_step_and_records():
 
 
 def test_a_task_without_scores_is_refused(tasks, diverged, space):
-    table = build([replace(diverged, failure="out_of_memory")], tasks, space, "", "")
+    table = build([replace(diverged, status="stopped", failure=None)], tasks, space, "", "")
     with pytest.raises(ValueError, match=r"Task 't0' has no trial with a score.*leave the task out"):
         task_curves(table, ["t0"])
 
 
-def test_lacking_meta_features_are_listed(make_task):
-    task = make_task("new", meta_features={"size": 1.0, "shift": math.nan})
-    with pytest.raises(
-        ValueError, match=r"Task 'new' lacks the meta-features loss, shift, .*`data.init_args.meta_feat"
-    ):
-        Layout(8, ("loss", "shift", "size"), 4).task_features(task)
-
-
-def test_longer_curves_than_known_are_refused(make_task):
-    layout = Layout(8, ("shift",), 3)
-    none = np.zeros(1, dtype=np.int64)
-    with pytest.raises(ValueError, match=r"curves of 4 slices, but the surrogate knows 3 at most. Lower"):
-        layout.inputs(make_task("new"), np.zeros((1, 8)), np.zeros((1, 3)), none, none + 1)
+def test_fidelities_and_curves_are_shares_of_each_trials_own_training(tasks, space, make_trial):
+    """Trainings of 2 and 4 slices of one task, laid out side by side."""
+    short, long = space.sample(2, seed=3)
+    trials = [make_trial(tasks[0], short, 2, max_fidelity=2, status="completed"), make_trial(tasks[0], long)]
+    (curves,) = task_curves(build(trials, tasks, space, "", ""), ["t0"])
+    place = curves.configurations.index(short)
+    examples = curves.examples([Point(place, 1, 2), Point(1 - place, 2, 4)], LAYOUT)
+    latents = [to_latent(np.array(trial.curve.scores), 0.2) for trial in trials]
+    parts = np.split(examples.inputs, np.cumsum(LAYOUT.widths)[:-1], axis=1)
+    np.testing.assert_allclose(parts[2], [[0, latents[0][0], latents[0][0], 0], [*latents[1][:2], 0, 0]])
+    np.testing.assert_array_equal(parts[3], [[0, 1, 1, 0], [1, 1, 0, 0]])
+    np.testing.assert_allclose(parts[4], [[0.5, 1], [0.5, 1]])
+    np.testing.assert_allclose(examples.latent, [latents[0][1], latents[1][3]])

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lightning_quicktune.surrogate.artifact import read_cost
 from lightning_quicktune.surrogate.cost import CostSurrogate
@@ -60,6 +61,18 @@ def test_predict_writes_the_seconds_of_every_configuration(source, fit, tmp_path
     rows = pd.read_parquet(tmp_path / "predictions.parquet")
     assert len(rows) == 24
     assert (rows["cost_s"] > 0).all()
+
+
+def test_what_is_validated_is_what_is_optimised(source, fit, tmp_path):
+    """Squared error in standard deviations of the training costs, written out here."""
+    trainer = fit(CostSurrogate(str(tmp_path)), source, epochs=1, steps_per_epoch=2)
+    (batch,), model = list(trainer.datamodule.val_dataloader()), read_cost(tmp_path)
+    with torch.no_grad():
+        error = (model(batch["query_inputs"]) - batch["query_log_cost"]).numpy()
+    costs = np.concatenate([task.log_costs for task in trainer.datamodule.training])
+    metrics = trainer.callback_metrics
+    assert float(metrics["validation/loss"]) == pytest.approx(float((error**2).mean() / costs.std() ** 2))
+    assert float(metrics["validation/absolute_error"]) == pytest.approx(float(np.abs(error).mean()))
 
 
 def test_two_tasks_of_six_trials_are_enough_to_train(make_source, fit, tmp_path):

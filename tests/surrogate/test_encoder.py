@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lightning_quicktune.metadataset.examples import Layout
+from lightning_quicktune.metadataset.layout import Layout
 from lightning_quicktune.surrogate.encoder import FeatureEncoder, last_and_best
 
 LAYOUT = Layout(n_configuration=5, meta_features=("size",), max_fidelity=3)
@@ -38,6 +38,6 @@ def test_what_was_not_seen_has_no_influence_on_any_scale(encoder):
 
 
 def test_last_and_best_of_a_curve():
-    curve = torch.tensor([[0.0, 0, 0], [-2, 0, 0], [-1, -3, 0]])
-    seen = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0]])
-    assert last_and_best(curve, seen).tolist() == [[0, 0], [-2, -2], [-3, -1]]
+    curve = torch.tensor([[0.0, 0, 0], [-2, 0, 0], [-1, -3, 0], [0, -2, 0], [0, -1, -3]])
+    seen = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1]])  # short trainings begin late
+    assert last_and_best(curve, seen).tolist() == [[0, 0], [-2, -2], [-3, -1], [-2, -2], [-3, -1]]

@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.surrogate.artifact import read_performance
 from lightning_quicktune.surrogate.deep_kernel import negative_log_density
 from lightning_quicktune.surrogate.fitting import rank_correlation
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
-from lightning_quicktune.surrogate.scale import to_latent
+from lightning_quicktune.surrogate.scale import to_latent, to_score
+from lightning_quicktune.tuning.experience import Experience
+from lightning_quicktune.tuning.recommend import predicted_curves
 from lightning_quicktune.types import Configuration
 
 
@@ -168,8 +171,24 @@ def test_predict_writes_every_configuration_and_fidelity_of_the_held_out_tasks(s
     np.testing.assert_allclose(
         rows[rows["fidelity"] == 4].set_index("config_id").loc[[c.id for c in chosen], "std"], widened
     )
-    assert rows["score"].between(0, 1).all()
+    assert ((rows["lower"] > 0) & (rows["lower"] < rows["score"])).all()
+    assert ((rows["score"] < rows["upper"]) & (rows["upper"] < 1)).all()
+    latent = rows["mean"] + 1.6448536269514722 * rows["std"]
+    np.testing.assert_allclose(rows["upper"], to_score(latent.to_numpy(), task.zero_shot_score))
     assert set(rows["config_id"]) == {row.configuration.id for row in load(source).curves([held])}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_recommend_expects_what_predict_writes(source, fit, tmp_path):
+    module = PerformanceSurrogate(str(tmp_path), n_support=20)
+    trainer = fit(module, source, epochs=1, steps_per_epoch=2)
+    trainer.predict(PerformanceSurrogate(str(tmp_path)), datamodule=trainer.datamodule)
+    rows = pd.read_parquet(tmp_path / "predictions.parquet").sort_values(["config_id", "fidelity"])
+    (task,) = (curves.task for curves in trainer.datamodule.validation)
+    pool = sorted({row.configuration for row in load(source).curves([task.name])}, key=lambda c: c.id)
+    _, expected = predicted_curves(pool, task, Experience(performance=read_performance(tmp_path)))
+    for name in ("score", "lower", "upper"):
+        np.testing.assert_allclose(getattr(expected, name).ravel(), rows[name])
 
 
 def test_512_candidates_take_milliseconds(model, make_task, space):
@@ -196,5 +215,62 @@ def test_another_metric_is_refused(model, make_task, space):
 
 
 def test_a_task_without_meta_features_is_refused(model, make_task, space):
-    with pytest.raises(ValueError, match=r"Task 'new' lacks the meta-features shift, size"):
+    with pytest.raises(ValueError, match=r"Task 'new' has none of the meta-features shift, size"):
         model.predict(make_task("new", meta_features={}), [space.default], [()], [1])
+
+
+def test_a_lacking_meta_feature_is_predicted_for_as_its_median(model, make_task, space):
+    configurations, medians = space.sample(5, seed=1), model.card.layout.medians
+    asked = configurations, [()] * 5, [4] * 5
+    lacking = model.predict(make_task("new", meta_features={"size": 1.0}), *asked)
+    median = model.predict(make_task("new", meta_features={"size": 1.0, "shift": medians["shift"]}), *asked)
+    np.testing.assert_array_equal(lacking, median)
+
+
+def test_a_half_of_a_shorter_training_is_a_half(model, make_task, space):
+    """A score after one of two slices stands where one after two of four does."""
+    short = model.predict(make_task("new"), [space.default], [[0.4]], [2], lengths=[2])
+    task, two = make_task("new", max_fidelity=2), model.predict(make_task("new"), [space.default], [[0.3, 0.4]], [4])
+    np.testing.assert_array_equal(short, model.predict(task, [space.default], [[0.4]], [2]))
+    assert np.abs(short[0] - two[0]) < 0.3
+    given = model.predict(make_task("new"), [space.default], [[0.3, 0.4]], [4], lengths=[4])
+    np.testing.assert_array_equal(given, two)
+
+
+def test_a_fidelity_beyond_a_trials_own_training_cannot_be_predicted(model, make_task, space):
+    with pytest.raises(ValueError, match=r"Fidelity 3 .* whose full training has 2.* Ask for 2 to 2"):
+        model.predict(make_task("new"), [space.default], [[0.4]], [3], lengths=[2])
+
+
+@pytest.fixture
+def mixed(make_task, make_trial, space, tmp_path):
+    """A meta-dataset whose trainings have 2 or 4 slices, side by side in each task."""
+    tasks = [make_task(f"t{i}", shift=i / 2) for i in range(4)]
+    trials = [
+        make_trial(task, c, length, max_fidelity=length, status="completed")
+        for task in tasks
+        for c, length in zip(space.sample(8, seed=0), [2, 4] * 4, strict=True)
+    ]
+    return str(save(build(trials, tasks, space, "tests", ""), tmp_path / "mixed"))
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_trainings_of_several_lengths_are_learned_from_and_predicted_to_their_own_ends(mixed, fit, tmp_path):
+    trainer = fit(PerformanceSurrogate(str(tmp_path), n_support=20), mixed, epochs=1, steps_per_epoch=3)
+    trainer.predict(PerformanceSurrogate(str(tmp_path)), datamodule=trainer.datamodule)
+    rows = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert sorted(rows.groupby("config_id")["fidelity"].max()) == [2] * 4 + [4] * 4
+
+
+@pytest.mark.parametrize("objective", ["predictive", "marginal"])
+def test_what_is_logged_is_the_likelihood_that_is_optimised(source, fit, tmp_path, objective, monkeypatch):
+    """The loss that Lightning steps on, and that steps change it."""
+    stepped, training_step = [], PerformanceSurrogate.training_step
+    monkeypatch.setattr(
+        PerformanceSurrogate, "training_step", lambda *a: stepped.append(training_step(*a)) or stepped[-1]
+    )
+    surrogate = PerformanceSurrogate(str(tmp_path), objective=objective, n_support=20)
+    trainer = fit(surrogate, source, epochs=1, steps_per_epoch=8)
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(stepped[-1].item())
+    assert len({loss.item() for loss in stepped}) == 8
+    assert all(loss.requires_grad for loss in stepped)

@@ -84,16 +84,21 @@ def test_a_trial_is_one_run_however_often_it_is_sent(tracker, tmp_path):
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [("paused", "SCHEDULED"), ("completed", "FINISHED"), ("stopped", "FINISHED"), ("failed", "FAILED")],
+    [
+        ("paused", "SCHEDULED"),
+        ("completed", "FINISHED"),
+        ("stopped", "FINISHED"),
+        ("failed", "FAILED"),
+        ("interrupted", "FAILED"),
+    ],
 )
 def test_the_run_follows_the_trials_status(tracker, tmp_path, status, expected):
+    failure = {"failed": "diverged", "interrupted": "error: OSError: the cable"}.get(status)
     tracker.sync_trial(store(tmp_path, with_slices(1)))
-    tracker.sync_trial(
-        store(tmp_path, with_slices(1, status=status, failure="diverged" if status == "failed" else None))
-    )
+    tracker.sync_trial(store(tmp_path, with_slices(1, status=status, failure=failure)))
     (run,) = runs_of(tracker)
     assert (run.info.status, run.data.tags["status"]) == (expected, status)
-    assert run.data.tags["failure"] == ("diverged" if status == "failed" else "")
+    assert run.data.tags["failure"] == (failure or "")
     tracker.sync_trial(store(tmp_path, with_slices(2)))
     assert runs_of(tracker)[0].info.status == "RUNNING"
 

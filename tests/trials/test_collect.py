@@ -4,12 +4,15 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.collect import collect
@@ -98,6 +101,52 @@ def test_a_fresh_database_is_filled_again_without_training(settings, tmp_path):
     after = collect(settings(**few)).table.trials
     assert after.equals(before)
     assert len(Tracker(settings().tracking.uri, "collected").read_trials()) == 2
+
+
+def test_interrupted_trials_are_left_out_of_the_table_and_taken_up_at_the_next_start(settings, monkeypatch, caplog):
+    few = {"tasks": settings().tasks[:1], "n_shared": 2, "n_fresh": 0}
+    with monkeypatch.context() as patch:
+        stumble_in_second_trial(patch)
+        first = collect(settings(**few))
+    assert (first.table.meta["n_trials"], first.table.meta["n_interrupted"]) == (1, 1)
+    assert "1 trials were interrupted by errors (the first: error: OSError: the cable)" in caplog.text
+    (checkpoint,) = Path(settings().output).glob("trials/*/*/last.ckpt")
+    folder = checkpoint.parent
+    before = json.loads((folder / "trial.json").read_text())["curve"]
+    assert len(before) == 1
+    assert {t.status for t in Tracker(settings().tracking.uri, "collected").read_trials()} == {
+        "completed",
+        "interrupted",
+    }
+    caplog.set_level("INFO")
+    second = collect(settings(**few))
+    assert "1 trials that an error had interrupted are taken up again" in caplog.text
+    assert (second.table.meta["n_trials"], second.table.meta["n_interrupted"]) == (2, 0)
+    assert json.loads((folder / "trial.json").read_text())["curve"][:1] == before
+    assert not checkpoint.exists()
+
+
+def stumble_in_second_trial(patch):
+    """An error in the second slice of the second trial."""
+    steps, step = [], CausalLMFinetuner.training_step
+
+    def stumble(self, *arguments):
+        steps.append(self.trainer.current_epoch)
+        if [epoch for epoch, following in pairwise(steps) if epoch != following] == [0, 1, 0]:
+            raise OSError("the cable")
+        return step(self, *arguments)
+
+    patch.setattr(CausalLMFinetuner, "training_step", stumble)
+
+
+def test_a_collection_of_nothing_but_interrupted_trials_says_why(settings, monkeypatch):
+    def stumble(self, *arguments):
+        raise OSError("the cable")
+
+    monkeypatch.setattr(CausalLMFinetuner, "training_step", stumble)
+    few = {"tasks": settings().tasks[:1], "n_shared": 2, "n_fresh": 0}
+    with pytest.raises(RuntimeError, match=r"2 trials were interrupted .*the cable.*no table. Correct what is wrong"):
+        collect(settings(**few))
 
 
 def test_wrong_targets_fail_once_before_any_trial(settings, tmp_path, fit_config):

@@ -4,7 +4,15 @@ import pytest
 
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.trials.identity import settings_digest
-from lightning_quicktune.trials.known_trials import check_table, is_done, take_over, trials_of_parts, trials_of_table
+from lightning_quicktune.trials.known_trials import (
+    check_table,
+    is_done,
+    is_settled,
+    take_over,
+    take_up,
+    trials_of_parts,
+    trials_of_table,
+)
 from lightning_quicktune.trials.parts import KeptTrial
 from lightning_quicktune.trials.storage import read_trial, write_trial
 from lightning_quicktune.types import LearningCurve, Overheads, SliceResult
@@ -73,6 +81,32 @@ def test_a_longer_record_of_other_settings_is_refused_beside_a_right_one(make_pl
 def test_kept_trials_that_are_not_planned_are_left_out(make_plan):
     plan, other = make_plan("trial"), make_plan("other", lr=0.02)
     assert trials_of_parts([keep(replace(finished(other), base_model="other"))], [plan]) == {}
+
+
+def stumbled(plan, n_slices=1):
+    return replace(finished(plan, n_slices), status="interrupted", failure="error: OSError: the cable")
+
+
+def test_interrupted_trials_are_taken_up_once_each_start(make_plan):
+    plans = [make_plan("ended"), make_plan("stumbled", lr=0.02), make_plan("new", lr=0.03)]
+    write_trial(plans[0].folder, finished(plans[0]))
+    write_trial(plans[1].folder, stumbled(plans[1]))
+    assert [(is_done(p), is_settled(p)) for p in plans] == [(True, True), (False, True), (False, False)]
+    assert take_up(plans) == 1
+    assert take_up(plans) == 0
+    again = read_trial(plans[1].folder)
+    assert (again.status, again.failure, again.curve.fidelity) == ("paused", None, 1)
+    assert not is_settled(plans[1])
+    assert not plans[2].folder.exists()
+
+
+def test_an_interrupted_trial_is_taken_over_neither_from_parts_nor_from_a_table(make_plan, table_of):
+    plan = make_plan("trial")
+    assert trials_of_parts([keep(stumbled(plan))], [plan]) == {}
+    assert trials_of_parts([keep(stumbled(plan, 3)), keep(finished(plan))], [plan])[plan.key].status == "completed"
+    table = table_of(replace(stumbled(plan), status="completed", failure=None))
+    table.trials["status"], table.trials["failure"] = "failed", "error: OSError"  # as earlier versions wrote it
+    assert trials_of_table(table, [plan]) == {}
 
 
 @pytest.fixture

@@ -67,6 +67,15 @@ def test_a_trial_is_written_once_whoever_writes(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2  # and nothing unfinished beside them
 
 
+def test_an_interrupted_trial_of_an_earlier_version_makes_room_for_the_one_that_ended(tmp_path):
+    stumbled = replace(make_trial(0, 2), status="failed", failure="error: OSError: the cable")
+    parts = Parts(tmp_path)
+    parts.write([stumbled, make_trial(1)])
+    assert parts.keys() == {make_trial(1).key}
+    assert parts.write([make_trial(0)])
+    assert parts.keys() == {make_trial(0).key, make_trial(1).key}
+
+
 def test_the_same_trials_have_the_same_name_on_every_machine(tmp_path):
     trials = [make_trial(number) for number in range(3)]
     names = [Parts(tmp_path / name).write(order).name for name, order in (("a", trials), ("b", trials[::-1]))]

@@ -129,12 +129,31 @@ def test_a_diverged_trial_is_recorded_and_not_run_again(make_plan):
     assert run_trial(plan, 4) == trial
 
 
-def test_wrong_lora_targets_fail_the_trial_with_the_modules_there_are(make_plan):
+def test_an_error_interrupts_a_trial_and_the_next_call_goes_on_from_its_last_slice(make_plan, monkeypatch):
+    plan, whole = make_plan("plan"), make_plan("whole")
+    run_trial(plan, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_quicktune.finetune.finetuner.next_token_loss", stumble)
+        trial = run_trial(plan, 4)
+    assert (trial.status, trial.failure, trial.curve.fidelity) == ("interrupted", "error: OSError: the cable", 2)
+    assert (plan.folder / LAST).is_file()
+    trial = run_trial(plan, 4)
+    assert (trial.status, trial.failure) == ("completed", None)
+    assert trial.overheads.unfinished_s > 0
+    run_trial(whole, 4)
+    assert_bit_equal(plan, whole)
+
+
+def stumble(*arguments):
+    raise OSError("the cable")
+
+
+def test_wrong_lora_targets_interrupt_the_trial_with_the_modules_there_are(make_plan):
     plan = make_plan("targets")
     fit = {**plan.fit, "model": {**plan.fit["model"]}}
     fit["model"]["init_args"] = {**fit["model"]["init_args"], "lora": {"targets": ["q_proj"]}}
     trial = run_trial(dataclasses.replace(plan, fit=fit), 1)
-    assert trial.status == "failed"
+    assert trial.status == "interrupted"
     assert "down_proj, gate_up_proj, o_proj, qkv_proj" in trial.failure
 
 

@@ -1,24 +1,32 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import build, read_yaml, to_yaml
-from lightning_quicktune.metadataset.examples import Examples, Layout
+from lightning_quicktune.metadataset.examples import Examples
+from lightning_quicktune.metadataset.layout import Layout
 from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.space.border import at_border
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import read_cost, read_performance, save_surrogate
 from lightning_quicktune.surrogate.card import SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.surrogate.scale import to_score
 from lightning_quicktune.trials.task_setup import set_up_task
-from lightning_quicktune.tuning.recommend import recommend
+from lightning_quicktune.tuning import recommend as recommend_module
+from lightning_quicktune.tuning.experience import Experience
+from lightning_quicktune.tuning.recommend import rank, recommend
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.types import BaseModelInfo, TaskInfo
 
 N_SUPPORT = 40
 
@@ -36,6 +44,7 @@ def make_surrogates(tmp_path):
         inputs[:, -1] = 1.0
         latent = 3.0 * encoded[:, space.encoded_names.index("lr")]
         performance = PerformanceModel(card, N_SUPPORT)
+        performance.temperature.fill_(1.5)
         performance.set_support(Examples(inputs, latent, np.full(N_SUPPORT, np.nan)))
         save_surrogate(performance, tmp_path / "performance")
         save_surrogate(CostModel(replace(card, kind="cost")), tmp_path / "cost")
@@ -79,7 +88,7 @@ def test_the_best_predicted_come_first(settings, small_space, surrogates, fit_co
     assert [r.configuration for r in found.recommendations] == expected[:3]
     assert found.default.rank == expected.index(small_space.default) + 1
     place, last = int(np.argmax(mean)), found.recommendations[0].curve[-1]
-    reach = 1.6448536269514722 * std[place]
+    reach = 1.6448536269514722 * 1.5 * std[place]  # as wide as `predict` writes it
     scores = to_score(np.array([mean[place], mean[place] - reach, mean[place] + reach]), task.zero_shot_score)
     np.testing.assert_allclose([last.score, last.lower, last.upper], scores)
     assert [each.fidelity for each in found.recommendations[0].curve] == [1, 2, 3]
@@ -118,6 +127,53 @@ def test_the_table_says_what_is_expected(settings, tmp_path):
     assert f"fit --config {tmp_path / 'out' / found.recommendations[0].file}`" in text
     record = json.loads((tmp_path / "out" / "recommendations.json").read_text())
     assert [r["config_id"] for r in record["recommendations"]] == [r.configuration.id for r in found.recommendations]
+
+
+def test_the_table_says_where_the_best_is_at_the_border(settings, tmp_path):
+    """Of the twelve candidates some have the largest of two ranks, which is the default."""
+    found = recommend(settings())
+    border = [b.words for b in at_border(found_space(settings), found.recommendations[0].configuration)]
+    assert any("lora_rank" in words for words in border)
+    for words in border:
+        assert f"- {words}" in found.table
+
+
+def found_space(settings):
+    return SearchSpace.from_dict(json.loads((Path(settings().surrogates.cost) / "surrogate.json").read_text())["space"])
+
+
+def test_it_predicts_on_one_thread_and_times_the_device_on_its_own(settings, monkeypatch):
+    threads, predict, step = {}, PerformanceModel.predict, recommend_module.time_reference_step
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def noted(name, call):
+        return lambda *a: threads.update({name: torch.get_num_threads()}) or call(*a)
+
+    monkeypatch.setattr(PerformanceModel, "predict", noted("predict", predict))
+    monkeypatch.setattr(recommend_module, "time_reference_step", noted("step", step))
+    recommend(settings(k=1))
+    torch.set_num_threads(before)
+    assert threads == {"predict": 1, "step": 2}
+
+
+def test_what_lies_beyond_all_scores_is_shown_as_the_last_one_and_ranked_as_it_is(small_space):
+    class Curves(CurveModel):
+        def __init__(self):
+            pass
+
+        def predict(self, task, pool):
+            mean = np.array([[0.5, 1.1], [0.6, 1.2], [-0.1, 0.9]])
+            return mean, np.full((3, 2), 0.1)
+
+        def predict_cost(self, task, pool, reference_step_s):
+            return np.ones(3)
+
+    base = BaseModelInfo("tiny-phi3", 1000, "ab")
+    task = TaskInfo("new", base, "answer_likelihood", 2, 16, 0.2)
+    ranked = rank(small_space.sample(3, seed=0), task, Experience(curves=Curves()), 1.0)
+    assert [[s.score for s in r.curve] for r in ranked] == [[0.6, 1.0], [0.5, 1.0], [0.0, 0.9]]
+    assert all(0 <= s.lower <= s.score <= s.upper <= 1 for r in ranked for s in r.curve)
 
 
 def test_yamls_of_an_earlier_call_go(settings, tmp_path):

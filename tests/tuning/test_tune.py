@@ -4,14 +4,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
+import torch
 import yaml
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.storage import exclusive
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.tune import tune
@@ -112,7 +117,7 @@ def test_the_default_searcher_is_guarded_and_the_report_compares_predicted_and_o
     report = tuned.report.read_text()
     assert "Searcher: transfer_guarded" in report
     assert re.search(r"^## (Predicted and observed|Unlike what is known)$", report, re.MULTILINE)
-    assert re.search(r"\| \d\.\d{3} ± \d\.\d{3} \| \d\.\d{3} \|$", report, re.MULTILINE)
+    assert re.search(r"\| \d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\) \| \d\.\d{3} \|$", report, re.MULTILINE)
     assert Tracker(tuned.tracking_uri, "tuned").read_trials()
     run = MlflowClient(tuned.tracking_uri).get_run(tuned.run_id)
     assert run.data.tags["guard"] in ("alike", "unlike")
@@ -211,6 +216,56 @@ def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings
     monkeypatch.setattr("lightning_quicktune.finetune.causal_lm.CausalLMFinetuner.training_step", exhausted)
     with pytest.raises(RuntimeError, match=r"None of \d+ trials got through its first slice.*trial.json"):
         tune(settings())
+
+
+def test_errors_end_no_search_and_a_trial_is_tried_once_more(settings, tmp_path, monkeypatch):
+    """Every first batch of a configuration fails twice for the first configuration, once for the second."""
+    steps, step = Counter(), CausalLMFinetuner.training_step
+
+    def stumble(self, *arguments):
+        rate = self.trainer.optimizers[0].defaults["lr"]
+        steps[rate] += 1
+        left = {0: 2, 1: 1}.get(list(steps).index(rate), 0)
+        if steps[rate] <= left:
+            raise OSError("the cable")
+        return step(self, *arguments)
+
+    monkeypatch.setattr(CausalLMFinetuner, "training_step", stumble)
+    tuned = tune(settings(budget={"slices": 3}, compare_default=False))
+    told = {entry["config_id"]: [] for entry in entries(tmp_path)}
+    for entry in entries(tmp_path):
+        told[entry["config_id"]].append((entry["failed"], len(entry["curve"])))
+    first, second, *_ = told.values()
+    assert first == [(True, 0)]
+    assert not any(failed for failed, _ in second)
+    assert sum(slices_by_configuration(tmp_path).values()) == 3
+    trials = {t.configuration.id: t for t in Tracker(tuned.tracking_uri, "tuned").read_trials()}
+    assert trials[next(iter(told))].status == "interrupted"
+    assert "interrupted by errors, twice" in tuned.report.read_text()
+    again = entries(tmp_path)
+    tune(settings(budget={"slices": 4}, compare_default=False))
+    assert next(iter(told)) not in {entry["config_id"] for entry in entries(tmp_path)[len(again) :]}
+
+
+def test_the_searcher_thinks_on_one_thread_and_trials_train_on_theirs(settings, monkeypatch):
+    threads, train, ask = [], InProcessExecutor.train, SuccessiveHalvingSearcher.ask
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(
+        InProcessExecutor, "train", lambda *a: threads.append(("train", torch.get_num_threads())) or train(*a)
+    )
+    monkeypatch.setattr(
+        SuccessiveHalvingSearcher, "ask", lambda *a: threads.append(("ask", torch.get_num_threads())) or ask(*a)
+    )
+    tune(settings(budget={"slices": 2}, compare_default=False))
+    torch.set_num_threads(before)
+    assert set(threads) == {("ask", 1), ("train", 2)}
+
+
+def test_the_report_says_where_the_choice_is_at_the_border(settings, small_space):
+    tuned = tune(settings(budget={"slices": 2}, compare_default=False))
+    report = tuned.report.read_text()
+    assert re.search(r"^- lora_rank [24] is at the (smallest|largest) value of the search space", report, re.MULTILINE)
 
 
 def test_wrong_targets_fail_before_any_trial(settings, fit_config, tmp_path):

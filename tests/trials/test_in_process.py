@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import pytest
+
+from lightning_quicktune.trials import in_process
+from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.types import LearningCurve, SliceResult, Suggestion
+
+
+@pytest.fixture
+def executor_of(setup, small_space, tmp_path, monkeypatch):
+    """An executor whose trials end as listed: slices and status of each call."""
+
+    def make(*ends):
+        left = list(ends)
+
+        def run(plan, fidelity, on_record):
+            n, status = left.pop(0)
+            curve = LearningCurve(tuple(SliceResult(i, 0.5, 1.0, 1.0, 1) for i in range(1, n + 1)))
+            return replace(plan.blank, curve=curve, status=status)
+
+        monkeypatch.setattr(in_process, "run_trial", run)
+        return InProcessExecutor(setup, small_space, tmp_path), left
+
+    return make
+
+
+def ask(executor, configuration, fidelity):
+    executor.submit(Suggestion(configuration, fidelity))
+    observation = executor.wait()
+    return observation.curve.fidelity, observation.failed
+
+
+def test_an_interrupted_trial_is_tried_once_more(executor_of, small_space):
+    executor, left = executor_of((1, "interrupted"), (2, "paused"))
+    assert ask(executor, small_space.default, 2) == (2, False)
+    assert not left
+
+
+def test_a_trial_that_is_interrupted_twice_is_given_up_with_what_it_has(executor_of, small_space, caplog):
+    executor, left = executor_of((0, "interrupted"), (1, "interrupted"), (3, "paused"))
+    assert ask(executor, small_space.default, 3) == (1, True)
+    assert len(left) == 1
+    assert "is given up: errors have interrupted it 2 times" in caplog.text
+
+
+def test_interruptions_count_over_the_suggestions_of_a_configuration(executor_of, small_space):
+    ends = [(0, "interrupted"), (1, "paused"), (1, "interrupted"), (0, "interrupted"), (1, "paused")]
+    executor, left = executor_of(*ends)
+    (other,) = small_space.sample(1, seed=0)
+    assert ask(executor, small_space.default, 1) == (1, False)
+    assert ask(executor, small_space.default, 2) == (1, True)
+    assert ask(executor, other, 1) == (1, False)
+    assert not left
+
+
+def test_a_failure_of_the_configuration_is_not_tried_again(executor_of, small_space):
+    executor, left = executor_of((1, "failed"), (2, "paused"))
+    assert ask(executor, small_space.default, 2) == (1, True)
+    assert len(left) == 1
