@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_quicktune.search.lengths import Lengths, as_lengths
 from lightning_quicktune.search.nearest import NearestMembers, active_configuration
 from lightning_quicktune.search.progress import Progress
 from lightning_quicktune.space.categorical import CategoricalDomain
@@ -21,7 +22,7 @@ class _Running:
 
     trial: Any
     configuration: Configuration
-    reported: int = 0
+    reported: int = 0  # steps of the study: equal shares of each training, as many as the usual one has slices
 
 
 class OptunaSearcher:
@@ -33,7 +34,7 @@ class OptunaSearcher:
     Args:
         pool: Distinct configurations.
         space: Where they come from.
-        max_fidelity: Slices of a full training.
+        lengths: Slices of each full training; a number if all are alike.
         seed: Seed of the proposals.
         eta: Factor between the fidelities at which trials are compared.
 
@@ -46,11 +47,12 @@ class OptunaSearcher:
     """
 
     def __init__(
-        self, pool: Sequence[Configuration], space: SearchSpace, max_fidelity: int, seed: int, eta: int = 3
+        self, pool: Sequence[Configuration], space: SearchSpace, lengths: Lengths | int, seed: int, eta: int = 3
     ) -> None:
         self._optuna = optuna = _import_optuna()
         self._members, self._space, self._eta = NearestMembers(space, pool), space, eta
-        self._progress = Progress(max_fidelity)
+        self._progress, self._lengths = Progress(lengths), as_lengths(lengths)
+        self._steps = self._lengths.usual
         self._tried: list[Configuration] = []
         self._waiting: deque[_Running] = deque()
         self._asked: dict[str, _Running] = {}
@@ -58,7 +60,7 @@ class OptunaSearcher:
             study_name=f"search-{seed}",  # Hyperband assigns trials to brackets by this name
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=seed),
-            pruner=optuna.pruners.HyperbandPruner(1, max_fidelity, eta),
+            pruner=optuna.pruners.HyperbandPruner(1, self._steps, eta),
         )
 
     @property
@@ -75,9 +77,10 @@ class OptunaSearcher:
             running = self._waiting.popleft() if self._waiting else self._propose()
             if not self._take_in(running):
                 self._asked[running.configuration.id] = running
-                return self._progress.suggest(running.configuration, self._next_fidelity(running.reported))
+                fidelity = self._fidelity(running.configuration, self._next_step(running.reported))
+                return self._progress.suggest(running.configuration, fidelity)
         best = self._progress.best_open(self._tried)
-        return None if best is None else self._progress.suggest(best, self._progress.max_fidelity)
+        return None if best is None else self._progress.suggest_to_end(best)
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion."""
@@ -101,10 +104,12 @@ class OptunaSearcher:
     def _take_in(self, running: _Running) -> bool:
         """Reports the scores that are new; returns whether the trial has ended or nothing can be added to it."""
         config_id, states = running.configuration.id, self._optuna.trial.TrialState
-        for score in self._progress.scores(config_id)[running.reported :]:
+        scores = self._progress.scores(config_id)
+        while (fidelity := self._fidelity(running.configuration, running.reported + 1)) <= len(scores):
             running.reported += 1
+            score = scores[fidelity - 1]
             running.trial.report(score, running.reported)
-            if running.reported == self._progress.max_fidelity:
+            if running.reported == self._steps:
                 self._study.tell(running.trial, score)
                 return True
             if running.trial.should_prune():
@@ -114,11 +119,15 @@ class OptunaSearcher:
             self._study.tell(running.trial, state=states.PRUNED if running.reported else states.FAIL)
         return self._progress.has_failed(config_id)
 
-    def _next_fidelity(self, reached: int) -> int:
-        fidelity = 1
-        while fidelity <= reached:
-            fidelity *= self._eta
-        return min(fidelity, self._progress.max_fidelity)
+    def _next_step(self, reported: int) -> int:
+        step = 1
+        while step <= reported:
+            step *= self._eta
+        return min(step, self._steps)
+
+    def _fidelity(self, configuration: Configuration, step: int) -> int:
+        """Slices of a configuration after which it has had as large a share of its training as a step is of all."""
+        return self._lengths.at_share(configuration.id, step / self._steps)
 
 
 def _suggest(trial: Any, name: str, domain: Domain) -> float:
