@@ -46,6 +46,7 @@ class SearchContext:
         prior: Gives the prior over learning curves that other tasks taught; called by methods that need it.
         acquisition: What a candidate is worth to the methods with surrogates.
         lengths: Slices of each configuration's own full training; none if all are as the task says.
+        first: What is trained before the method chooses, so that one that proposes may learn from it.
     """
 
     pool: tuple[Configuration, ...]
@@ -58,6 +59,7 @@ class SearchContext:
     prior: Callable[[], CurvePrior] | None = None
     acquisition: Acquisition = DEFAULT_ACQUISITION
     lengths: Lengths | None = None
+    first: tuple[Configuration, ...] = ()
 
 
 def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
@@ -98,7 +100,7 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
         case "optuna":
             from lightning_quicktune.search.optuna_searcher import OptunaSearcher
 
-            return OptunaSearcher(pool, space, lengths, seed)
+            return OptunaSearcher(pool, space, lengths, seed, first=context.first)
         case "dehb":
             from lightning_quicktune.search.dehb_searcher import DehbSearcher
 
@@ -120,9 +122,11 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
 
             return curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
         case "transfer_guarded":
-            from lightning_quicktune.search.curve_searchers import curve_transfer_guarded
+            from lightning_quicktune.search.curve_searchers import curve_fallback, curve_transfer
+            from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 
-            return curve_transfer_guarded(context, _given(context.prior, name, "surrogates.curves")())
+            transfer = curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
+            return GuardedSearcher(transfer, curve_fallback(context, transfer))
         case "portfolio_asha" | "forest_portfolio_asha":
             from lightning_quicktune.search.learned_order import learned_order
             from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher

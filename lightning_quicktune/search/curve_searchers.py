@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from lightning_quicktune.search.build import SearchContext
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.search.guarded_searcher import GuardedSearcher
-from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
 
 
@@ -20,14 +18,12 @@ def curve_transfer(context: SearchContext, prior: CurvePrior) -> CurveTransferSe
     return CurveTransferSearcher(context.pool, pool_prior, zero_shot_score=context.task.zero_shot_score)
 
 
-def curve_transfer_guarded(context: SearchContext, prior: CurvePrior) -> Searcher:
-    """The same with a guard, and without what other tasks say of configurations as the fallback.
+def curve_fallback(context: SearchContext, transfer: CurveTransferSearcher) -> CurveTransferSearcher:
+    """The same without what other tasks say of configurations.
 
     Args:
         context: The new task and its pool.
-        prior: What other tasks say of learning curves.
+        transfer: The searcher with it.
     """
-    transfer = curve_transfer(context, prior)
     untaught = transfer.prior.without_transfer()
-    fallback = CurveTransferSearcher(context.pool, untaught, zero_shot_score=context.task.zero_shot_score)
-    return GuardedSearcher(transfer, fallback)
+    return CurveTransferSearcher(context.pool, untaught, zero_shot_score=context.task.zero_shot_score)

@@ -37,6 +37,7 @@ class OptunaSearcher:
         lengths: Slices of each full training; a number if all are alike.
         seed: Seed of the proposals.
         eta: Factor between the fidelities at which trials are compared.
+        first: Members of the pool that are proposed before all others.
 
     Raises:
         ImportError: If Optuna is not installed.
@@ -47,13 +48,20 @@ class OptunaSearcher:
     """
 
     def __init__(
-        self, pool: Sequence[Configuration], space: SearchSpace, lengths: Lengths | int, seed: int, eta: int = 3
+        self,
+        pool: Sequence[Configuration],
+        space: SearchSpace,
+        lengths: Lengths | int,
+        seed: int,
+        eta: int = 3,
+        first: Sequence[Configuration] = (),
     ) -> None:
         self._optuna = optuna = _import_optuna()
         self._members, self._space, self._eta = NearestMembers(space, pool), space, eta
         self._progress, self._lengths = Progress(lengths), as_lengths(lengths)
         self._steps = self._lengths.usual
         self._tried: list[Configuration] = []
+        self._first = deque(first)
         self._waiting: deque[_Running] = deque()
         self._asked: dict[str, _Running] = {}
         self._study = optuna.create_study(
@@ -91,15 +99,19 @@ class OptunaSearcher:
 
     def _propose(self) -> _Running:
         """A trial of the study with the hyperparameters of a member near Optuna's proposal."""
-        proposal = self._study.ask()
-        member = self._members.take(active_configuration(self._space, lambda name, d: _suggest(proposal, name, d)))
-        self._study.tell(proposal, state=self._optuna.trial.TrialState.FAIL)  # the samplers pass over it
+        member = self._members.take(self._first.popleft()) if self._first else self._near_proposal()
         domains = {h.name: h.domain for h in self._space.hyperparameters}
         self._study.enqueue_trial({name: _place(domains[name], value) for name, value in member.values.items()})
         trial = self._study.ask()
         active_configuration(self._space, lambda name, d: _suggest(trial, name, d))
         self._tried.append(member)
         return _Running(trial, member)
+
+    def _near_proposal(self) -> Configuration:
+        proposal = self._study.ask()
+        member = self._members.take(active_configuration(self._space, lambda name, d: _suggest(proposal, name, d)))
+        self._study.tell(proposal, state=self._optuna.trial.TrialState.FAIL)  # the samplers pass over it
+        return member
 
     def _take_in(self, running: _Running) -> bool:
         """Reports the scores that are new; returns whether the trial has ended or nothing can be added to it."""

@@ -1,6 +1,7 @@
 import pytest
 
-from lightning_quicktune.evaluation.pool import PaidOverheads, task_pool
+from lightning_quicktune.evaluation.pool import task_pool
+from lightning_quicktune.evaluation.recorded import PaidOverheads
 from lightning_quicktune.evaluation.replay import ReplayExecutor, SimulatedClock, TimedSearcher, replay
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled
@@ -46,7 +47,9 @@ def test_a_failed_trial_costs_what_it_recorded(executor, pool):
 
 
 def test_the_slice_in_which_a_trial_failed_is_paid(with_scores, table_of, space):
-    failed = with_scores([0.3], 2.0, space.default, status="failed", overheads=Overheads(unfinished_s=1.5))
+    failed = with_scores(
+        [0.3], 2.0, space.default, status="failed", failure="diverged", overheads=Overheads(unfinished_s=1.5)
+    )
     executor = ReplayExecutor(task_pool(table_of([failed]), "t0", "cost_s").draw(0), SimulatedClock())
     assert run(executor, space.default, 1).cost_s == 2.0
     assert run(executor, space.default, 4).cost_s == 1.5
