@@ -26,5 +26,5 @@ def learned_order(
     if name == "nearest_task_portfolio":
         place = nearest_task(task, model.tasks)
         return ranked_order(pool, model.known(pool)[place])
-    ranks = model.predicted(pool) if name.startswith("forest") else model.known(pool)
+    ranks = model.smoothed(pool) if name.startswith("forest") else model.known(pool)
     return greedy_order(pool, ranks)
