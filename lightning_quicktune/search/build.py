@@ -129,10 +129,10 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
             return GuardedSearcher(transfer, curve_fallback(context, transfer))
         case "portfolio_asha" | "forest_portfolio_asha":
             from lightning_quicktune.search.learned_order import learned_order
-            from lightning_quicktune.search.stopping_searcher import StoppingSearcher
+            from lightning_quicktune.search.racing import racing_searcher
 
-            order = learned_order(name, pool, task, _given(context.table, name, "experience"))
-            return StoppingSearcher(order, lengths)
+            table = _given(context.table, name, "experience")
+            return racing_searcher(learned_order(name, pool, task, table), lengths, table)
         case "portfolio" | "forest_portfolio" | "nearest_task_portfolio":
             from lightning_quicktune.search.learned_order import learned_order
             from lightning_quicktune.search.ordered_searcher import OrderedSearcher
