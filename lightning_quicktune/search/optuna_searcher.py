@@ -1,4 +1,4 @@
-"""Tree-structured Parzen estimator with Hyperband, by Optuna."""
+"""Tree-structured Parzen estimator with successive halving, by Optuna."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class OptunaSearcher:
         ImportError: If Optuna is not installed.
 
     References:
-        Bergstra, Bardenet, Bengio and Kegl (2011), Algorithms for Hyper-Parameter Optimization. Li, Jamieson,
-        DeSalvo, Rostamizadeh and Talwalkar (2018), Hyperband. Akiba, Sano, Yanase, Ohta and Koyama (2019), Optuna.
+        Bergstra, Bardenet, Bengio and Kegl (2011), Algorithms for Hyper-Parameter Optimization. Li et al. (2020), A
+        System for Massively Parallel Hyperparameter Tuning. Akiba, Sano, Yanase, Ohta and Koyama (2019), Optuna.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class OptunaSearcher:
         self._waiting: deque[_Running] = deque()
         self._asked: dict[str, _Running] = {}
         self._study = optuna.create_study(
-            study_name=f"search-{seed}",  # Hyperband assigns trials to brackets by this name
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=seed),
-            pruner=optuna.pruners.HyperbandPruner(1, self._steps, eta),
+            # Hyperband would let the sampler learn within each of its brackets alone, from a quarter of the trials.
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=eta),
         )
 
     @property
