@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,6 +48,7 @@ def compare(
     primary: PrimaryComparison | None,
     clusters: Mapping[str, int],
     seed: int,
+    limits: Collection[str] = (),
 ) -> list[Comparison]:
     """Compares a method with each other one, at every budget in every setting; the primary comparison comes first.
 
@@ -57,12 +58,12 @@ def compare(
         primary: What was named beforehand, if anything.
         clusters: Cluster of each task.
         seed: Seed of intervals and tests.
+        limits: Names of what no method can do, which is compared with none.
     """
     found = [
         each
         for setting, summary in summaries.items()
-        if len(summary.methods) > 1
-        for each in _pairs(summary, setting, method, clusters, seed)
+        for each in _pairs(summary, setting, method, clusters, seed, limits)
     ]
     named = [replace(each, is_primary=True) for each in found if primary is not None and _is(each, primary)]
     others = [each for each in found if primary is None or not _is(each, primary)]
@@ -71,10 +72,17 @@ def compare(
 
 
 def _pairs(
-    summary: Summary, setting: SettingName, method: str, clusters: Mapping[str, int], seed: int
+    summary: Summary,
+    setting: SettingName,
+    method: str,
+    clusters: Mapping[str, int],
+    seed: int,
+    limits: Collection[str],
 ) -> list[Comparison]:
     place = summary.methods.index(method)
-    others = [m for m in range(len(summary.methods)) if m != place]
+    others = [m for m, name in enumerate(summary.methods) if m != place and name not in limits]
+    if not others:
+        return []
     gains = (summary.per_seed[others] - summary.per_seed[place]).transpose(
         1, 2, 0, 3
     )  # (tasks, seeds, others, budgets)

@@ -12,18 +12,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lightning_quicktune.evaluation.calibration import calibration_table, mean_calibration
-from lightning_quicktune.evaluation.code import code_fingerprint
+from lightning_quicktune.evaluation.calibration_table import calibration_table, mean_calibration
 from lightning_quicktune.evaluation.comparison import Comparison, compare
 from lightning_quicktune.evaluation.figure import draw
+from lightning_quicktune.evaluation.findings import Findings, Folds, LeftOut, Time
 from lightning_quicktune.evaluation.parallel import do_all
 from lightning_quicktune.evaluation.plan import Plan
 from lightning_quicktune.evaluation.publish import metrics_of, publish
-from lightning_quicktune.evaluation.report import Findings, report
-from lightning_quicktune.evaluation.results import Replayed, ReplayStore, write_whole
+from lightning_quicktune.evaluation.report import report
+from lightning_quicktune.evaluation.results import Replayed, ReplayStore
 from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
-from lightning_quicktune.evaluation.summary import Summary, results_table, summarise, task_clusters, test_scores
+from lightning_quicktune.evaluation.summary import (
+    Summary,
+    outcomes_of,
+    results_table,
+    summarise,
+    task_clusters,
+    test_scores,
+)
 from lightning_quicktune.evaluation.workplace import Workplace
+from lightning_quicktune.evaluation.writing import write_whole
+from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import MetaDataset
 
 _FIGURE_POINTS = 60
@@ -38,6 +47,7 @@ class Evaluated:
         summaries: The comparison by setting: at budgets in full trainings, then in seconds if there are any.
         comparisons: One method against each other one, the primary comparison first.
         left_out: Why tasks were not replayed, by name.
+        outcomes: How many trials of the replayed folds had which outcome; only full and failed ones are replayed.
         run_id: MLflow run of the report; none if the server was away.
     """
 
@@ -45,6 +55,7 @@ class Evaluated:
     summaries: Mapping[SettingName, Sequence[Summary]]
     comparisons: Sequence[Comparison]
     left_out: Mapping[str, str]
+    outcomes: Mapping[Outcome, int]
     run_id: str | None
 
 
@@ -60,7 +71,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluated:
         RuntimeError: If a replay fails.
     """
     place = Workplace(settings)
-    plan, store = Plan(place), ReplayStore(place.output, _identity(place))
+    plan, store = Plan(place), ReplayStore(place.output, _identity(place), place.codes)
     learning, jobs = plan.missing(store)
     if jobs:
         do_all([learning, jobs], place, store.add)
@@ -74,23 +85,26 @@ def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluate
     tables = [results_table(replays, place.pool, tested, settings.budgets)]
     if settings.budgets_s:
         tables.append(results_table(replays, place.pool, tested, settings.budgets_s, "s"))
-    summaries = {s: [_summary(table, s, settings, clusters) for table in tables] for s in settings.setting_names}
-    method = settings.primary.method if settings.primary else settings.entries[0].shown
+    folds = Folds(plan.compared_folds, plan.development_folds)
+    summaries, apart = (_summaries(tables, f, settings, clusters) for f in (folds.compared, folds.development))
     first = {setting: several[0] for setting, several in summaries.items()}
-    comparisons = compare(first, method, settings.primary, clusters, settings.seed)
-    calibration = _calibration(replays)
+    method, limits = settings.first_method, settings.limits
+    comparisons = compare(first, method, settings.primary, clusters, settings.seed, limits)
+    replays = [replayed for replayed in replays if replayed.key.split.fold in folds.compared]
+    calibration, outcomes = _calibration(replays), outcomes_of(place.table, [*plan.tasks, *plan.left_out])
     findings = Findings(
-        summaries,
-        comparisons,
-        mean_calibration(calibration) if len(calibration) else calibration,
-        _thinking(replays),
-        _fallen_back(replays),
-        plan.left_out,
-        place.charges_thinking,
+        summaries=summaries,
+        development=apart,
+        comparisons=comparisons,
+        calibration=mean_calibration(calibration) if len(calibration) else calibration,
+        thinking=_thinking(replays),
+        fallen_back=_fallen_back(replays),
+        left_out=LeftOut(plan.left_out, outcomes),
+        time=Time(place.charges_thinking, place.lacks_costs),
     )
-    files = _figures(place, replays, clusters)
+    files = _figures(place, replays, folds, clusters)
     pictures = [name for name in files if name.endswith(".png")]
-    files["report.md"] = report(settings, findings, place.divider.test_folds, pictures).encode()
+    files["report.md"] = report(settings, findings, folds, pictures).encode()
     files["results.parquet"] = _parquet(pd.concat(tables, ignore_index=True))
     files["comparisons.parquet"] = _parquet(pd.DataFrame([asdict(each) for each in comparisons]))
     files["calibration.parquet"] = _parquet(calibration)
@@ -100,20 +114,29 @@ def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluate
     tags = {"tasks": str(len(plan.tasks)), "left_out": str(len(plan.left_out))}
     metrics = metrics_of(summaries, comparisons, findings.calibration)
     run_id = publish(folder, place.output / "mlflow.json", metrics, tags, settings.tracking)
-    return Evaluated(folder / "report.md", summaries, comparisons, plan.left_out, run_id)
+    return Evaluated(folder / "report.md", summaries, comparisons, plan.left_out, outcomes, run_id)
 
 
-def _summary(
-    table: pd.DataFrame, setting: SettingName, settings: EvaluateSettings, clusters: Mapping[str, int]
-) -> Summary:
-    return summarise(table[table["setting"] == setting], clusters, settings.seed)
+def _summaries(
+    tables: Sequence[pd.DataFrame], folds: Sequence[str], settings: EvaluateSettings, clusters: Mapping[str, int]
+) -> dict[SettingName, list[Summary]]:
+    """The comparison on some folds, by setting; empty if there are no folds."""
+    parts = [table[table["fold"].isin(folds)] for table in tables]
+    if not folds:
+        return {}
+    return {
+        setting: [
+            summarise(part[part["setting"] == setting], clusters, settings.seed, settings.limits) for part in parts
+        ]
+        for setting in settings.setting_names
+    }
 
 
-def _figures(place: Workplace, replays: list[Replayed], clusters: Mapping[str, int]) -> dict[str, bytes]:
+def _figures(place: Workplace, replays: list[Replayed], folds: Folds, clusters: Mapping[str, int]) -> dict[str, bytes]:
     settings, last = place.settings, place.settings.budgets[-1]
     grid = [float(b) for b in np.geomspace(min(settings.budgets[0], last / 10), last, _FIGURE_POINTS)]
     rows = results_table(replays, place.pool, {}, grid)
-    summaries = {setting: _summary(rows, setting, settings, clusters) for setting in settings.setting_names}
+    summaries = {s: several[0] for s, several in _summaries([rows], folds.compared, settings, clusters).items()}
     primary = settings.primary
     highlighted = (primary.method, primary.against) if primary else tuple(each.shown for each in settings.entries[:2])
     return {
@@ -153,7 +176,6 @@ def _identity(place: Workplace) -> dict[str, object]:
     settings = place.settings
     names = ("calibration_budgets", "folds", "n_folds", "train_share", "seed", "cost", "shuffle_configurations")
     return {
-        "code": code_fingerprint(),
         "meta_dataset": _fingerprint(place.table),
         **{name: getattr(settings, name) for name in names},
         "charge_thinking": place.charges_thinking,

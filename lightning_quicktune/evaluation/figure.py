@@ -41,6 +41,7 @@ _STYLES = {
     "random_nearest": ("#777777", "--"),
     "default": ("#000000", ":"),
     "zero_shot": ("#bbbbbb", ":"),
+    "oracle": ("#000000", "-."),
 }
 _OTHERS = [(color, line) for line in ("-", "--", ":") for color in ("#e69f00", "#8c564b", "#882255", "#117733")]
 

@@ -1,29 +1,29 @@
-"""What methods learn from the tasks outside of a fold; kept on disk, and learned once."""
+"""What methods learn from the tasks outside of a fold; kept on disk, and learned once.
+
+What is learned with is imported where it is needed, so that lessons of one kind don't depend on the code of others.
+"""
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
-from safetensors.numpy import load, save
+from lightning_quicktune.evaluation.code import lesson_code
+from lightning_quicktune.evaluation.writing import write_whole
 
-from lightning_quicktune.evaluation.methods import Lesson
-from lightning_quicktune.evaluation.results import write_whole
-from lightning_quicktune.evaluation.settings import SurrogateTraining
-from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.search.build import Surrogates
-from lightning_quicktune.surrogate.artifact import CARD, read_cost, read_performance
-from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
-from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.surrogate.curves.state import from_state, to_state
+if TYPE_CHECKING:
+    from lightning_quicktune.evaluation.methods import Lesson
+    from lightning_quicktune.evaluation.settings import SurrogateTraining
+    from lightning_quicktune.metadataset.table import MetaDataset
+    from lightning_quicktune.search.build import Surrogates
+    from lightning_quicktune.surrogate.curves.prior import CurvePrior
 
-_PRIOR = "curve_prior"
+_DONE = "learned"
 
 
 class Lessons:
-    """What the training tasks of one division teach.
+    """What the training tasks of one division teach; learned anew once the code that a lesson depends on has changed.
 
     Args:
         table: The training tasks, without what was measured on test splits.
@@ -35,42 +35,49 @@ class Lessons:
     def __init__(self, table: MetaDataset, folder: Path, training: SurrogateTraining, seed: int) -> None:
         self.table = table
         self._folder, self._training, self._seed = folder, training, seed
-        self.surrogates = lru_cache(maxsize=2)(self._read_surrogates)
-        self.prior = lru_cache(maxsize=1)(self._read_prior)
+        self._read = lru_cache(maxsize=3)(self._learned)
+
+    def folder(self, lesson: Lesson) -> Path:
+        """Where a lesson is kept that was learned by the present code."""
+        return self._folder / lesson / lesson_code(lesson)
 
     def has(self, lesson: Lesson) -> bool:
-        """Whether a lesson was learned in this folder."""
-        if lesson == "prior":
-            return (self._folder / f"{_PRIOR}.json").is_file()
-        return all((self._folder / lesson / kind / CARD).is_file() for kind in ("performance", "cost"))
+        """Whether a lesson was learned in this folder, by the present code."""
+        return (self.folder(lesson) / _DONE).is_file()
 
     def learn(self, lesson: Lesson) -> None:
         """Learns it, if it wasn't already."""
         if self.has(lesson):
             return
-        if lesson == "prior":
-            self._learn_prior()
-        else:
-            self._learn_surrogates(lesson)
+        folder = self.folder(lesson)
+        match lesson:
+            case "prior":
+                from lightning_quicktune.evaluation.lesson_of_curves import learn_prior
 
-    def _read_surrogates(self, lesson: Lesson) -> Surrogates:
+                learn_prior(self.table, folder, self._seed)
+            case "surrogates" | "surrogates_undescribed":
+                from lightning_quicktune.evaluation.lesson_of_surrogates import learn_surrogates
+
+                meta_features: list[str] | None = [] if lesson == "surrogates_undescribed" else None
+                learn_surrogates(self.table, folder, self._training, self._seed, meta_features)
+        write_whole(folder / _DONE, b"")
+
+    def surrogates(self, lesson: Lesson) -> Surrogates:
+        """The surrogates of a lesson, learned if they weren't already."""
+        return cast("Surrogates", self._read(lesson))
+
+    def prior(self) -> CurvePrior:
+        """The prior over learning curves, learned if it wasn't already."""
+        return cast("CurvePrior", self._read("prior"))
+
+    def _learned(self, lesson: Lesson) -> Surrogates | CurvePrior:
         self.learn(lesson)
-        folder = self._folder / lesson
-        return Surrogates(read_performance(folder / "performance"), read_cost(folder / "cost"))
+        match lesson:
+            case "prior":
+                from lightning_quicktune.evaluation.lesson_of_curves import read_prior
 
-    def _read_prior(self) -> CurvePrior:
-        self.learn("prior")
-        arrays = load((self._folder / f"{_PRIOR}.safetensors").read_bytes())
-        return from_state(arrays, json.loads((self._folder / f"{_PRIOR}.json").read_text()))
+                return read_prior(self.folder(lesson))
+            case "surrogates" | "surrogates_undescribed":
+                from lightning_quicktune.evaluation.lesson_of_surrogates import read_surrogates
 
-    def _learn_prior(self) -> None:
-        arrays, numbers = to_state(CurvePrior(task_tables(self.table), self._seed))
-        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        write_whole(self._folder / f"{_PRIOR}.safetensors", save(whole))
-        write_whole(self._folder / f"{_PRIOR}.json", json.dumps(numbers).encode())
-
-    def _learn_surrogates(self, lesson: Lesson) -> None:
-        from lightning_quicktune.evaluation.surrogate_fit import fit_surrogates  # Lightning takes seconds to import
-
-        meta_features: list[str] | None = [] if lesson == "surrogates_undescribed" else None
-        fit_surrogates(self.table, self._folder / lesson, self._training, self._seed, meta_features)
+                return read_surrogates(self.folder(lesson))

@@ -14,13 +14,25 @@ if TYPE_CHECKING:
     from lightning_quicktune.types import Configuration
 
 Lesson = Literal["surrogates", "surrogates_undescribed", "prior"]
+MethodName = SearcherName | Literal["oracle"]
 
-_OPTIONS: dict[str, tuple[SearcherName, ...]] = {
+_OPTIONS: dict[str, tuple[MethodName, ...]] = {
     "acquisition": ("transfer", "quicktune"),
     "meta_features": ("transfer", "quicktune"),
     "curve": ("transfer", "curve_transfer"),
     "cost": ("transfer", "curve_transfer"),
     "pretraining": ("curve_transfer",),
+    "default_first": (
+        "random",
+        "portfolio",
+        "portfolio_asha",
+        "forest_portfolio",
+        "forest_portfolio_asha",
+        "nearest_task_portfolio",
+        "successive_halving",
+        "optuna",
+        "dehb",
+    ),
 }
 _DESCRIBED = ("transfer", "quicktune", "nearest_task_portfolio")
 _LABEL = re.compile(r"[\w .-]+")
@@ -31,7 +43,8 @@ class Method:
     """A search method, as it is or without a part of it.
 
     Args:
-        name: Name of the search method.
+        name: Name of the search method; ``oracle`` takes configurations by their final scores, best first, which no
+            method can know: it shows the limit.
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``: its improvement at the next slice, at
             the end of training, or the probability to pass a random threshold at a random horizon.
         meta_features: Whether surrogates are trained with the meta-features of tasks; ``transfer`` and ``quicktune``.
@@ -40,15 +53,18 @@ class Method:
         cost: Whether predicted costs count; ``transfer`` and ``curve_transfer``.
         pretraining: Whether ``curve_transfer`` knows from other tasks what a configuration is worth and costs. Without,
             it knows the average shape of a curve and how alike neighbouring configurations are.
+        default_first: Whether the default configuration is trained to the end first, of which the method is told: a
+            head start that needs no other task. DEHB learns of it once it proposes it.
         label: How it is called in tables and figures; by its name and options if not given.
     """
 
-    name: SearcherName
+    name: MethodName
     acquisition: Acquisition = DEFAULT_ACQUISITION
     meta_features: bool = True
     curve: bool = True
     cost: bool = True
     pretraining: bool = True
+    default_first: bool = False
     label: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,8 +89,8 @@ class Method:
     @property
     def key(self) -> str:
         """Says what is replayed, for folders: name and options."""
-        parts = [getattr(self, o) if o == "acquisition" else f"no_{o}" for o in self.changed]
-        return "-".join([self.name, *parts])
+        parts = [f"no_{o}" if getattr(self, o) is False else o for o in self.changed]
+        return "-".join([self.name, *(self.acquisition if part == "acquisition" else part for part in parts)])
 
     @property
     def shown(self) -> str:
@@ -87,6 +103,11 @@ class Method:
         if self.name in ("transfer", "quicktune"):
             return "surrogates" if self.meta_features else "surrogates_undescribed"
         return "prior" if self.name in ("curve_transfer", "transfer_guarded") else None
+
+    @property
+    def head_start(self) -> Literal["default_first", "none"]:
+        """What is trained before the method chooses."""
+        return "default_first" if self.default_first else "none"
 
     @property
     def describes_the_task(self) -> bool:
@@ -106,9 +127,10 @@ def check_default(methods: Sequence[Method], default: Configuration, pools: Mapp
         ValueError: If it is to be replayed and a task lacks it.
     """
     lacking = sorted(name for name, pool in pools.items() if default.id not in pool.trials)
-    if lacking and any(method.name == "default" for method in methods):
+    needing = next((method.key for method in methods if method.name == "default" or method.default_first), None)
+    if lacking and needing:
         raise ValueError(
-            f"`methods` has `default`, but the default configuration ({default.id}) was not recorded on "
-            f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `default` out of "
+            f"`methods` has `{needing}`, but the default configuration ({default.id}) was not recorded on "
+            f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `{needing}` out of "
             "`methods`, or collect its trials."
         )

@@ -1,9 +1,8 @@
-"""Does jobs in several processes of one thread each, and says how far they are."""
+"""Does jobs in one process or several, of one thread each, and says how far they are."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +11,10 @@ from contextlib import contextmanager
 
 from lightning_quicktune.evaluation.results import Replayed
 from lightning_quicktune.evaluation.settings import EvaluateSettings
+from lightning_quicktune.evaluation.threads import one_thread
 from lightning_quicktune.evaluation.workplace import LearnJob, ReplayJob, Workplace
 
 Job = LearnJob | ReplayJob
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _EVERY_S = 5.0  # between two lines of progress
 
 _workplace: Workplace | None = None  # of a worker process
@@ -64,10 +63,10 @@ class Progress:
 @contextmanager
 def _workers(workplace: Workplace) -> Iterator[Callable[[Sequence[Job]], Iterator[list[Replayed]]]]:
     n = workplace.settings.n_processes
-    if n == 1:
-        yield lambda jobs: (workplace.do(job) for job in jobs)
-        return
-    with _one_thread():  # children read it when they start
+    with one_thread():
+        if n == 1:
+            yield lambda jobs: (workplace.do(job) for job in jobs)
+            return
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(n, context, initializer=_start, initargs=(workplace.settings,))
         try:
@@ -80,20 +79,6 @@ def _done(futures: list[Future[list[Replayed]]]) -> Iterator[list[Replayed]]:
     """Results as they come; the first failure is raised once what runs has ended."""
     for future in as_completed(futures):
         yield future.result()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _start(settings: EvaluateSettings) -> None:

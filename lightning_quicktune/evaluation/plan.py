@@ -40,6 +40,10 @@ class Plan:
                 f"{'; '.join(f'{name}: {reason}' for name, reason in self.left_out.items())}. "
                 "Collect more configurations, up to full trainings."
             )
+        replayed = [f for f in self._divider.test_folds if set(self._divider.held_out(f)) & set(self.tasks)]
+        held_out = [fold for fold in replayed if fold not in self._divider.development_folds]
+        self.compared_folds = tuple(held_out or replayed)
+        self.development_folds = tuple(fold for fold in replayed if fold not in self.compared_folds)
         pools = {task: place.whole_pool(task) for task in self.tasks}
         check_default(self._settings.entries, place.table.space.default, pools)
         self._wanted = list(self._keys())

@@ -6,47 +6,17 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
 
 import numpy as np
 
+from lightning_quicktune.evaluation.recorded import PaidOverheads, Recorded, costs_of, recorded
 from lightning_quicktune.evaluation.settings import CostName
+from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import CurveRow, MetaDataset
-from lightning_quicktune.types import Configuration, SliceResult, TaskInfo
+from lightning_quicktune.types import Configuration, TaskInfo
 
 NOISE = 3.0  # seed standard deviations that search must be able to gain
-
-
-@dataclass(frozen=True)
-class PaidOverheads:
-    """Seconds that are paid beside the slices: the median of the task's trials that recorded any, else 0.
-
-    Args:
-        start_s: For each trial that begins.
-        resume_s: For each time that one goes on after a pause.
-    """
-
-    start_s: float = 0.0
-    resume_s: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Recorded:
-    """One recorded trial, ready to be replayed.
-
-    Args:
-        configuration: What was trained.
-        seed: Seed of the trial.
-        slices: Its slices; their ``cost_s`` is the cost that is paid.
-        ends_s: Seconds paid up to the end of each slice, shape ``(F + 1,)``; the first is 0.
-        failing_s: Seconds paid for the slice in which it failed, if it did.
-    """
-
-    configuration: Configuration
-    seed: int
-    slices: tuple[SliceResult, ...]
-    ends_s: tuple[float, ...]
-    failing_s: float
+REPLAYED: tuple[Outcome, ...] = ("full", "failed")  # the end of any other trial is not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +28,10 @@ class TaskPool:
         trials: Trials of each configuration, by its id; the default configuration is the first where it was recorded.
         cost: Recorded cost that is paid.
         best: Best score at any fidelity.
-        median_final: Median score after a full training, of the trials that reached it; not a number if none did.
+        median_final: Median score at the end of the own training, of the trials that reached it; not a number if none
+            did.
         seed_std: Standard deviation of a final score between seeds of a configuration; 0 if each has one seed.
-        full_training_s: Median cost of a full training.
+        full_training_s: Median cost of a full training; those of one task may differ in length.
         start_score: Score before any slice: of the untrained base model, or the lowest recorded one if unknown.
         overheads: What starting and resuming a trial cost.
     """
@@ -88,7 +59,7 @@ class TaskPool:
     @cached_property
     def recorded(self) -> Mapping[str, tuple[Recorded, ...]]:
         """The same trials, ready to be replayed."""
-        return {config_id: tuple(_recorded(r, self.cost) for r in rows) for config_id, rows in self.trials.items()}
+        return {config_id: tuple(recorded(r, self.cost) for r in rows) for config_id, rows in self.trials.items()}
 
     def draw(self, seed: int) -> dict[str, Recorded]:
         """One recorded trial of each configuration, by its id.
@@ -106,7 +77,7 @@ class TaskPool:
 
 
 def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
-    """Gathers what can be replayed of one task: trials that were completed, or that failed on their way.
+    """Gathers what can be replayed of one task: trials to the end of their own training, or that failed on their way.
 
     Args:
         table: The meta-dataset.
@@ -117,7 +88,7 @@ def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
         ValueError: If a full training has no recorded cost.
     """
     task = table.task_info(name)
-    rows = [row for row in table.curves([name]) if _can_be_replayed(row, task.max_fidelity)]
+    rows = [_own_training(row) for row in table.curves([name]) if row.outcome in REPLAYED]
     columns = {key: _recorded_median(table, name, key) for key in ("start_s", "resume_s")}
     return _pool(task, rows, table.space.default.id, cost, PaidOverheads(**columns))
 
@@ -153,26 +124,11 @@ def with_shuffled_configurations(pool: TaskPool, seed: int) -> TaskPool:
     return replace(pool, trials=trials)
 
 
-def costs_of(row: CurveRow, cost: CostName) -> tuple[float, ...]:
-    """Recorded cost of each slice of a trial.
-
-    Args:
-        row: The trial.
-        cost: Which of its costs.
-    """
-    return row.costs_cpu_s if cost == "cost_cpu_s" else row.costs_s
-
-
-def is_full(row: CurveRow, task: TaskInfo) -> bool:
-    """Whether a trial has all slices of a full training."""
-    return row.fidelity >= task.max_fidelity
-
-
 def _pool(
     task: TaskInfo, rows: Sequence[CurveRow], default_id: str, cost: CostName, overheads: PaidOverheads
 ) -> TaskPool:
     ids = [row.configuration.id for row in rows]
-    final = {(i, r.seed): r.scores[task.max_fidelity - 1] for i, r in zip(ids, rows, strict=True) if is_full(r, task)}
+    final = {(i, r.seed): r.scores[-1] for i, r in zip(ids, rows, strict=True) if r.outcome == "full"}
     scores = [score for row in rows for score in row.scores]
     return TaskPool(
         task=task,
@@ -181,18 +137,10 @@ def _pool(
         best=max(scores, default=math.nan),
         median_final=_median(list(final.values())),
         seed_std=_seed_std(final),
-        full_training_s=_full_training_s(rows, task, cost),
+        full_training_s=_full_training_s(rows, task.name, cost),
         start_score=task.zero_shot_score if math.isfinite(task.zero_shot_score) else min(scores, default=math.nan),
         overheads=overheads,
     )
-
-
-def _recorded(row: CurveRow, cost: CostName) -> Recorded:
-    paid = costs_of(row, cost)
-    cells = zip(row.scores, paid, row.costs_cpu_s, strict=True)
-    slices = tuple(SliceResult(f, score, s, cpu_s, cost_tokens=0) for f, (score, s, cpu_s) in enumerate(cells, start=1))
-    failing_s = row.unfinished_s if row.status == "failed" else 0.0
-    return Recorded(row.configuration, row.seed, slices, tuple(accumulate(paid, initial=0.0)), failing_s)
 
 
 def _recorded_median(table: MetaDataset, name: str, column: str) -> float:
@@ -200,8 +148,12 @@ def _recorded_median(table: MetaDataset, name: str, column: str) -> float:
     return _median([s for s in trials[column].tolist() if s > 0] or [0.0])
 
 
-def _can_be_replayed(row: CurveRow, max_fidelity: int) -> bool:
-    return row.fidelity >= max_fidelity or row.status in ("completed", "failed")
+def _own_training(row: CurveRow) -> CurveRow:
+    """A trial without what was recorded after the end of its own training, which no search reaches."""
+    n = row.max_fidelity
+    if row.fidelity <= n:
+        return row
+    return replace(row, scores=row.scores[:n], costs_s=row.costs_s[:n], costs_cpu_s=row.costs_cpu_s[:n])
 
 
 def _by_configuration(ids: Sequence[str], rows: Sequence[CurveRow], default_id: str) -> dict[str, tuple[CurveRow, ...]]:
@@ -219,19 +171,19 @@ def _seed_std(final: Mapping[tuple[str, int], float]) -> float:
     return math.sqrt(float(np.mean(variances))) if variances else 0.0
 
 
-def _full_training_s(rows: Sequence[CurveRow], task: TaskInfo, cost: CostName) -> float:
-    costs = [sum(costs_of(row, cost)[: task.max_fidelity]) for row in rows if is_full(row, task)]
+def _full_training_s(rows: Sequence[CurveRow], task: str, cost: CostName) -> float:
+    costs = [sum(costs_of(row, cost)) for row in rows if row.outcome == "full"]
     middle = _median(costs)
     if costs and not (middle > 0 and math.isfinite(middle)):
         raise ValueError(
-            f"A full training of task {task.name!r} costs {middle} by `{cost}`, but budgets are counted in full "
+            f"A full training of task {task!r} costs {middle} by `{cost}`, but budgets are counted in full "
             "trainings, so their cost must be recorded. Set `cost` to the other one of cost_s and cost_cpu_s, or "
             "leave the task out of the meta-dataset."
         )
     unpaid = sum(not math.isfinite(sum(costs_of(row, cost))) for row in rows)
     if unpaid:
         raise ValueError(
-            f"{unpaid} of {len(rows)} trials of task {task.name!r} lack a `{cost}`, so a replay of them has no end in "
+            f"{unpaid} of {len(rows)} trials of task {task!r} lack a `{cost}`, so a replay of them has no end in "
             "time. Set `cost` to the other one of cost_s and cost_cpu_s, or leave these trials out of the meta-dataset."
         )
     return middle

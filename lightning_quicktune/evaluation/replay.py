@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lightning_quicktune.evaluation.pool import PaidOverheads, Recorded, TaskPool
-from lightning_quicktune.evaluation.regret import Observed
+from lightning_quicktune.evaluation.observed import Observed
+from lightning_quicktune.evaluation.pool import TaskPool
+from lightning_quicktune.evaluation.recorded import PaidOverheads, Recorded
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.types import Budget, Configuration, LearningCurve, Observation, Suggestion

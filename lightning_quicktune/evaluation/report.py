@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lightning_quicktune.evaluation.comparison import Comparison
+from lightning_quicktune.evaluation.facts import facts
 from lightning_quicktune.evaluation.figure import LOWEST
+from lightning_quicktune.evaluation.findings import Findings, Folds
 from lightning_quicktune.evaluation.intervals import LEVEL
-from lightning_quicktune.evaluation.regret import EQUAL
 from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
 from lightning_quicktune.evaluation.summary import Summary
 
@@ -21,100 +21,35 @@ _SETTINGS = {
     "the other half.",
 }
 
-_FREE = (
-    "; thinking is free, so that seconds of this machine aren't added to those of the machine the trials were recorded "
-    "on: see its price below."
-)
 
-
-@dataclass(frozen=True, eq=False)
-class Findings:
-    """What goes into a report.
-
-    Args:
-        summaries: The comparison at the settings' budgets, by setting; those in seconds follow those in full trainings.
-        comparisons: One method against the others, the primary one first.
-        calibration: Means by setting, method and budget, of methods that predict distributions; may be empty.
-        thinking: CPU seconds per suggestion of each method, median over replays.
-        fallen_back: How many replays of a guarded method fell back, of how many, by setting and method.
-        left_out: Why tasks were not replayed, by name.
-        charges_thinking: Whether thinking was paid.
-    """
-
-    summaries: Mapping[SettingName, Sequence[Summary]]
-    comparisons: Sequence[Comparison]
-    calibration: pd.DataFrame
-    thinking: Mapping[str, float]
-    fallen_back: Mapping[tuple[str, str], tuple[int, int]]
-    left_out: Mapping[str, str]
-    charges_thinking: bool
-
-
-def report(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[str], figures: Sequence[str]) -> str:
+def report(settings: EvaluateSettings, findings: Findings, folds: Folds, figures: Sequence[str]) -> str:
     """The whole report.
 
     Args:
         settings: How it was evaluated.
         findings: What was found.
-        test_folds: Names of the folds that were replayed.
+        folds: Names of the folds that were replayed.
         figures: Paths of the figures, relative to the report.
     """
-    parts = ["# Search methods on recorded trials", "\n".join(_facts(settings, findings, test_folds))]
+    parts = ["# Search methods on recorded trials", "\n".join(facts(settings, findings, folds))]
     parts += _primary(findings.comparisons)
     parts += [*(f"![]({path})" for path in figures), f"Regret below {LOWEST:g} is drawn at {LOWEST:g}."]
-    for setting, summaries in findings.summaries.items():
-        parts += [f"## Setting: {setting}", _SETTINGS[setting]]
-        for summary in summaries:
-            parts += _tables(summary, settings, setting)
+    parts += _settings(findings.summaries, settings, "")
     parts += _exploratory(findings.comparisons)
     parts += _calibration(findings.calibration)
     parts += _guarded(findings.fallen_back)
+    parts += _settings(findings.development, settings, ", folds of development")
     parts += ["## Thinking", "CPU milliseconds per suggestion, median over replays.", _thinking(findings.thinking)]
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(settings: EvaluateSettings, findings: Findings, test_folds: Sequence[str]) -> list[str]:
-    n_tasks = len(next(iter(findings.summaries.values()))[0].tasks)
-    learned = (
-        "all other folds" if settings.train_folds is None else f"folds {settings.train_folds} but the replayed one"
-    )
-    described = [method.shown for method in settings.entries if method.describes_the_task]
-    lines = [
-        f"- Meta-dataset: {settings.meta_dataset}",
-        f"- Tasks: {n_tasks} replayed, {len(findings.left_out)} left out; {settings.n_seeds} seeds.",
-        f"- Folds by {settings.folds}: {', '.join(test_folds)} replayed; methods learn from {learned}"
-        + (f", {settings.train_share:.0%} of these tasks." if settings.train_share < 1 else "."),
-        "- Time: counted in slices, whatever they cost; thinking is free."
-        if settings.cost == "slices"
-        else f"- Time: recorded `{settings.cost}`"
-        + ("; methods pay for their thinking in CPU seconds of this machine." if findings.charges_thinking else _FREE)
-        + " What is learned before the new task is known is free.",
-        f"- {', '.join(described)} pay for the meta-features of the task."
-        if described
-        else "- No method uses meta-features.",
-    ]
-    refitted = [method.shown for method in settings.entries if method.name == "quicktune"]
-    if refitted:
-        lines.append(
-            f"- {', '.join(refitted)} refits its surrogates at every observation up to the 20th, then at every tenth."
-        )
-    if settings.shuffle_configurations:
-        lines.append("- Control: each replayed task gives every configuration the trials of another one.")
-    alike = "; ".join(_alike(findings.summaries))
-    if alike:
-        lines.append(f"- One replay per task: {alike}; every seed gives the same, so that seeds add nothing.")
-    return lines + [f"- Left out: {name}, {reason}." for name, reason in findings.left_out.items()]
-
-
-def _alike(summaries: Mapping[SettingName, Sequence[Summary]]) -> list[str]:
-    """Methods whose replays were the same with every seed, by setting."""
-    found: list[str] = []
-    for setting, (summary, *_) in summaries.items():
-        varies = (np.ptp(summary.per_seed, axis=2) > EQUAL).any(axis=(1, 2))
-        names = [method for method, varying in zip(summary.methods, varies, strict=True) if not varying]
-        if names and summary.per_seed.shape[2] > 1:
-            found.append(f"{', '.join(names)} in {setting}")
-    return found
+def _settings(summaries: Mapping[SettingName, Sequence[Summary]], settings: EvaluateSettings, which: str) -> list[str]:
+    parts: list[str] = []
+    for setting, several in summaries.items():
+        parts += [f"## Setting: {setting}{which}", _SETTINGS[setting]]
+        for summary in several:
+            parts += _tables(summary, settings, setting)
+    return parts
 
 
 def _primary(comparisons: Sequence[Comparison]) -> list[str]:
@@ -189,7 +124,7 @@ def _tables(summary: Summary, settings: EvaluateSettings, setting: SettingName) 
         _table(summary, _regret_cell(summary)),
         "### Mean rank",
         "1 is best; over tasks and seeds.",
-        _table(summary, lambda m, b: f"{summary.rank[m, b]:.2f}"),
+        _table(summary, lambda m, b: "-" if np.isnan(summary.rank[m, b]) else f"{summary.rank[m, b]:.2f}"),
         f"### Wins, ties and losses at {wanted:g} {summary.unit}",
         f"On how many of {len(summary.tasks)} tasks the method of the row is better, equal, worse than that of the "
         "column.",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from lightning_quicktune.evaluation.calibration import Calibrated
-from lightning_quicktune.evaluation.regret import Observed
+from lightning_quicktune.evaluation.observed import Observed
 from lightning_quicktune.evaluation.splits import Split
+from lightning_quicktune.evaluation.writing import write_whole
 
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True, order=True)
@@ -72,22 +73,27 @@ class Replayed:
 class ReplayStore:
     """The folder ``replays``: one small file per batch of replays, and what they all have in common.
 
+    Replays lie in a folder of the code they were made by: after a change of code they stay, and count again once it is
+    taken back.
+
     Several processes may write at the same time; a file is there whole or not at all.
 
     Args:
         folder: Folder of the evaluation.
         identity: What must be the same for replays to be compared, in plain values for JSON.
+        codes: The present code of each method, by its key; replays by other code, or of other methods, are passed over.
 
     Raises:
         ValueError: If the folder holds another evaluation.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, Any], codes: Mapping[str, str]) -> None:
         self.folder = folder / "replays"
         self._check(folder / "evaluation.json", {"version": _VERSION, **json.loads(json.dumps(identity))})
         self._done: dict[ReplayKey, Replayed] = {}
-        for path in sorted(self.folder.glob("*/*/*.json")):
-            self.add(Replayed.from_dict(record) for record in json.loads(path.read_text()))
+        for key, code in codes.items():
+            for path in sorted(self.folder.glob(f"*/{escape(key)}/{code}/*.json")):
+                self.add(Replayed.from_dict(record) for record in json.loads(path.read_text()))
 
     def find(self, key: ReplayKey, horizon_s: float) -> Replayed | None:
         """A replay that went at least as far as ``horizon_s``, if there is one."""
@@ -110,35 +116,20 @@ class ReplayStore:
             changes = "; ".join(f"{n} was {known.get(n)!r} and is now {wanted.get(n)!r}" for n in differing)
             raise ValueError(
                 f"{path} holds another evaluation: {changes}. Replays of both can't be compared. "
-                "Set `output` to another folder, or go on with the settings and the code of before."
+                "Set `output` to another folder, or go on with the settings of before."
             )
 
 
-def write_replays(folder: Path, replays: Sequence[Replayed]) -> None:
+def write_replays(folder: Path, code: str, replays: Sequence[Replayed]) -> None:
     """Writes one batch of replays of a method on a task; on return it is on disk.
 
     Args:
         folder: Folder of the evaluation.
+        code: The code that they were made by.
         replays: The batch.
     """
     key, seeds = replays[0].key, [each.key.seed for each in replays]
     # A longer horizon is another file, so that nothing that was finished is ever overwritten.
     name = f"{quote(key.task, safe='')}.{seeds[0]}-{seeds[-1]}.{replays[0].horizon_s:.6g}s.json"
-    path = folder / "replays" / quote(key.split.name, safe="") / key.method / name
+    path = folder / "replays" / quote(key.split.name, safe="") / key.method / code / name
     write_whole(path, json.dumps([each.to_dict() for each in replays]).encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a whole file or nothing.
-
-    Args:
-        path: The file; its folder is made if it is missing.
-        content: What it will hold.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

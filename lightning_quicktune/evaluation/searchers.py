@@ -2,90 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-from jaxtyping import Float
-
-from lightning_quicktune.evaluation.methods import Method
 from lightning_quicktune.search.build import SearchContext, build_searcher
-from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.search.transfer_searcher import TransferSearcher
-from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
-from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor
-from lightning_quicktune.types import Configuration, TaskInfo
+
+if TYPE_CHECKING:
+    from lightning_quicktune.evaluation.methods import Method
+    from lightning_quicktune.evaluation.recorded import Recorded
+    from lightning_quicktune.search.searcher import Searcher
 
 
-class WithoutCurves:
-    """Predicts from configuration and fidelity alone, as if no slice of it had been trained.
-
-    Args:
-        performance: Predicts with curves.
-    """
-
-    def __init__(self, performance: PerformancePredictor) -> None:
-        self._performance = performance
-
-    def predict(
-        self,
-        task: TaskInfo,
-        configurations: Sequence[Configuration],
-        curves: Sequence[Sequence[float]],
-        fidelities: Sequence[int],
-        lengths: Sequence[int] | None = None,
-    ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
-        """See ``PerformancePredictor``; the curves are not looked at."""
-        return self._performance.predict(task, configurations, [()] * len(configurations), fidelities, lengths)
-
-
-class EqualCost:
-    """Takes every slice of every configuration to cost the same."""
-
-    def predict(
-        self, task: TaskInfo, configurations: Sequence[Configuration], reference_step_s: float
-    ) -> Float[np.ndarray, " N"]:
-        """See ``CostPredictor``; one second each."""
-        return np.ones(len(configurations))
-
-
-def replayed_searcher(method: Method, context: SearchContext) -> Searcher:
+def replayed_searcher(method: Method, context: SearchContext, trials: Mapping[str, Recorded] | None = None) -> Searcher:
     """The searcher of a method.
 
     Args:
         method: The method, with its options.
         context: What it may need.
+        trials: The recorded trial of each configuration, by its id; only ``oracle`` looks at them.
     """
-    if method.name == "curve_transfer":
-        prior = curve_prior(method, context)
-        return CurveTransferSearcher(context.pool, prior, method.cost, context.task.zero_shot_score)
-    if method.name == "transfer":
-        performance, cost = _surrogates(method, context)
-        return TransferSearcher(
-            context.pool, context.task, performance, cost, context.reference_step_s, method.acquisition, context.seed
-        )
-    return build_searcher(method.name, replace(context, acquisition=method.acquisition))
+    match method.head_start:
+        case "default_first":
+            from lightning_quicktune.search.default_first_searcher import DefaultFirstSearcher
+
+            default = context.space.default
+            told = _searcher(method, replace(context, first=(default,)), trials)
+            return DefaultFirstSearcher(default, told, context.lengths or context.task.max_fidelity)
+        case _:
+            return _searcher(method, context, trials)
 
 
-def performance_of(method: Method, context: SearchContext) -> PerformancePredictor:
-    """What ``transfer`` predicts scores with."""
-    return _surrogates(method, context)[0]
+def _searcher(method: Method, context: SearchContext, trials: Mapping[str, Recorded] | None) -> Searcher:
+    match method.name:
+        case "oracle":
+            from lightning_quicktune.evaluation.oracle import best_first
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 
+            assert trials is not None  # the workplace gives them
+            order = best_first(context.pool, trials)
+            return OrderedSearcher(order, context.lengths or context.task.max_fidelity)
+        case "curve_transfer":
+            from lightning_quicktune.evaluation.without_parts import curve_prior
+            from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 
-def curve_prior(method: Method, context: SearchContext) -> PoolPrior:
-    """What ``curve_transfer`` believes of the pool before it has seen anything."""
-    assert context.prior is not None  # the workplace gives it
-    prior = context.prior().pool_prior(context.space.encode(context.pool))
-    if not method.pretraining:
-        prior = prior.without_transfer()
-    if not method.curve:
-        prior = replace(prior, knots=prior.knots[-1:])
-    return prior if method.cost else replace(prior, log_cost=np.zeros_like(prior.log_cost))
+            prior = curve_prior(method, context)
+            return CurveTransferSearcher(context.pool, prior, method.cost, context.task.zero_shot_score)
+        case "transfer":
+            from lightning_quicktune.evaluation.without_parts import surrogates_of
+            from lightning_quicktune.search.transfer_searcher import TransferSearcher
 
-
-def _surrogates(method: Method, context: SearchContext) -> tuple[PerformancePredictor, CostPredictor]:
-    assert context.surrogates is not None  # the workplace gives them
-    learned = context.surrogates()
-    performance = learned.performance if method.curve else WithoutCurves(learned.performance)
-    return performance, learned.cost if method.cost else EqualCost()
+            of_task = context.pool, context.task, *surrogates_of(method, context), context.reference_step_s
+            return TransferSearcher(*of_task, method.acquisition, context.seed, context.lengths)
+        case _:
+            return build_searcher(method.name, replace(context, acquisition=method.acquisition))

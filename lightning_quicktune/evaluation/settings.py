@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lightning_quicktune.evaluation.methods import Method
-from lightning_quicktune.search.names import SearcherName
+from lightning_quicktune.evaluation.methods import Method, MethodName
 from lightning_quicktune.tracking.settings import TrackingSettings
 
 CostName = Literal["cost_s", "cost_cpu_s", "slices"]
@@ -62,8 +61,8 @@ class EvaluateSettings:
 
     Args:
         meta_dataset: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
-        output: Folder of this evaluation; the same command goes on where it stopped, and refuses to after a change
-            of the methods' code.
+        output: Folder of this evaluation; the same command goes on where it stopped, and replays anew what a change of
+            code has touched.
         methods: Search methods to compare: names, or mappings of a name and options such as
             ``{name: curve_transfer, cost: false, label: no cost}``.
         setting: ``known`` lets methods learn from other tasks about the very configurations they choose from; ``new``
@@ -80,6 +79,8 @@ class EvaluateSettings:
         test_folds: Names of the folds that are replayed; all of them if not given. Random folds are named 0, 1, ...
         train_folds: Names of the folds that may be learned from; all of them if not given. Of these, the fold that is
             replayed is always left out.
+        development_folds: Names of the folds on which methods were developed. Where others are replayed too, the others
+            alone are compared, and these have tables of their own.
         train_share: Share of the training tasks that is learned from, by a seeded draw.
         n_seeds: Replays of each method on each task.
         seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
@@ -98,7 +99,7 @@ class EvaluateSettings:
 
     meta_dataset: str
     output: str
-    methods: list[SearcherName | Method] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
+    methods: list[MethodName | Method] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
     setting: Literal["known", "new", "both"] = "known"
     budgets: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0, 3.0, 5.0, 10.0])
     budgets_s: list[float] = field(default_factory=list)
@@ -107,6 +108,7 @@ class EvaluateSettings:
     n_folds: int = 5
     test_folds: list[int | str] | None = None
     train_folds: list[int | str] | None = None
+    development_folds: list[int | str] | None = None
     train_share: float = 1.0
     n_halvings: int = 5
     n_seeds: int = 10
@@ -151,6 +153,20 @@ class EvaluateSettings:
         return tuple(each if isinstance(each, Method) else Method(each) for each in self.methods)
 
     @property
+    def limits(self) -> tuple[str, ...]:
+        """Labels of what no method can do, which is shown but not compared."""
+        return tuple(each.shown for each in self.entries if each.name == "oracle")
+
+    @property
+    def first_method(self) -> str:
+        """Label of the method that is compared with the others."""
+        return self.primary.method if self.primary else self._compared[0]
+
+    @property
+    def _compared(self) -> list[str]:
+        return [each.shown for each in self.entries if each.name != "oracle"]
+
+    @property
     def setting_names(self) -> tuple[SettingName, ...]:
         """The settings that are replayed."""
         return ("known", "new") if self.setting == "both" else (self.setting,)
@@ -162,9 +178,13 @@ class EvaluateSettings:
                 f"`methods` is {labels}, but each method is replayed once per task and seed, under its own label. "
                 "List at least one, and each once."
             )
+        if not self._compared:
+            raise ValueError(
+                f"`methods` is {labels}, but `oracle` is no method: it shows the limit for others. List a method too."
+            )
 
     def _check_primary(self, primary: PrimaryComparison) -> None:
-        labels = [each.shown for each in self.entries]
+        labels = self._compared
         others = [label for label in labels if label != primary.method]
         self._check_named("method", primary.method, labels, "methods")
         self._check_named("against", primary.against, others, "methods")

@@ -58,6 +58,8 @@ class Divider:
         self.train_folds = self._named("train_folds", settings.train_folds)
         for fold in self.test_folds:
             self.learned_tasks(fold)
+        developed = settings.development_folds
+        self.development_folds = () if developed is None else self._named("development_folds", developed)
         self._ids = np.array(sorted(set(table.trials["config_id"]) - {self._default}), dtype=object)
         self._halves = lru_cache(maxsize=None)(self._draw_halves)
 
@@ -132,6 +134,16 @@ def without_test(table: MetaDataset, cost: str) -> MetaDataset:
     kept = table.trials.drop(columns=[c for c in table.trials.columns if c.startswith(TEST)])
     seen = kept.assign(cost_s=kept["cost_cpu_s"]) if cost == "cost_cpu_s" else kept
     return MetaDataset(seen, table.tasks, table.space, table.meta)
+
+
+def has_costs(table: MetaDataset) -> bool:
+    """Whether any slice has a cost of any kind.
+
+    Args:
+        table: The meta-dataset.
+    """
+    costs = table.trials[["cost_s", "cost_cpu_s"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    return bool((costs > 0).any())
 
 
 def counted_in_slices(table: MetaDataset) -> MetaDataset:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from lightning_quicktune.evaluation.pool import TaskPool
 from lightning_quicktune.evaluation.regret import mean_ranks, normalised_regret, win_tie_loss
 from lightning_quicktune.evaluation.results import Replayed
 from lightning_quicktune.evaluation.splits import Split
+from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import TEST, MetaDataset
 
 Unit = Literal["full trainings", "s"]
@@ -36,7 +38,7 @@ class Summary:
         regret: Its mean over tasks and seeds.
         lower: Lower end of its interval.
         upper: Upper end of its interval.
-        rank: Mean rank over tasks and seeds.
+        rank: Mean rank over tasks and seeds; not a number for limits, which are not ranked.
         against: Tasks on which a method is better than, equal to and worse than each other one.
         test_score: Mean test score of the incumbents; not a number where unknown.
     """
@@ -90,19 +92,23 @@ def test_scores(table: MetaDataset) -> dict[Any, float]:
     return dict(zip(zip(*columns, strict=True), table.trials[TEST_SCORE].tolist(), strict=True))
 
 
-def summarise(results: pd.DataFrame, clusters: Mapping[str, int], seed: int) -> Summary:
+def summarise(results: pd.DataFrame, clusters: Mapping[str, int], seed: int, limits: Collection[str] = ()) -> Summary:
     """Compares the methods.
 
     Args:
         results: Rows of ``results_table`` of one setting and unit; the same tasks, seeds and budgets for each method.
         clusters: Cluster of each task, for the intervals.
         seed: Seed of the intervals.
+        limits: Names of what no method can do, which has regret and no rank.
     """
     methods, budgets = tuple(dict.fromkeys(results["method"])), tuple(dict.fromkeys(results["budget"]))
     tasks = tuple(sorted(set(results["task"])))
     regret, test = _cube(results, "regret"), _cube(results, "test_score")
     lower, upper = Bootstrap(groups_of(tasks, clusters), regret.shape[2], seed).interval(regret.transpose(1, 2, 0, 3))
     flat, per_task = regret.reshape(len(methods), -1, len(budgets)), regret.mean(axis=2)
+    ranked = [m for m, method in enumerate(methods) if method not in limits]
+    rank = np.full((len(methods), len(budgets)), np.nan)
+    rank[ranked] = np.stack([mean_ranks(flat[ranked, :, b]) for b in range(len(budgets))], axis=1)
     return Summary(
         methods=methods,
         tasks=tasks,
@@ -112,7 +118,7 @@ def summarise(results: pd.DataFrame, clusters: Mapping[str, int], seed: int) -> 
         regret=flat.mean(axis=1),
         lower=lower,
         upper=upper,
-        rank=np.stack([mean_ranks(flat[:, :, b]) for b in range(len(budgets))], axis=1),
+        rank=rank,
         against=np.stack([win_tie_loss(per_task[:, :, b]) for b in range(len(budgets))], axis=3),
         test_score=test.reshape(len(methods), -1, len(budgets)).mean(axis=1),
     )
@@ -127,6 +133,16 @@ def task_clusters(table: MetaDataset) -> dict[str, int]:
     names = {name: str(table.task_info(name).facts.get("domain", f"task {name}")) for name in table.task_names}
     places = {name: place for place, name in enumerate(sorted(set(names.values())))}
     return {task: places[name] for task, name in names.items()}
+
+
+def outcomes_of(table: MetaDataset, tasks: Collection[str]) -> Mapping[Outcome, int]:
+    """How many trials of some tasks had which outcome.
+
+    Args:
+        table: The meta-dataset.
+        tasks: Names of the tasks.
+    """
+    return Counter(row.outcome for row in table.curves(tasks))
 
 
 def groups_of(tasks: Sequence[str], clusters: Mapping[str, int]) -> Int[np.ndarray, " tasks"]:

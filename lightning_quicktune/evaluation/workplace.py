@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning_quicktune.evaluation.calibration import Calibrated, calibrate, forecast_of
+from lightning_quicktune.evaluation.calibration import Calibrated, calibrate
+from lightning_quicktune.evaluation.code import replay_code
+from lightning_quicktune.evaluation.forecast import forecast_of
 from lightning_quicktune.evaluation.lessons import Lessons
-from lightning_quicktune.evaluation.methods import Lesson, Method
+from lightning_quicktune.evaluation.observed import incumbents
 from lightning_quicktune.evaluation.pool import TaskPool, part_of, task_pool, with_shuffled_configurations
-from lightning_quicktune.evaluation.regret import incumbents
+from lightning_quicktune.evaluation.recorded import Recorded, lengths_of
 from lightning_quicktune.evaluation.replay import replay
 from lightning_quicktune.evaluation.results import Replayed, ReplayKey, write_replays
 from lightning_quicktune.evaluation.searchers import replayed_searcher
-from lightning_quicktune.evaluation.settings import EvaluateSettings
-from lightning_quicktune.evaluation.splits import Divider, Split, counted_in_slices, without_test
+from lightning_quicktune.evaluation.splits import Divider, Split, counted_in_slices, has_costs, without_test
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
 from lightning_quicktune.search.build import SearchContext
-from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 from lightning_quicktune.search.pool import shuffled
+from lightning_quicktune.search.searcher import Guarded
+
+if TYPE_CHECKING:
+    from lightning_quicktune.evaluation.methods import Lesson, Method
+    from lightning_quicktune.evaluation.settings import EvaluateSettings
+
+log = logging.getLogger(__name__)
 
 _POOLS = 64  # pools kept at a time: jobs come sorted by split
 _TABLES = 2  # training tables kept at a time
@@ -67,8 +77,16 @@ class Workplace:
     """
 
     def __init__(self, settings: EvaluateSettings) -> None:
-        self.settings = settings
         table = load(settings.meta_dataset, with_test=True)
+        self.lacks_costs = settings.cost != "slices" and not has_costs(table)
+        if self.lacks_costs:
+            log.warning(
+                "%s has no costs, so a slice costs 1: `cost` is slices instead of %s.",
+                settings.meta_dataset,
+                settings.cost,
+            )
+            settings = replace(settings, cost="slices")
+        self.settings = settings
         self.table = counted_in_slices(table) if settings.cost == "slices" else table
         self.visible = without_test(self.table, settings.cost)
         self.divider = Divider(self.table, settings)
@@ -76,6 +94,7 @@ class Workplace:
         self.whole_pool = lru_cache(maxsize=None)(self._whole_pool)
         self.pool = lru_cache(maxsize=_POOLS)(self._pool)
         self.lessons = lru_cache(maxsize=_TABLES)(self._lessons)
+        self.codes = {method.key: replay_code(method) for method in settings.entries}
 
     @property
     def charges_thinking(self) -> bool:
@@ -101,16 +120,16 @@ class Workplace:
                 f"{job} failed: {type(error).__name__}: {error}. Everything that was finished before is kept: correct "
                 "the cause, or take the method out of `methods`, then start the same command again."
             ) from error
-        write_replays(self.output, replays)
+        write_replays(self.output, self.codes[job.method.key], replays)
         return replays
 
     def _replay(self, job: ReplayJob, seed: int) -> Replayed:
         pool = self.pool(job.task, job.split)
         description_s = pool.task.meta_features_cost_s if job.method.describes_the_task else 0.0
         own_seed = _seed_of(seed, job.task)
-        context = self._context(pool, job, own_seed)
-        searcher = replayed_searcher(job.method, context)
         trials = pool.draw(own_seed)
+        context = self._context(pool, job, own_seed, trials)
+        searcher = replayed_searcher(job.method, context, trials)
         played = replay(searcher, pool, trials, job.horizon_s, self.charges_thinking, description_s)
         key = ReplayKey(job.split, job.method.key, job.task, seed)
         calibration: tuple[Calibrated, ...] = ()
@@ -119,10 +138,10 @@ class Workplace:
         if forecast is not None:
             calibration = calibrate(forecast, played.observed, pool, trials, moments)
         best = incumbents(played.observed)
-        fell_back = searcher.verdict.is_unlike if isinstance(searcher, GuardedSearcher) else None
+        fell_back = searcher.verdict.is_unlike if isinstance(searcher, Guarded) else None
         return Replayed(key, job.horizon_s, best, played.thinking_s, played.n_suggestions, calibration, fell_back)
 
-    def _context(self, pool: TaskPool, job: ReplayJob, seed: int) -> SearchContext:
+    def _context(self, pool: TaskPool, job: ReplayJob, seed: int, trials: Mapping[str, Recorded]) -> SearchContext:
         lessons, lesson = self.lessons(job.split), job.method.lesson
         return SearchContext(
             pool=shuffled(pool.configurations, seed),
@@ -133,6 +152,7 @@ class Workplace:
             table=lessons.table,
             surrogates=None if lesson in (None, "prior") else partial(lessons.surrogates, lesson),
             prior=lessons.prior,
+            lengths=lengths_of(pool.task, trials),
         )
 
     def _whole_pool(self, task: str) -> TaskPool:

@@ -1,33 +1,26 @@
-"""Builds the searcher of a name, for replay and for live use."""
+"""Builds the searcher of a name, for replay and for live use.
+
+What a method is made of is imported where it is built, so that stored replays of it don't depend on the code of others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar
 
-from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.search.dehb_searcher import DehbSearcher
-from lightning_quicktune.search.guarded_searcher import GuardedSearcher
-from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
-from lightning_quicktune.search.nearest import nearest_random_order
-from lightning_quicktune.search.optuna_searcher import OptunaSearcher
-from lightning_quicktune.search.ordered_searcher import OrderedSearcher
-from lightning_quicktune.search.pool import shuffled
-from lightning_quicktune.search.portfolio import greedy_order, ranked_order
-from lightning_quicktune.search.quicktune_searcher import QuickTuneSearcher
-from lightning_quicktune.search.rank_model import nearest_task, rank_model
-from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
-from lightning_quicktune.search.transfer_searcher import TransferSearcher
-from lightning_quicktune.search.zero_shot_searcher import ZeroShotSearcher
-from lightning_quicktune.space.declaration import did_you_mean
-from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.cost_model import CostModel
-from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.surrogate.performance_model import PerformanceModel
-from lightning_quicktune.types import Configuration, TaskInfo
+from lightning_quicktune.search.names import DEFAULT_ACQUISITION
+
+if TYPE_CHECKING:
+    from lightning_quicktune.metadataset.table import MetaDataset
+    from lightning_quicktune.search.lengths import Lengths
+    from lightning_quicktune.search.names import Acquisition, SearcherName
+    from lightning_quicktune.search.searcher import Searcher
+    from lightning_quicktune.space.search_space import SearchSpace
+    from lightning_quicktune.surrogate.cost_model import CostModel
+    from lightning_quicktune.surrogate.curves.prior import CurvePrior
+    from lightning_quicktune.surrogate.performance_model import PerformanceModel
+    from lightning_quicktune.types import Configuration, TaskInfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +45,8 @@ class SearchContext:
         surrogates: Gives the surrogates that other tasks taught; called by methods that need them.
         prior: Gives the prior over learning curves that other tasks taught; called by methods that need it.
         acquisition: What a candidate is worth to the methods with surrogates.
+        lengths: Slices of each configuration's own full training; none if all are as the task says.
+        first: What is trained before the method chooses, so that one that proposes may learn from it.
     """
 
     pool: tuple[Configuration, ...]
@@ -63,6 +58,8 @@ class SearchContext:
     surrogates: Callable[[], Surrogates] | None = None
     prior: Callable[[], CurvePrior] | None = None
     acquisition: Acquisition = DEFAULT_ACQUISITION
+    lengths: Lengths | None = None
+    first: tuple[Configuration, ...] = ()
 
 
 def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
@@ -76,55 +73,83 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
         ValueError: If the context lacks what it needs.
     """
     task, pool, space, seed = context.task, context.pool, context.space, context.seed
+    lengths = context.lengths or task.max_fidelity
     match name:
         case "zero_shot":
+            from lightning_quicktune.search.zero_shot_searcher import ZeroShotSearcher
+
             return ZeroShotSearcher()
         case "default":
-            return OrderedSearcher((space.default,), task.max_fidelity)
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+
+            return OrderedSearcher((space.default,), lengths)
         case "random":
-            return OrderedSearcher(shuffled(pool, seed), task.max_fidelity)
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+            from lightning_quicktune.search.pool import shuffled
+
+            return OrderedSearcher(shuffled(pool, seed), lengths)
         case "random_nearest":
-            return OrderedSearcher(nearest_random_order(space, pool, seed), task.max_fidelity)
+            from lightning_quicktune.search.nearest import nearest_random_order
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+
+            return OrderedSearcher(nearest_random_order(space, pool, seed), lengths)
         case "successive_halving":
-            return SuccessiveHalvingSearcher(pool, task.max_fidelity)
+            from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
+
+            return SuccessiveHalvingSearcher(pool, lengths)
         case "optuna":
-            return OptunaSearcher(pool, space, task.max_fidelity, seed)
+            from lightning_quicktune.search.optuna_searcher import OptunaSearcher
+
+            return OptunaSearcher(pool, space, lengths, seed, first=context.first)
         case "dehb":
-            return DehbSearcher(pool, space, task.max_fidelity, seed)
-        case "transfer" | "quicktune":
-            kind = TransferSearcher if name == "transfer" else QuickTuneSearcher
+            from lightning_quicktune.search.dehb_searcher import DehbSearcher
+
+            return DehbSearcher(pool, space, lengths, seed)
+        case "transfer":
+            from lightning_quicktune.search.transfer_searcher import TransferSearcher
+
             learned = _given(context.surrogates, name, "surrogates.performance` and `surrogates.cost")()
-            step_s = context.reference_step_s
-            return kind(pool, task, learned.performance, learned.cost, step_s, context.acquisition, seed)
+            of_task = pool, task, learned.performance, learned.cost, context.reference_step_s
+            return TransferSearcher(*of_task, context.acquisition, seed, context.lengths)
+        case "quicktune":
+            from lightning_quicktune.search.quicktune_searcher import QuickTuneSearcher
+
+            learned = _given(context.surrogates, name, "surrogates.performance` and `surrogates.cost")()
+            of_task = pool, task, learned.performance, learned.cost, context.reference_step_s
+            return QuickTuneSearcher(*of_task, context.acquisition, seed, context.lengths)
         case "curve_transfer":
-            return _curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
+            from lightning_quicktune.search.curve_searchers import curve_transfer
+
+            return curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
         case "transfer_guarded":
-            transfer = _curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
-            untaught = transfer.prior.without_transfer()
-            fallback = CurveTransferSearcher(pool, untaught, zero_shot_score=task.zero_shot_score)
-            return GuardedSearcher(transfer, fallback)
+            from lightning_quicktune.search.curve_searchers import curve_fallback, curve_transfer
+            from lightning_quicktune.search.guarded_searcher import GuardedSearcher
+
+            transfer = curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
+            return GuardedSearcher(transfer, curve_fallback(context, transfer))
         case "portfolio_asha" | "forest_portfolio_asha":
-            return SuccessiveHalvingSearcher(_learned_order(name, context), task.max_fidelity)
+            from lightning_quicktune.search.learned_order import learned_order
+            from lightning_quicktune.search.racing import racing_searcher
+
+            table = _given(context.table, name, "experience")
+            return racing_searcher(learned_order(name, pool, task, table), lengths, table)
         case "portfolio" | "forest_portfolio" | "nearest_task_portfolio":
-            return OrderedSearcher(_learned_order(name, context), task.max_fidelity)
-    raise ValueError(
-        f"`searcher` is {name!r}, but there is no such method.{did_you_mean(name, get_args(SearcherName))} "
-        f"Set `searcher` to one of {', '.join(get_args(SearcherName))}."
-    )
+            from lightning_quicktune.search.learned_order import learned_order
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 
+            order = learned_order(name, pool, task, _given(context.table, name, "experience"))
+            return OrderedSearcher(order, lengths)
+        case _:
+            from typing import get_args
 
-def _curve_transfer(context: SearchContext, prior: CurvePrior) -> CurveTransferSearcher:
-    pool_prior = prior.pool_prior(context.space.encode(context.pool))
-    return CurveTransferSearcher(context.pool, pool_prior, zero_shot_score=context.task.zero_shot_score)
+            from lightning_quicktune.search.names import SearcherName
+            from lightning_quicktune.space.declaration import did_you_mean
 
-
-def _learned_order(name: SearcherName, context: SearchContext) -> tuple[Configuration, ...]:
-    model = rank_model(_given(context.table, name, "experience"))
-    if name == "nearest_task_portfolio":
-        place = nearest_task(context.task, model.tasks)
-        return ranked_order(context.pool, model.known(context.pool)[place])
-    ranks = model.predicted(context.pool) if name.startswith("forest") else model.known(context.pool)
-    return greedy_order(context.pool, ranks)
+            names = get_args(SearcherName)
+            raise ValueError(
+                f"`searcher` is {name!r}, but there is no such method.{did_you_mean(name, names)} "
+                f"Set `searcher` to one of {', '.join(names)}."
+            )
 
 
 _T = TypeVar("_T")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_quicktune.search.dehb_process import DehbProcess
+from lightning_quicktune.search.lengths import Lengths, as_lengths
 from lightning_quicktune.search.nearest import NearestMembers, active_configuration
 from lightning_quicktune.search.progress import Progress
 from lightning_quicktune.space.categorical import CategoricalDomain
@@ -25,7 +26,8 @@ class _Job:
 
     number: int
     configuration: Configuration
-    fidelity: int
+    step: int  # as DEHB counts
+    fidelity: int  # slices of its own training
 
 
 class DehbSearcher:
@@ -37,7 +39,7 @@ class DehbSearcher:
     Args:
         pool: Distinct configurations.
         space: Where they come from.
-        max_fidelity: Slices of a full training.
+        lengths: Slices of each full training; a number if all are alike.
         seed: Seed of the proposals.
         eta: Factor between the fidelities at which configurations are compared.
 
@@ -47,12 +49,13 @@ class DehbSearcher:
     """
 
     def __init__(
-        self, pool: Sequence[Configuration], space: SearchSpace, max_fidelity: int, seed: int, eta: int = 3
+        self, pool: Sequence[Configuration], space: SearchSpace, lengths: Lengths | int, seed: int, eta: int = 3
     ) -> None:
         domains = {h.name: _plain(h.domain) for h in space.hyperparameters}
-        self._process = DehbProcess({"domains": domains, "max_fidelity": max_fidelity, "eta": eta, "seed": seed})
+        self._progress, self._lengths = Progress(lengths), as_lengths(lengths)
+        self._steps = self._lengths.usual  # fidelities of DEHB: equal shares of each training
+        self._process = DehbProcess({"domains": domains, "max_fidelity": self._steps, "eta": eta, "seed": seed})
         self._members, self._space = NearestMembers(space, pool), space
-        self._progress = Progress(max_fidelity)
         self._given: dict[int, Configuration] = {}  # by DEHB's number of a proposal
         self._jobs: list[_Job] = []  # not yet answered
 
@@ -78,7 +81,7 @@ class DehbSearcher:
             if proposed in self._jobs and self._progress.is_open(proposed.configuration.id):
                 return self._progress.suggest(proposed.configuration, proposed.fidelity)
         best = self._progress.best_open(self._given.values())
-        return None if best is None else self._progress.suggest(best, self._progress.max_fidelity)
+        return None if best is None else self._progress.suggest_to_end(best)
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion."""
@@ -94,8 +97,8 @@ class DehbSearcher:
         if answer["config_id"] not in self._given:
             proposal = active_configuration(self._space, lambda name, _: draws[name])
             self._given[answer["config_id"]] = self._members.take(proposal)
-        fidelity = min(math.ceil(answer["fidelity"] - 1e-9), self._progress.max_fidelity)
-        return _Job(answer["job"], self._given[answer["config_id"]], fidelity)
+        configuration, step = self._given[answer["config_id"]], min(math.ceil(answer["fidelity"] - 1e-9), self._steps)
+        return _Job(answer["job"], configuration, step, self._lengths.at_share(configuration.id, step / self._steps))
 
     def _answer(self) -> None:
         """Tells DEHB of every job that has ended."""
@@ -109,7 +112,7 @@ class DehbSearcher:
             else:
                 left.append(job)
                 continue
-            self._process.request({"tell": job.number, "fitness": fitness, "cost": job.fidelity})
+            self._process.request({"tell": job.number, "fitness": fitness, "cost": job.step})
         self._jobs = left
 
 

@@ -1,4 +1,4 @@
-"""Tree-structured Parzen estimator with Hyperband, by Optuna."""
+"""Tree-structured Parzen estimator with successive halving, by Optuna."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_quicktune.search.lengths import Lengths, as_lengths
 from lightning_quicktune.search.nearest import NearestMembers, active_configuration
 from lightning_quicktune.search.progress import Progress
 from lightning_quicktune.space.categorical import CategoricalDomain
@@ -21,7 +22,7 @@ class _Running:
 
     trial: Any
     configuration: Configuration
-    reported: int = 0
+    reported: int = 0  # steps of the study: equal shares of each training, as many as the usual one has slices
 
 
 class OptunaSearcher:
@@ -33,32 +34,41 @@ class OptunaSearcher:
     Args:
         pool: Distinct configurations.
         space: Where they come from.
-        max_fidelity: Slices of a full training.
+        lengths: Slices of each full training; a number if all are alike.
         seed: Seed of the proposals.
         eta: Factor between the fidelities at which trials are compared.
+        first: Members of the pool that are proposed before all others.
 
     Raises:
         ImportError: If Optuna is not installed.
 
     References:
-        Bergstra, Bardenet, Bengio and Kegl (2011), Algorithms for Hyper-Parameter Optimization. Li, Jamieson,
-        DeSalvo, Rostamizadeh and Talwalkar (2018), Hyperband. Akiba, Sano, Yanase, Ohta and Koyama (2019), Optuna.
+        Bergstra, Bardenet, Bengio and Kegl (2011), Algorithms for Hyper-Parameter Optimization. Li et al. (2020), A
+        System for Massively Parallel Hyperparameter Tuning. Akiba, Sano, Yanase, Ohta and Koyama (2019), Optuna.
     """
 
     def __init__(
-        self, pool: Sequence[Configuration], space: SearchSpace, max_fidelity: int, seed: int, eta: int = 3
+        self,
+        pool: Sequence[Configuration],
+        space: SearchSpace,
+        lengths: Lengths | int,
+        seed: int,
+        eta: int = 3,
+        first: Sequence[Configuration] = (),
     ) -> None:
         self._optuna = optuna = _import_optuna()
         self._members, self._space, self._eta = NearestMembers(space, pool), space, eta
-        self._progress = Progress(max_fidelity)
+        self._progress, self._lengths = Progress(lengths), as_lengths(lengths)
+        self._steps = self._lengths.usual
         self._tried: list[Configuration] = []
+        self._first = deque(first)
         self._waiting: deque[_Running] = deque()
         self._asked: dict[str, _Running] = {}
         self._study = optuna.create_study(
-            study_name=f"search-{seed}",  # Hyperband assigns trials to brackets by this name
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=seed),
-            pruner=optuna.pruners.HyperbandPruner(1, max_fidelity, eta),
+            # Hyperband would let the sampler learn within each of its brackets alone, from a quarter of the trials.
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=eta),
         )
 
     @property
@@ -75,9 +85,10 @@ class OptunaSearcher:
             running = self._waiting.popleft() if self._waiting else self._propose()
             if not self._take_in(running):
                 self._asked[running.configuration.id] = running
-                return self._progress.suggest(running.configuration, self._next_fidelity(running.reported))
+                fidelity = self._fidelity(running.configuration, self._next_step(running.reported))
+                return self._progress.suggest(running.configuration, fidelity)
         best = self._progress.best_open(self._tried)
-        return None if best is None else self._progress.suggest(best, self._progress.max_fidelity)
+        return None if best is None else self._progress.suggest_to_end(best)
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion."""
@@ -88,9 +99,7 @@ class OptunaSearcher:
 
     def _propose(self) -> _Running:
         """A trial of the study with the hyperparameters of a member near Optuna's proposal."""
-        proposal = self._study.ask()
-        member = self._members.take(active_configuration(self._space, lambda name, d: _suggest(proposal, name, d)))
-        self._study.tell(proposal, state=self._optuna.trial.TrialState.FAIL)  # the samplers pass over it
+        member = self._members.take(self._first.popleft()) if self._first else self._near_proposal()
         domains = {h.name: h.domain for h in self._space.hyperparameters}
         self._study.enqueue_trial({name: _place(domains[name], value) for name, value in member.values.items()})
         trial = self._study.ask()
@@ -98,13 +107,21 @@ class OptunaSearcher:
         self._tried.append(member)
         return _Running(trial, member)
 
+    def _near_proposal(self) -> Configuration:
+        proposal = self._study.ask()
+        member = self._members.take(active_configuration(self._space, lambda name, d: _suggest(proposal, name, d)))
+        self._study.tell(proposal, state=self._optuna.trial.TrialState.FAIL)  # the samplers pass over it
+        return member
+
     def _take_in(self, running: _Running) -> bool:
         """Reports the scores that are new; returns whether the trial has ended or nothing can be added to it."""
         config_id, states = running.configuration.id, self._optuna.trial.TrialState
-        for score in self._progress.scores(config_id)[running.reported :]:
+        scores = self._progress.scores(config_id)
+        while (fidelity := self._fidelity(running.configuration, running.reported + 1)) <= len(scores):
             running.reported += 1
+            score = scores[fidelity - 1]
             running.trial.report(score, running.reported)
-            if running.reported == self._progress.max_fidelity:
+            if running.reported == self._steps:
                 self._study.tell(running.trial, score)
                 return True
             if running.trial.should_prune():
@@ -114,11 +131,15 @@ class OptunaSearcher:
             self._study.tell(running.trial, state=states.PRUNED if running.reported else states.FAIL)
         return self._progress.has_failed(config_id)
 
-    def _next_fidelity(self, reached: int) -> int:
-        fidelity = 1
-        while fidelity <= reached:
-            fidelity *= self._eta
-        return min(fidelity, self._progress.max_fidelity)
+    def _next_step(self, reported: int) -> int:
+        step = 1
+        while step <= reported:
+            step *= self._eta
+        return min(step, self._steps)
+
+    def _fidelity(self, configuration: Configuration, step: int) -> int:
+        """Slices of a configuration after which it has had as large a share of its training as a step is of all."""
+        return self._lengths.at_share(configuration.id, step / self._steps)
 
 
 def _suggest(trial: Any, name: str, domain: Domain) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
 from lightning_quicktune.search.sorted_keys import SortedKeys
@@ -17,13 +18,13 @@ class OrderedSearcher:
 
     Args:
         pool: Distinct configurations, in the order in which they are trained.
-        max_fidelity: Slices of a full training.
+        lengths: Slices of each full training; a number if all are alike.
     """
 
-    def __init__(self, pool: Sequence[Configuration], max_fidelity: int) -> None:
+    def __init__(self, pool: Sequence[Configuration], lengths: Lengths | int) -> None:
         configurations = by_id(pool)
         self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
-        self._progress = Progress(max_fidelity)
+        self._progress = Progress(lengths)
         self._open = SortedKeys((0.0, place) for place in range(len(self._pool)))
 
     @property
@@ -37,7 +38,7 @@ class OrderedSearcher:
         if key is None:
             return None
         self._open.set(key, False)
-        return self._progress.suggest(self._pool[key[1]], self._progress.max_fidelity)
+        return self._progress.suggest_to_end(self._pool[key[1]])
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from lightning_quicktune.search.lengths import Lengths, as_lengths
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 
@@ -12,11 +13,11 @@ class Progress:
     """How far each configuration has come, by its ``id``: scores so far, failures, and what is pending.
 
     Args:
-        max_fidelity: Slices of a full training.
+        lengths: Slices of each full training; a number if all are alike.
     """
 
-    def __init__(self, max_fidelity: int) -> None:
-        self.max_fidelity = max_fidelity
+    def __init__(self, lengths: Lengths | int) -> None:
+        self.lengths = as_lengths(lengths)
         self._scores: dict[str, tuple[float, ...]] = {}
         self._failed: set[str] = set()
         self._pending: dict[str, Configuration] = {}
@@ -30,6 +31,10 @@ class Progress:
         """Makes a suggestion and remembers it as pending."""
         self._pending[configuration.id] = configuration
         return Suggestion(configuration, fidelity)
+
+    def suggest_to_end(self, configuration: Configuration) -> Suggestion:
+        """The same, to the end of the configuration's own training."""
+        return self.suggest(configuration, self.lengths.of(configuration.id))
 
     def record(self, observation: Observation) -> None:
         """Takes in an observation, asked for or not; of two curves of a configuration the longer one stays.
@@ -59,9 +64,9 @@ class Progress:
         return config_id in self._failed
 
     def is_open(self, config_id: str) -> bool:
-        """Whether it may be suggested: not pending, not failed, and not at the end of its training."""
+        """Whether it may be suggested: not pending, not failed, and not at the end of its own training."""
         taken = config_id in self._pending or config_id in self._failed
-        return not taken and len(self.scores(config_id)) < self.max_fidelity
+        return not taken and len(self.scores(config_id)) < self.lengths.of(config_id)
 
     def best_open(self, among: Iterable[Configuration]) -> Configuration | None:
         """The one with the highest score so far that may be trained on, none if there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition
 from lightning_quicktune.search.transfer_searcher import TransferSearcher
 from lightning_quicktune.surrogate.cost_model import CostModel
@@ -28,6 +29,7 @@ class QuickTuneSearcher:
         reference_step_s: Seconds of one fixed step of the base model on the present device.
         acquisition: What a candidate is worth.
         seed: Seed of whatever is random.
+        lengths: Slices of each full training; all as the task says if not given.
 
     References:
         Arango, Ferreira, Kadra, Hutter and Grabocka (2024), Quick-Tune.
@@ -42,8 +44,9 @@ class QuickTuneSearcher:
         reference_step_s: float,
         acquisition: Acquisition = DEFAULT_ACQUISITION,
         seed: int = 0,
+        lengths: Lengths | None = None,
     ) -> None:
-        self._transfer = TransferSearcher(pool, task, performance, cost, reference_step_s, acquisition, seed)
+        self._transfer = TransferSearcher(pool, task, performance, cost, reference_step_s, acquisition, seed, lengths)
         self._task, self._performance, self._cost = task, performance, cost
         self._reference_step_s, self._seed = reference_step_s, seed
         self._curves: dict[Configuration, LearningCurve] = {}

@@ -31,3 +31,23 @@ class Searcher(Protocol):
     def pending(self) -> frozenset[Configuration]:
         """Configurations that were suggested and not yet told."""
         ...
+
+
+@runtime_checkable
+class Judgement(Protocol):
+    """What a guard finds of a task."""
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether the task is unlike those that are known."""
+        ...
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A searcher that compares the new task with those that are known."""
+
+    @property
+    def verdict(self) -> Judgement:
+        """What it finds, as far as was seen."""
+        ...

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from lightning_quicktune.evaluation.calibration import LEVELS, calibrate, forecast_of
+from lightning_quicktune.evaluation.calibration import LEVELS, calibrate
+from lightning_quicktune.evaluation.forecast import forecast_of
 from lightning_quicktune.evaluation.lessons import Lessons
 from lightning_quicktune.evaluation.methods import Method
+from lightning_quicktune.evaluation.observed import Observed
 from lightning_quicktune.evaluation.pool import task_pool
-from lightning_quicktune.evaluation.regret import Observed
 from lightning_quicktune.evaluation.settings import SurrogateTraining
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.search.build import SearchContext
@@ -55,6 +56,24 @@ def test_what_was_seen_is_given_and_not_asked(gaussian):
     assert [each.n for each in found] == [N, N, N - 1]
     assert [curves for curves, _ in asked_for] == [{}, {first: (0.1,)}, {first: (0.1,) * 4, second: (0.1,)}]
     assert first not in asked_for[-1][1]
+
+
+def test_only_final_scores_are_asked_each_at_its_own_end(with_scores, table_of, space):
+    short, failed = space.sample(2, seed=0)
+    trials = [
+        with_scores([0.1, 0.2, 0.3, 0.6], 1.0, space.default),
+        with_scores([0.1, 0.4], 1.0, short, max_fidelity=2, status="completed"),
+        with_scores([0.1], 1.0, failed, status="failed", failure="diverged"),
+    ]
+    pool, asked_for = task_pool(table_of(trials), "t0", "cost_s"), []
+
+    def forecast(curves, asked, finals):
+        asked_for.append(dict(zip((c.id for c in asked), finals.tolist(), strict=True)))
+        return believing(0.5, 0.1)(curves, asked, finals)
+
+    seen = [Observed(float(f), short.id, 0, f, 0.1) for f in (1, 2)]
+    calibrate(forecast, seen, pool, pool.draw(0), [0.0, 2.0])
+    assert asked_for == [{space.default.id: 0.6, short.id: 0.4}, {space.default.id: 0.6}]
 
 
 @pytest.mark.parametrize("name", ["transfer", "curve_transfer"])

@@ -8,6 +8,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.cli.main import main
+from lightning_quicktune.evaluation.code import replay_code
 from lightning_quicktune.evaluation.evaluate import evaluate
 from lightning_quicktune.evaluation.methods import Method
 from lightning_quicktune.evaluation.pool import task_pool
@@ -88,7 +89,7 @@ def test_new_configurations_are_searched_by_halves(settings, source):
 
 
 def files_of(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.glob("replays/*/*/*.json")}
+    return {path: path.stat().st_mtime_ns for path in folder.glob("replays/*/*/*/*.json")}
 
 
 def test_the_same_command_again_replays_nothing(settings, tmp_path):
@@ -129,7 +130,7 @@ def test_a_method_without_a_part_of_it_is_another_one(settings, tmp_path):
     parts = [Method("curve_transfer", cost=False, label="free"), Method("curve_transfer", curve=False)]
     evaluated = evaluate(settings(methods=["curve_transfer", *parts], n_seeds=1))
     assert evaluated.summaries["known"][0].methods == ("curve_transfer", "free", "curve_transfer-no_curve")
-    folders = {path.parent.name for path in files_of(tmp_path / "evaluation")}
+    folders = {path.parents[1].name for path in files_of(tmp_path / "evaluation")}
     assert folders == {"curve_transfer", "curve_transfer-no_cost", "curve_transfer-no_curve"}
     rows = results_of(evaluated)
     assert set(rows["method"]) == {"curve_transfer", "free", "curve_transfer-no_curve"}
@@ -158,6 +159,61 @@ def test_a_control_shuffles_configurations_and_the_report_says_how_often_the_gua
     assert not np.array_equal(true.summaries["known"][0].regret, evaluate(shuffled).summaries["known"][0].regret)
 
 
+def test_the_oracle_is_a_row_and_is_not_compared(settings):
+    evaluated = evaluate(settings(methods=["oracle", "random", "default"], n_seeds=1))
+    (summary,) = evaluated.summaries["known"]
+    assert summary.methods == ("oracle", "random", "default")
+    assert (summary.regret[0, 1:] <= summary.regret[1:, 1:].min(axis=0)).all()  # once one training has ended
+    assert np.isnan(summary.rank[0]).all()
+    np.testing.assert_allclose(summary.rank[1:].sum(axis=0), 3.0)
+    assert {(each.method, each.against) for each in evaluated.comparisons} == {("random", "default")}
+    text = evaluated.report.read_text()
+    assert "- oracle: the limit, by the final scores of the very task; not compared." in text
+    assert "| oracle | - | - | - |" in text
+
+
+def test_held_out_folds_are_compared_apart_from_those_of_development(settings, tmp_path):
+    folds = {"folds": "fact:domain", "methods": ["random", "default"], "n_seeds": 1}
+    apart = evaluate(settings(**folds, development_folds=["towns", "domain 3"]))
+    alone = evaluate(settings(**folds, test_folds=["domain 2", "domain 4"], output=str(tmp_path / "alone")))
+    assert apart.summaries["known"][0].tasks == ("t2", "t4")
+    np.testing.assert_array_equal(apart.summaries["known"][0].regret, alone.summaries["known"][0].regret)
+    assert [each.gain for each in apart.comparisons] == [each.gain for each in alone.comparisons]
+    assert len(results_of(apart)) == 2 * 5 * 3  # all of them
+    text = apart.report.read_text()
+    assert "Methods were developed on domain 3, towns (3 tasks)" in text
+    assert "everything else is of domain 2, domain 4 (2 tasks)." in text
+    assert text.index("## Setting: known\n") < text.index("## Setting: known, folds of development\n")
+    developed = evaluate(settings(**folds, development_folds=["towns"], test_folds=["towns"]))
+    assert developed.summaries["known"][0].tasks == ("t0", "t1")
+    assert "folds of development" not in developed.report.read_text()
+
+
+def test_a_table_without_costs_is_counted_in_slices_and_says_so(settings, source, tmp_path, caplog):
+    table = load(source)
+    folder = str(save(replace(table, trials=table.trials.assign(cost_s=np.nan, cost_cpu_s=np.nan)), tmp_path / "free"))
+    text = evaluate(settings(meta_dataset=folder, n_seeds=1)).report.read_text()
+    assert "Time: counted in slices, each of which costs 1, because no cost was recorded" in text
+    assert "has no costs, so a slice costs 1: `cost` is slices instead of cost_s." in caplog.text
+    wanted = evaluate(settings(cost="slices", n_seeds=1, output=str(tmp_path / "wanted")))
+    assert "Time: counted in slices, whatever they cost" in wanted.report.read_text()
+
+
+def test_trials_that_are_left_out_are_counted_and_explained(settings, source, tmp_path):
+    table = load(source)
+    rows = table.trials
+    of_task = rows[(rows["task"] == "t0") & (rows["fidelity"] == 4)]["config_id"]
+    cut, broken = of_task.tolist()[-2:]
+    kept = rows[~((rows["task"] == "t0") & (rows["config_id"] == cut) & (rows["fidelity"] > 2))].copy()
+    kept.loc[(kept["task"] == "t0") & (kept["config_id"] == broken), ["status", "failure"]] = ["failed", "OSError"]
+    folder = str(save(replace(table, trials=kept), tmp_path / "cut"))
+    evaluated = evaluate(settings(meta_dataset=folder, methods=["random"], n_seeds=1))
+    assert evaluated.outcomes == {"full": 61, "partial": 1, "interrupted": 1}
+    text = evaluated.report.read_text()
+    assert "- Trials left out: 2 of 63: 1 partial (stopped before" in text
+    assert "; 1 interrupted (ended by an error that says nothing of the configuration)." in text
+
+
 def test_methods_that_no_seed_changes_are_named(settings):
     assert "One replay per task: default in known; every seed" in evaluate(settings()).report.read_text()
 
@@ -172,10 +228,10 @@ def test_thinking_is_paid_where_seconds_are_of_one_kind(settings, source, tmp_pa
 
 
 def test_a_replay_that_fails_says_which_and_keeps_the_others(settings, tmp_path, monkeypatch):
-    def fail(method, context):
+    def fail(method, context, trials):
         if method.name == "random":
             raise ValueError("no order")
-        return replayed_searcher(method, context)
+        return replayed_searcher(method, context, trials)
 
     monkeypatch.setattr("lightning_quicktune.evaluation.workplace.replayed_searcher", fail)
     with pytest.raises(RuntimeError, match=r"name='random'.* failed: ValueError: no order.*the same command again"):
@@ -187,16 +243,16 @@ def test_transfer_learns_from_the_other_tasks_only(settings, tmp_path):
     evaluated = evaluate(settings(methods=["transfer", "random"], n_seeds=1))
     folds = task_folds(["flat", *(f"t{i}" for i in range(5))], 2, 0)
     for number, held_out in enumerate(folds):
-        folder = tmp_path / "evaluation" / "lessons" / f"known-{number}-0-0" / "surrogates"
+        (folder,) = (tmp_path / "evaluation" / "lessons" / f"known-{number}-0-0" / "surrogates").iterdir()
         assert set(load(folder / "meta_dataset").task_names).isdisjoint(held_out)
         for kind in ("performance", "cost"):
             facts = json.loads((folder / kind / "surrogate.json").read_text())["provenance"]
             assert {*facts["training_tasks"], *facts["validation_tasks"]}.isdisjoint(held_out)
     assert not [c for c in load(folder / "meta_dataset", with_test=True).trials.columns if c.startswith("test/")]
     assert (results_of(evaluated)["regret"] >= 0).all()
-    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*/*")}
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*/*/*")}
     evaluate(settings(methods=["transfer"], n_seeds=2))  # a new seed, the same surrogates
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*/*")} == stamps
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("evaluation/lessons/*/*/*/*/*")} == stamps
 
 
 def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_path):
@@ -210,11 +266,15 @@ def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_pat
     assert "Mean test score" not in evaluated.report.read_text()
 
 
-def test_replays_of_other_code_are_not_reused(settings, monkeypatch):
-    evaluate(settings(methods=["default"], n_seeds=1))
-    monkeypatch.setattr("lightning_quicktune.evaluation.evaluate.code_fingerprint", lambda: "other")
-    with pytest.raises(ValueError, match=r"code was '.+' and is now 'other'.*Set `output` to another folder"):
-        evaluate(settings(methods=["default"], n_seeds=1))
+def test_a_change_of_code_replays_what_it_touched_and_nothing_else(settings, tmp_path, monkeypatch):
+    evaluate(settings(n_seeds=1))
+    before = files_of(tmp_path / "evaluation")
+    changed = "lightning_quicktune.evaluation.workplace.replay_code"
+    monkeypatch.setattr(changed, lambda m: "new" if m.name == "random" else replay_code(m))
+    evaluate(settings(n_seeds=1))
+    after = files_of(tmp_path / "evaluation")
+    assert after.items() >= before.items()
+    assert {(path.parents[1].name, path.parent.name) for path in set(after) - set(before)} == {("random", "new")}
 
 
 def test_a_server_that_is_away_costs_no_result(settings, tmp_path, caplog):

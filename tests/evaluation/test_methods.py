@@ -35,3 +35,10 @@ def test_only_described_methods_pay_for_meta_features():
     assert not Method("transfer", meta_features=False).describes_the_task
     assert not Method("curve_transfer").describes_the_task
     assert Method("transfer", meta_features=False).lesson == "surrogates_undescribed"
+
+
+def test_the_default_may_come_first_where_it_was_recorded():
+    method = Method("portfolio_asha", default_first=True)
+    assert method.key == "portfolio_asha-default_first"
+    with pytest.raises(ValueError, match=r"'default' with `default_first: true`, but that changes nothing there"):
+        Method("default", default_first=True)

@@ -3,8 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.evaluation.pool import PaidOverheads, part_of, task_pool, with_shuffled_configurations
+from lightning_quicktune.evaluation.pool import part_of, task_pool, with_shuffled_configurations
+from lightning_quicktune.evaluation.recorded import PaidOverheads, lengths_of
 from lightning_quicktune.evaluation.splits import counted_in_slices, without_test
+from lightning_quicktune.evaluation.summary import outcomes_of
+from lightning_quicktune.search.lengths import Lengths
 
 
 @pytest.fixture
@@ -39,6 +42,46 @@ def test_cpu_seconds_may_be_the_cost(trials, table_of):
 def test_the_default_comes_first(trials, table_of, space):
     assert task_pool(table_of(trials), "t0", "cost_s").configurations[0] == space.default
     assert task_pool(table_of(trials[1:]), "t0", "cost_s").configurations[0] != space.default
+
+
+def test_a_trial_whose_end_is_not_known_cannot_be_replayed(trials, with_scores, table_of, space):
+    lost = [
+        with_scores([0.95], 1.0, space.sample(9, seed=0)[-1], status="failed", failure="ConnectionError: no disk"),
+        with_scores([0.95], 1.0, space.sample(9, seed=0)[-2], status="stopped"),
+    ]
+    table = table_of([*trials, *lost])
+    assert set(task_pool(table, "t0", "cost_s").configurations) == {t.configuration for t in trials}
+    assert outcomes_of(table, ["t0"]) == {"full": 3, "failed": 1, "interrupted": 1, "partial": 1}
+
+
+def test_each_training_ends_at_its_own_length(trials, with_scores, table_of, space):
+    """Two slices of 3 s are a full training beside those of four."""
+    short, long = space.sample(9, seed=0)[-2:]
+    own = [
+        with_scores([0.2, 0.7], 3.0, short, max_fidelity=2, status="completed"),
+        with_scores([0.1] * 5 + [0.4], 1.0, long, max_fidelity=6, status="completed"),
+    ]
+    pool = task_pool(table_of([*trials, *own]), "t0", "cost_s")
+    drawn = pool.draw(0)
+    assert lengths_of(pool.task, drawn) == Lengths(4, {short.id: 2, long.id: 6})
+    assert drawn[short.id].is_full
+    assert pool.median_final == 0.5  # of 0.3, 0.4, 0.5, 0.6 and 0.7
+    assert pool.full_training_s == 6.0  # of 4, 6, 6, 8 and 12 s
+    usual = task_pool(table_of(trials), "t0", "cost_s")
+    assert lengths_of(usual.task, usual.draw(0)) is None
+
+
+def test_what_lies_behind_the_end_of_a_training_is_out_of_reach(with_scores, table_of, space):
+    longer = with_scores([0.2, 0.3, 0.4, 0.9], 1.0, space.default, max_fidelity=3, status="completed")
+    pool = task_pool(table_of([longer]), "t0", "cost_s")
+    assert (pool.best, pool.median_final, pool.full_training_s) == (0.4, 0.4, 3.0)
+
+
+def test_counted_in_slices_a_longer_training_costs_more(trials, with_scores, table_of, space):
+    long = with_scores([0.1] * 8, math.nan, space.sample(9, seed=0)[-1], max_fidelity=8, status="completed")
+    pool = task_pool(counted_in_slices(table_of([*trials[:2], long])), "t0", "slices")
+    assert pool.draw(0)[long.configuration.id].ends_s[-1] == 8.0
+    assert pool.full_training_s == 4.0  # the median of 4, 4 and 8
 
 
 def test_a_trial_that_was_only_paused_cannot_be_replayed(trials, with_scores, table_of, space):

@@ -1,6 +1,7 @@
 import pytest
 
-from lightning_quicktune.evaluation.pool import PaidOverheads, task_pool
+from lightning_quicktune.evaluation.pool import task_pool
+from lightning_quicktune.evaluation.recorded import PaidOverheads
 from lightning_quicktune.evaluation.replay import ReplayExecutor, SimulatedClock, TimedSearcher, replay
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled

@@ -3,10 +3,12 @@ import json
 import pytest
 
 from lightning_quicktune.evaluation.calibration import Calibrated
-from lightning_quicktune.evaluation.regret import Observed
-from lightning_quicktune.evaluation.results import Replayed, ReplayKey, ReplayStore, write_replays, write_whole
+from lightning_quicktune.evaluation.observed import Observed
+from lightning_quicktune.evaluation.results import Replayed, ReplayKey, ReplayStore, write_replays
 from lightning_quicktune.evaluation.splits import Split
+from lightning_quicktune.evaluation.writing import write_whole
 
+CODES = {"random": "code"}
 SPLIT = Split("new", "law/and order", 2, 1)
 
 
@@ -17,8 +19,8 @@ def replayed(seed, horizon_s=2.0, task="towns/north"):
 
 
 def test_replays_come_back_after_a_restart(tmp_path):
-    write_replays(tmp_path, [replayed(1), replayed(3)])
-    store = ReplayStore(tmp_path, {"seed": 0})
+    write_replays(tmp_path, "code", [replayed(1), replayed(3)])
+    store = ReplayStore(tmp_path, {"seed": 0}, CODES)
     assert store.find(replayed(3).key, 2.0) == replayed(3)
     assert store.find(replayed(1).key, 1.0) == replayed(1)
     assert store.find(replayed(1).key, 3.0) is None  # it did not go that far
@@ -27,23 +29,32 @@ def test_replays_come_back_after_a_restart(tmp_path):
 
 def test_of_two_replays_the_longer_counts(tmp_path):
     for horizon_s in (2.0, 5.0, 3.0):
-        write_replays(tmp_path, [replayed(1, horizon_s)])
-    assert ReplayStore(tmp_path, {}).find(replayed(1).key, 2.0) == replayed(1, 5.0)
+        write_replays(tmp_path, "code", [replayed(1, horizon_s)])
+    assert ReplayStore(tmp_path, {}, CODES).find(replayed(1).key, 2.0) == replayed(1, 5.0)
+
+
+def test_replays_by_other_code_or_of_other_methods_are_passed_over_and_stay(tmp_path):
+    write_replays(tmp_path, "code", [replayed(1)])
+    assert ReplayStore(tmp_path, {}, {"random": "other"}).find(replayed(1).key, 2.0) is None
+    assert ReplayStore(tmp_path, {}, {"default": "code"}).find(replayed(1).key, 2.0) is None
+    write_replays(tmp_path, "other", [replayed(1)])
+    assert ReplayStore(tmp_path, {}, {"random": "other"}).find(replayed(1).key, 2.0) == replayed(1)
+    assert ReplayStore(tmp_path, {}, CODES).find(replayed(1).key, 2.0) == replayed(1)
 
 
 def test_a_file_that_a_kill_left_unfinished_is_not_read(tmp_path):
-    write_replays(tmp_path, [replayed(1)])
-    (path,) = tmp_path.glob("replays/*/*/*.json")
+    write_replays(tmp_path, "code", [replayed(1)])
+    (path,) = tmp_path.glob("replays/*/*/*/*.json")
     path.with_name(f".{path.name}.12.tmp").write_text(json.dumps([replayed(1).to_dict()])[:40])
-    assert ReplayStore(tmp_path, {}).find(replayed(1).key, 2.0) == replayed(1)
+    assert ReplayStore(tmp_path, {}, CODES).find(replayed(1).key, 2.0) == replayed(1)
 
 
 def test_another_evaluation_in_the_same_folder_is_refused(tmp_path):
-    ReplayStore(tmp_path, {"n_folds": 5, "seed": 0})
+    ReplayStore(tmp_path, {"n_folds": 5, "seed": 0}, CODES)
     with pytest.raises(
-        ValueError, match=r"another evaluation: n_folds was 5 and is now 4\..*Set `output`.*code of before"
+        ValueError, match=r"another evaluation: n_folds was 5 and is now 4\..*Set `output`.*settings of before"
     ):
-        ReplayStore(tmp_path, {"n_folds": 4, "seed": 0})
+        ReplayStore(tmp_path, {"n_folds": 4, "seed": 0}, CODES)
 
 
 def test_a_file_is_replaced_at_once(tmp_path):

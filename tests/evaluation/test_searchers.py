@@ -5,8 +5,10 @@ import pytest
 
 from lightning_quicktune.evaluation.lessons import Lessons
 from lightning_quicktune.evaluation.methods import Method
-from lightning_quicktune.evaluation.searchers import EqualCost, WithoutCurves, curve_prior, replayed_searcher
+from lightning_quicktune.evaluation.pool import task_pool
+from lightning_quicktune.evaluation.searchers import replayed_searcher
 from lightning_quicktune.evaluation.settings import SurrogateTraining
+from lightning_quicktune.evaluation.without_parts import EqualCost, WithoutCurves, curve_prior
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.search.build import SearchContext
 from lightning_quicktune.types import LearningCurve, Observation, SliceResult
@@ -72,3 +74,41 @@ def test_transfer_without_a_part_still_searches(context, changes):
 
 def test_other_methods_are_built_by_name(context):
     assert replayed_searcher(Method("random"), replace(context, prior=None)).ask() is not None
+
+
+@pytest.mark.parametrize("name", ["random", "successive_halving", "optuna"])
+def test_the_default_comes_first_and_the_method_is_told(context, name):
+    if name == "optuna":
+        pytest.importorskip("optuna")
+    searcher, default = replayed_searcher(Method(name, default_first=True), context), context.space.default
+    first = searcher.ask()
+    assert (first.configuration, first.fidelity) == (default, context.task.max_fidelity)
+    assert searcher.pending == {default}
+    other = searcher.ask()  # as on a second device
+    assert other.configuration != default
+    for asked, score in ((first, 0.9), (other, 0.1)):
+        slices = tuple(SliceResult(f, score, 1.0, 1.0, cost_tokens=0) for f in range(1, asked.fidelity + 1))
+        searcher.tell(Observation(asked.configuration, LearningCurve(slices), False, 1.0))
+    later = set()
+    while (suggestion := searcher.ask()) is not None:
+        later.add(suggestion.configuration)
+        slices = tuple(SliceResult(f, 0.2, 1.0, 1.0, cost_tokens=0) for f in range(1, suggestion.fidelity + 1))
+        searcher.tell(Observation(suggestion.configuration, LearningCurve(slices), False, 1.0))
+    assert default not in later
+    assert later | {default, other.configuration} == {*context.pool}
+
+
+def test_the_oracle_takes_the_best_final_score_first(with_scores, table_of, space):
+    """The second best by its end was the best by its second slice; what failed comes last."""
+    configurations = [space.default, *space.sample(3, seed=0)]
+    curves = [[0.1, 0.1, 0.1, 0.5], [0.1, 0.9, 0.6, 0.6], [0.1, 0.1, 0.1, 0.7]]
+    trials = [with_scores(curve, 1.0, c) for curve, c in zip(curves, configurations, strict=False)]
+    trials.append(with_scores([0.8], 1.0, configurations[3], status="failed", failure="diverged"))
+    pool = task_pool(table_of(trials), "t0", "cost_s")
+    context = SearchContext(pool.configurations, pool.task, space, 1.0, 0)
+    searcher, order = replayed_searcher(Method("oracle"), context, pool.draw(0)), []
+    while (suggestion := searcher.ask()) is not None:
+        order.append(configurations.index(suggestion.configuration))
+        assert suggestion.fidelity == 4
+        searcher.tell(Observation(suggestion.configuration, LearningCurve(), True, 1.0))
+    assert order == [2, 1, 0, 3]

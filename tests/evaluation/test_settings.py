@@ -90,3 +90,14 @@ def test_the_primary_comparison_must_be_evaluated(changes, message):
 def test_slices_have_no_seconds(seconds):
     with pytest.raises(ValueError, match=r"`cost` is slices, which have no seconds, .*or set `cost` to cost_s"):
         EvaluateSettings("nano", "runs", cost="slices", **seconds)
+
+
+def test_the_limit_is_not_compared():
+    settings = EvaluateSettings("table", "out", methods=["oracle", "random"])
+    assert (settings.limits, settings.first_method) == (("oracle",), "random")
+    with pytest.raises(ValueError, match=r"`primary.against` is 'oracle', but it must be one of none"):
+        EvaluateSettings(
+            "table", "out", methods=["oracle", "random"], primary=PrimaryComparison("random", "oracle", 2.0, "known")
+        )
+    with pytest.raises(ValueError, match=r"`oracle` is no method: it shows the limit for others. List a method too"):
+        EvaluateSettings("table", "out", methods=["oracle"])

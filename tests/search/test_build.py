@@ -13,6 +13,7 @@ import lightning_quicktune
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.search import quicktune_searcher
 from lightning_quicktune.search.build import SearchContext, Surrogates, build_searcher
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
@@ -72,6 +73,29 @@ def test_a_cheap_searcher_suggests_members_of_the_pool_again_the_same_for_the_sa
     assert {s.configuration for s in suggestions} <= {*context.pool, context.space.default}
     assert len(suggestions) == {"zero_shot": 0, "default": 1}.get(name, 12)
     assert asked(build_searcher(name, context), 12) == suggestions
+
+
+@pytest.mark.parametrize("name", [*CHEAP, "transfer"])
+def test_lengths_that_are_alike_change_nothing(context, name):
+    if name == "optuna":
+        pytest.importorskip("optuna")
+    usual = context.task.max_fidelity
+    alike = replace(context, lengths=Lengths(usual, {c.id: usual for c in context.pool}))
+    assert asked(build_searcher(name, alike), 12) == asked(build_searcher(name, context), 12)
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_each_configuration_is_trained_to_its_own_end(context, name):
+    if name == "optuna":
+        pytest.importorskip("optuna")
+    usual, pool = context.task.max_fidelity, {*context.pool, context.space.default}
+    lengths = Lengths(usual, {c.id: (2, usual, 2 * usual + 1)[int(c.id, 16) % 3] for c in pool})
+    reached = {}
+    for s in asked(build_searcher(name, replace(context, lengths=lengths)), 400):
+        assert s.fidelity > reached.get(s.configuration.id, 0)
+        reached[s.configuration.id] = s.fidelity
+    ends = {config_id: lengths.of(config_id) for config_id in reached}
+    assert sum(reached[config_id] != end for config_id, end in ends.items()) <= 1  # one failed
 
 
 @pytest.mark.parametrize("acquisition", ["next", "final", "random_horizon"])

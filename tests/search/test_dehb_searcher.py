@@ -6,6 +6,7 @@ import pytest
 
 from lightning_quicktune.search.dehb_process import VARIABLE
 from lightning_quicktune.search.dehb_searcher import DehbSearcher
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.types import Budget
@@ -59,6 +60,15 @@ def test_a_proposal_that_comes_again_goes_on_with_the_same_member(pool, space, n
     assert all((config_id, 3) in submitted for config_id in set(ids[:2]) - failed)  # 2.4 slices, rounded up
     assert result.stopped_by == "exhausted"
     assert {c for c, fidelity in submitted if fidelity == 9} | failed == {c.id for c in pool}
+
+
+@pytest.mark.usefixtures("fake")
+def test_its_fidelities_are_shares_of_own_trainings(pool, space, new_executor, clock):
+    lengths = Lengths(9, {c.id: 27 for c in pool})
+    threefold, _ = played(DehbSearcher(pool, space, lengths, seed=0), new_executor, clock, slices=600)
+    usual, _ = played(DehbSearcher(pool, space, 9, seed=0), new_executor, clock, slices=200)
+    assert [(c, fidelity / 3) for c, fidelity in threefold][:3] == [(c, float(f)) for c, f in usual][:3]
+    assert max(fidelity for _, fidelity in threefold) == 27
 
 
 @pytest.mark.usefixtures("fake")

@@ -1,7 +1,9 @@
 import sys
+from collections import Counter
 
 import pytest
 
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.optuna_searcher import OptunaSearcher
 from lightning_quicktune.search.pool import candidate_pool
@@ -29,6 +31,13 @@ def test_it_compares_at_rungs_prunes_and_finishes_some(pool, space, new_executor
     assert finished
     assert len({config_id for config_id, _ in submitted}) > len(finished)
     assert result.stopped_by == "budget"
+
+
+def test_its_steps_are_shares_of_own_trainings(pool, space, new_executor, clock):
+    lengths = Lengths(9, {c.id: 3 for c in pool})
+    submitted, _ = played(OptunaSearcher(pool, space, lengths, seed=0), new_executor, clock)
+    assert {fidelity for _, fidelity in submitted[:-1]} == {1, 3}  # the last one may have been cut short
+    assert any(count == 1 for count in Counter(config_id for config_id, _ in submitted).values())  # pruned
 
 
 def test_every_member_is_trained_in_the_end_and_nothing_twice(pool, space, new_executor, clock):

@@ -4,7 +4,7 @@ from lightning_quicktune.types import Suggestion
 
 
 def test_random_search_trains_every_configuration_to_the_end_once(five, tell):
-    searcher = OrderedSearcher(shuffled(list(five.values()), 0), max_fidelity=4)
+    searcher = OrderedSearcher(shuffled(list(five.values()), 0), lengths=4)
     asked = []
     while (suggestion := searcher.ask()) is not None:
         asked.append(suggestion)
@@ -34,7 +34,7 @@ def test_random_search_never_suggests_what_is_pending_or_failed(five, tell):
 
 
 def test_the_default_is_trained_to_the_end_and_then_nothing(five, tell):
-    searcher = OrderedSearcher([five["a"]], max_fidelity=3)
+    searcher = OrderedSearcher([five["a"]], lengths=3)
     assert searcher.ask() == Suggestion(five["a"], 3)
     assert searcher.ask() is None
     assert searcher.pending == {five["a"]}
@@ -45,6 +45,6 @@ def test_the_default_is_trained_to_the_end_and_then_nothing(five, tell):
 
 
 def test_a_failed_default_is_not_tried_again(five, tell):
-    searcher = OrderedSearcher([five["a"]], max_fidelity=3)
+    searcher = OrderedSearcher([five["a"]], lengths=3)
     searcher.tell(tell(five["a"], [], failed=True))
     assert searcher.ask() is None

@@ -7,8 +7,10 @@ import pytest
 
 from lightning_quicktune.metadataset.arrays import curve_arrays
 from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.search.portfolio import greedy_order
 from lightning_quicktune.search.rank_model import RankModel, final_ranks, nearest_task, rank_model
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.types import Configuration, LearningCurve
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).parents[1] / "metadataset" / "synthetic.py"))
 SPACE = SearchSpace.from_dict(SYNTHETIC["DECLARATION"])
@@ -33,13 +35,41 @@ def truth(configurations):
 
 
 def test_recorded_ranks_are_shares_of_configurations_that_are_better(model):
-    np.testing.assert_allclose(model.known(TRIED), truth(TRIED) * 40 / 39, atol=1e-12)
+    np.testing.assert_allclose(model.known(TRIED) ** 2, truth(TRIED) * 40 / 39, atol=1e-12)
 
 
 def test_new_configurations_are_ranked_by_their_hyperparameters(model):
     pairs = zip(model.predicted(NEW), truth(NEW), strict=True)
     assert np.mean([np.corrcoef(predicted, true)[0, 1] for predicted, true in pairs]) > 0.6
-    np.testing.assert_array_equal(model.known(NEW), model.predicted(NEW))
+    for ranks in (model.known(NEW), model.smoothed(NEW)):
+        np.testing.assert_array_equal(ranks, model.predicted(NEW))
+
+
+def test_smoothed_ranks_lie_between_recorded_and_predicted_ones(model):
+    middle = 0.5 * (model.known(TRIED) + model.predicted(TRIED))
+    np.testing.assert_allclose(model.smoothed(TRIED), middle)
+
+
+def test_tasks_that_tried_different_choices_rank_by_what_was_recorded():
+    """The choice says nothing of other choices: no forest predicts it, and each task has tried half of them."""
+    names = [f"model {i}" for i in range(12)]
+    domain = {"type": "categorical", "choices": names, "default": names[0]}
+    space = SearchSpace.from_dict({"model": {"key": "model", "domain": domain}})
+    choices = {name: Configuration({"model": name}) for name in names}
+    worth = dict(zip(names, np.random.default_rng(0).permutation(12) / 20 + 0.2, strict=True))
+    trials = []
+    for number, task in enumerate(TASKS * 3):
+        own = replace(task, name=f"{task.name}-{number}")
+        for name in np.random.default_rng(number).permutation(names)[:6].tolist():
+            trial = make_trial(task, SPACE.default)
+            slices = tuple(replace(s, score=worth[name] * s.fidelity / 4) for s in trial.curve.slices)
+            trials.append(replace(trial, task=own.name, configuration=choices[name], curve=LearningCurve(slices)))
+    tasks = [replace(task, name=f"{task.name}-{number}") for number, task in enumerate(TASKS * 3)]
+    model = RankModel(build(trials, tasks, space, "tests", "Apache-2.0"))
+    pool = list(choices.values())
+    for ranks in (model.known(pool), model.smoothed(pool)):
+        assert np.corrcoef(ranks.mean(axis=0), list(worth.values()))[0, 1] < -0.9
+        assert worth[greedy_order(pool, ranks)[0].values["model"]] >= 0.7  # one of the two best
 
 
 def test_what_is_missing_on_some_tasks_is_predicted_there_alone():
@@ -47,7 +77,7 @@ def test_what_is_missing_on_some_tasks_is_predicted_there_alone():
     part = RankModel(table_of(trials))
     ranks = part.known(TRIED)
     assert np.isfinite(ranks).all()
-    np.testing.assert_allclose(ranks[1:], truth(TRIED)[1:] * 40 / 39, atol=1e-12)
+    np.testing.assert_allclose(ranks[1:] ** 2, truth(TRIED)[1:] * 40 / 39, atol=1e-12)
     np.testing.assert_array_equal(ranks[0, 30:], part.predicted(TRIED)[0, 30:])
     assert np.corrcoef(ranks[0, 30:], truth(TRIED)[0, 30:])[0, 1] > 0.5
 

@@ -4,7 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher, rung_fidelities
+from lightning_quicktune.search.lengths import Lengths
+from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher, rung_shares
 from lightning_quicktune.types import Configuration
 
 
@@ -13,16 +14,17 @@ from lightning_quicktune.types import Configuration
     [(27, 3, (1, 3, 9, 27)), (9, 3, (1, 3, 9)), (10, 3, (2, 4, 10)), (1, 3, (1,)), (8, 2, (1, 2, 4, 8)), (2, 3, (2,))],
 )
 def test_rungs_are_powers_of_eta_below_the_top_rounded_up(max_fidelity, eta, rungs):
-    assert rung_fidelities(max_fidelity, eta) == rungs
+    shares = rung_shares(max_fidelity, eta)
+    assert tuple(Lengths(max_fidelity).at_share("any", share) for share in shares) == rungs
 
 
 def test_eta_below_2_says_what_to_set():
     with pytest.raises(ValueError, match=r"`eta` is 1, .*at least 2. Set `eta: 3`"):
-        rung_fidelities(9, 1)
+        rung_shares(9, 1)
 
 
 def searcher_of(five, **options):
-    return SuccessiveHalvingSearcher(list(five.values()), max_fidelity=9, **options)
+    return SuccessiveHalvingSearcher(list(five.values()), lengths=9, **options)
 
 
 def ask(searcher, five):
@@ -95,19 +97,28 @@ def test_what_another_searcher_has_begun_below_the_first_rung_comes_before_new_o
 
 def test_the_given_order_is_kept_and_a_smaller_eta_promotes_sooner(five, tell):
     searcher = searcher_of(dict(reversed(five.items())), eta=2)
-    assert searcher.rungs == (2, 3, 5, 9)
     assert run(searcher, five, tell, {"e": 0.1, "d": 0.2}, 3) == [("e", 2), ("d", 2), ("d", 3)]
 
 
-def sorted_each_time(searcher, pool, curves, failed, pending):
+def test_rungs_are_shares_of_own_trainings_and_scores_are_compared_there(five, tell):
+    """Rungs are at 1, 3 and 9 of 9 slices, at 1, 2 and 4 of 4, and at 1, 1 and 2 of 2."""
+    lengths = Lengths(9, {five["c"].id: 2, five["d"].id: 4})
+    searcher = SuccessiveHalvingSearcher(list(five.values()), lengths, eta=3)
+    assert run(searcher, five, tell, {"a": 0.1, "b": 0.5, "c": 0.7, "d": 0.6, "e": 0.2}, 10) == [
+        *[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)],  # the best of the first rung is at its second already
+        *[("c", 2), ("d", 2), ("d", 4), ("b", 3), ("b", 9)],
+    ]
+
+
+def sorted_each_time(rungs, pool, curves, failed, pending):
     """What to suggest, by the definition: every rung is ranked anew."""
 
     def is_open(c):
-        return c not in pending and c not in failed and len(curves.get(c, ())) < searcher.rungs[-1]
+        return c not in pending and c not in failed and len(curves.get(c, ())) < rungs[-1]
 
     def promotion(eta):
-        for rung in reversed(range(len(searcher.rungs) - 1)):
-            fidelity, below = searcher.rungs[rung], (0, *searcher.rungs)[rung]
+        for rung in reversed(range(len(rungs) - 1)):
+            fidelity, below = rungs[rung], (0, *rungs)[rung]
             ranked = {}
             for c in pool:
                 curve = curves.get(c, ())
@@ -117,21 +128,21 @@ def sorted_each_time(searcher, pool, curves, failed, pending):
                     ranked[c] = -1.0
             order = sorted(ranked, key=lambda c: -ranked[c])
             for c in order[: len(order) // eta]:
-                if is_open(c) and len(curves[c]) < searcher.rungs[rung + 1]:
-                    return c, searcher.rungs[rung + 1]
+                if is_open(c) and len(curves[c]) < rungs[rung + 1]:
+                    return c, rungs[rung + 1]
         return None
 
-    new = [(c, searcher.rungs[0]) for c in pool if is_open(c) and len(curves.get(c, ())) < searcher.rungs[0]]
+    new = [(c, rungs[0]) for c in pool if is_open(c) and len(curves.get(c, ())) < rungs[0]]
     return promotion(3) or (new[0] if new else None) or promotion(1)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_keeping_rungs_in_order_suggests_the_same_as_sorting_them_each_time(tell, seed):
     rng, pool = random.Random(seed), [Configuration({"i": i}) for i in range(15)]
-    searcher = SuccessiveHalvingSearcher(pool, max_fidelity=9)
+    searcher = SuccessiveHalvingSearcher(pool, lengths=9)
     curves, failed, pending = {}, set(), {}
     while True:
-        expected = sorted_each_time(searcher, pool, curves, failed, pending)
+        expected = sorted_each_time((1, 3, 9), pool, curves, failed, pending)
         if expected is not None and (len(pending) < 3 or rng.random() < 0.3):
             suggestion = searcher.ask()
             assert (suggestion.configuration, suggestion.fidelity) == expected
@@ -150,7 +161,7 @@ def test_keeping_rungs_in_order_suggests_the_same_as_sorting_them_each_time(tell
 
 def test_a_step_over_400_configurations_costs_far_less_than_a_millisecond(tell):
     pool = [Configuration({"i": i}) for i in range(400)]
-    searcher, times, rng = SuccessiveHalvingSearcher(pool, max_fidelity=51), [], random.Random(0)
+    searcher, times, rng = SuccessiveHalvingSearcher(pool, lengths=51), [], random.Random(0)
     for _ in range(700):
         began = time.perf_counter()
         suggestion = searcher.ask()

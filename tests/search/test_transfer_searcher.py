@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.transfer_searcher import TransferSearcher
 
@@ -198,3 +199,34 @@ def test_without_a_zero_shot_score_it_starts_from_what_half_of_the_pool_is_predi
     assert ask(searcher) == ("c", 1)
     searcher, _, _ = searcher_of(five, replace(task, zero_shot_score=math.nan), costs=costs)
     assert ask(searcher) == ("b", 1)
+
+
+class Knowing(FakePerformance):
+    """Remembers the lengths that it is told, and predicts more the nearer the end of the own training."""
+
+    def predict(self, task, configurations, curves, fidelities, lengths=None):
+        self.lengths = lengths
+        mean, std = super().predict(task, configurations, curves, fidelities)
+        return mean, std
+
+
+def test_each_training_has_its_own_end_and_the_surrogate_is_told_of_it(five, task):
+    lengths = Lengths(9, {five["b"].id: 2, five["c"].id: 18})
+    performance = Knowing(MEANS)
+    whole = list(five.values())
+    searcher = TransferSearcher(whole, task, performance, FakeCost(EQUAL), 0.5, "final", lengths=lengths)
+    assert ask(searcher) == ("b", 1)  # the highest mean, and the shortest way to it
+    assert performance.lengths == [9, 2, 18, 9, 9]
+    assert [fidelity for _, _, fidelity in performance.asked[-1]] == [9, 2, 18, 9, 9]
+
+
+def test_scores_are_compared_at_equal_shares_of_own_trainings(five, task, tell):
+    """Half of b's two slices is nine of c's eighteen, and not its first."""
+    lengths = Lengths(9, {five["b"].id: 2, five["c"].id: 18})
+    searcher = TransferSearcher(list(five.values()), task, Knowing(MEANS), FakeCost(EQUAL), 0.5, "next", 0, lengths)
+    searcher.tell(tell(five["b"], [0.6]))
+    searcher.tell(tell(five["c"], [0.5, 0.55]))
+    incumbents = searcher._incumbents()
+    np.testing.assert_allclose(incumbents[[0, 1, 2, 8, 9, 18]], [latent(s) for s in (0.2, 0.5, 0.55, 0.55, 0.6, 0.6)])
+    searcher.tell(tell(five["b"], [0.6, 0.6]))
+    assert five["b"] not in {searcher.ask().configuration for _ in range(4)}  # it is at its end
