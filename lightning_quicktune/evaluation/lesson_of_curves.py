@@ -10,7 +10,7 @@ from safetensors.numpy import load, save
 
 from lightning_quicktune.evaluation.writing import write_whole
 from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
+from lightning_quicktune.surrogate.curves.from_metadataset import prior_of
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
 from lightning_quicktune.surrogate.curves.state import from_state, to_state
 
@@ -25,7 +25,7 @@ def learn_prior(table: MetaDataset, folder: Path, seed: int) -> None:
         folder: Where it is written.
         seed: Seed of the fit.
     """
-    arrays, numbers = to_state(CurvePrior(task_tables(table), seed))
+    arrays, numbers = to_state(prior_of(table, seed))
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_whole(folder / _ARRAYS, save(whole))
     write_whole(folder / _NUMBERS, json.dumps(numbers).encode())

@@ -44,10 +44,9 @@ def _searcher(method: Method, context: SearchContext, trials: Mapping[str, Recor
             return OrderedSearcher(order, context.lengths or context.task.max_fidelity)
         case "curve_transfer":
             from lightning_quicktune.evaluation.without_parts import curve_prior
-            from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
+            from lightning_quicktune.search.curve_searchers import curve_searcher
 
-            prior = curve_prior(method, context)
-            return CurveTransferSearcher(context.pool, prior, method.cost, context.task.zero_shot_score)
+            return curve_searcher(context, curve_prior(method, context), method.cost)
         case "transfer":
             from lightning_quicktune.evaluation.without_parts import surrogates_of
             from lightning_quicktune.search.transfer_searcher import TransferSearcher

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
+from lightning_quicktune.search.curve_searchers import pool_without_transfer
 from lightning_quicktune.types import Configuration, TaskInfo
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ class WithoutCurves:
         configurations: Sequence[Configuration],
         curves: Sequence[Sequence[float]],
         fidelities: Sequence[int],
-        **own: Any,
+        lengths: Sequence[int] | None = None,
     ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
         """See ``PerformancePredictor``; the curves are not looked at."""
-        return self._performance.predict(task, configurations, [()] * len(configurations), fidelities, **own)
+        return self._performance.predict(task, configurations, [()] * len(configurations), fidelities, lengths)
 
 
 class EqualCost:
@@ -52,12 +53,12 @@ class EqualCost:
 
 def curve_prior(method: Method, context: SearchContext) -> PoolPrior:
     """What ``curve_transfer`` believes of the pool before it has seen anything."""
-    assert context.prior is not None  # the workplace gives it
-    prior = context.prior().pool_prior(context.space.encode(context.pool))
-    if not method.pretraining:
-        prior = prior.without_transfer()
-    if not method.curve:
-        prior = replace(prior, knots=prior.knots[-1:])
+    if method.pretraining:
+        assert context.prior is not None  # the workplace gives it
+        prior = context.prior().pool_prior(context.space.encode(context.pool))
+    else:
+        prior = pool_without_transfer(context)
+    prior = prior if method.curve else prior.final_scores_only()
     return prior if method.cost else replace(prior, log_cost=np.zeros_like(prior.log_cost))
 
 
@@ -65,5 +66,5 @@ def surrogates_of(method: Method, context: SearchContext) -> tuple[PerformancePr
     """What ``transfer`` predicts scores and costs with."""
     assert context.surrogates is not None  # the workplace gives them
     learned = context.surrogates()
-    performance = learned.performance if method.curve else WithoutCurves(learned.performance)
+    performance: PerformancePredictor = learned.performance if method.curve else WithoutCurves(learned.performance)
     return performance, learned.cost if method.cost else EqualCost()

@@ -122,11 +122,11 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
 
             return curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
         case "transfer_guarded":
-            from lightning_quicktune.search.curve_searchers import curve_fallback, curve_transfer
+            from lightning_quicktune.search.curve_searchers import curve_transfer, untaught_curves
             from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 
             transfer = curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
-            return GuardedSearcher(transfer, curve_fallback(context, transfer))
+            return GuardedSearcher(transfer, untaught_curves(context, transfer))
         case "portfolio_asha" | "forest_portfolio_asha":
             from lightning_quicktune.search.learned_order import learned_order
             from lightning_quicktune.search.racing import racing_searcher

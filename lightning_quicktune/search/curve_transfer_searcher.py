@@ -1,4 +1,4 @@
-"""Transfers learning curves to a new task: asks for the trial whose next slices are worth most."""
+"""Search by transferred learning curves: trains on the trial whose next slices are worth most."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 
+from lightning_quicktune.acquisition.optional_stopping import HOPELESS, optional_stopping_index
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
-from lightning_quicktune.surrogate.curves.optional_stopping import optional_stopping_index
-from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+from lightning_quicktune.surrogate.curves.pool_prior import KnotPlan, PoolPrior, prices
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 Array = NDArray[np.float64]
-PROBED = 0.1  # place of a probe among the untried by predicted final score; 0 is the worst
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Forecast:
         mean: Predicted score.
         std: Standard deviation of the prediction, that of measuring included.
         observed: The score; where it is below all that training tasks tell of, the lowest that they do.
+        knot: Place of the fidelity among the prior's knots.
     """
 
     configuration: Configuration
@@ -37,6 +39,7 @@ class Forecast:
     mean: float
     std: float
     observed: float
+    knot: int
 
     @property
     def residual(self) -> float:
@@ -47,36 +50,43 @@ class Forecast:
 class CurveTransferSearcher:
     """Conditions what other tasks taught on all curves seen on the new one; nothing is refitted.
 
-    Each configuration is a paused trial whose next score may be seen for a price. It asks for the one with the largest
-    ratio of expected improvement to expected price, where a plan may stop after the next knot.
+    The first one is whatever is expected to end best, over the median and for its price. From then on each
+    configuration is a paused trial whose next score may be seen for a price, and it asks for the one with the largest
+    ratio of expected improvement to expected price, where a plan may stop after the next knot. What has to be beaten is
+    the best score so far, and for all but the most promising of the trials that were begun what that one is expected to
+    gain for the same money: an early score that is better than another early one is no gain by itself.
 
     Args:
         pool: Distinct configurations, in the order of the prior's rows.
         prior: What other tasks say of the pool's learning curves.
         learns_costs: Whether the seconds that slices took correct what was predicted of others.
         zero_shot_score: Score of the base model without an adapter, which has to be beaten; not a number if unknown.
+        lengths: Slices of each configuration's own full training; a number if all are alike.
+        n_records: Records that scores are measured on, which limits how exact they are; 0 if unknown.
     """
 
     def __init__(
         self,
         pool: Sequence[Configuration],
         prior: PoolPrior,
+        lengths: Lengths | int,
         learns_costs: bool = True,
         zero_shot_score: float = math.nan,
+        n_records: int = 0,
     ) -> None:
         configurations = by_id(pool)
         self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
-        self.prior, self._posterior = prior, CurvePosterior(prior)
-        self._progress = Progress(int(prior.knots[-1]))
-        self._following = np.zeros(len(self._pool), dtype=np.int64)  # index of the next knot
+        self.prior, self.posterior = prior, CurvePosterior(prior)
+        self._progress = Progress(lengths)
+        own = np.array([self._progress.lengths.of(config_id) for config_id in configurations], dtype=np.int64)
+        self._plan = KnotPlan.of(prior.shares, own)
+        self._following = self._plan.first.copy()  # index of the next knot
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
         self._open = np.ones(len(self._pool), dtype=np.bool_)
         self._log_costs: dict[int, float] = {}
         self.forecasts: list[Forecast] = []  # of every score that was taken in
-        self._best = -np.inf
-        self._start = float(np.median(self._posterior.moments()[0][:, -1]))  # stands for the best before any score
-        self._least = zero_shot_score if math.isfinite(zero_shot_score) else -np.inf
-        self._learns_costs = learns_costs
+        self._best = zero_shot_score if math.isfinite(zero_shot_score) else -np.inf
+        self._learns_costs, self._n_records = learns_costs, n_records
 
     @property
     def pending(self) -> frozenset[Configuration]:
@@ -87,22 +97,21 @@ class CurveTransferSearcher:
         """The open configuration with the largest index, up to its next knot."""
         if not self._open.any():
             return None
-        mean, covariance = self._posterior.moments()
-        incumbent = max(self._least, self._best if np.isfinite(self._best) else self._start)
-        index = optional_stopping_index(mean, covariance, self._price(), self._following, incumbent)
-        return self._suggest(int(np.argmax(np.where(self._open, index, -np.inf))))
+        mean, covariance = self.posterior.moments()
+        log_cost, slices = self._log_cost(), self._plan.slices
+        price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
+        if self._reached.any():
+            seconds = prices(log_cost, slices, self._reached, 1.0)
+            value = optional_stopping_index(mean, covariance, price, self._following, self._to_beat(mean, seconds))
+        else:
+            value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]
+        place = int(np.argmax(np.where(self._open, np.maximum(value, HOPELESS), -np.inf)))
+        self._open[place] = False
+        return self._progress.suggest(self._pool[place], int(slices[place, self._following[place]]))
 
     def place_of(self, forecast: Forecast) -> tuple[int, int]:
         """Index of the configuration of a forecast, and index of its knot."""
-        return self._places[forecast.configuration.id], int(np.searchsorted(self.prior.knots, forecast.fidelity))
-
-    def probe(self) -> Suggestion | None:
-        """An untried configuration that is expected to do worse than most, not to fail, up to its first knot."""
-        untried = np.flatnonzero(self._open & (self._reached == 0))
-        if not len(untried):
-            return None
-        final = self._posterior.moments()[0][untried, -1]
-        return self._suggest(int(untried[np.argsort(final, kind="stable")[int(PROBED * (len(untried) - 1))]]))
+        return self._places[forecast.configuration.id], forecast.knot
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion: every knot of the curve that is new."""
@@ -112,30 +121,35 @@ class CurveTransferSearcher:
         self._best = max([self._best, *scores])
         place = self._places.get(config_id)
         if place is not None:
-            if not self._progress.has_failed(config_id):
-                self._observe(place, scores)
+            self._observe(place, scores)
             self._reached[place] = len(scores)
-            self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self.prior.knots)
+            self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self.prior.shares)
             known = [s.cost_s for s in observation.curve.slices if np.isfinite(s.cost_s) and s.cost_s > 0]
             if known and self._learns_costs:
                 self._log_costs[place] = float(np.log(np.mean(known)))
 
-    def _suggest(self, place: int) -> Suggestion:
-        self._open[place] = False
-        return self._progress.suggest(self._pool[place], int(self.prior.knots[self._following[place]]))
+    def _to_beat(self, mean: Float[np.ndarray, "C H"], seconds: Float[np.ndarray, "C H"]) -> Float[np.ndarray, "C H"]:
+        """What each configuration has to beat at each knot, see the class."""
+        beaten, begun = np.full(mean.shape, self._best), np.flatnonzero(self._open & (self._reached > 0))
+        if len(begun):
+            leader = int(begun[mean[begun, -1].argmax()])
+            ahead = max(float(mean[leader, -1]) - self._best, 0.0)
+            others = np.arange(len(mean)) != leader
+            beaten[others] += ahead * np.minimum(seconds[others] / seconds[leader, -1], 1.0)
+        return beaten
 
     def _observe(self, place: int, scores: Sequence[float]) -> None:
-        knots = self.prior.knots
-        while self._following[place] < len(knots) and knots[self._following[place]] <= len(scores):
+        while self._following[place] < len(self.prior.shares):
             knot = int(self._following[place])
-            fidelity, predicted = int(knots[knot]), self._posterior.forecast(place, knot)
-            observed = max(scores[fidelity - 1], self._posterior.floor())  # how bad a bad score is tells nothing
-            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed))
-            self._posterior.observe(place, knot, observed)
-            self._following[place] += 1
-
-    def _price(self) -> Array:
-        return self.prior.prices(self._log_cost(), self._reached)
+            fidelity = int(self._plan.slices[place, knot])
+            if fidelity > len(scores):
+                return
+            error = binomial_variance(scores[fidelity - 1], self._n_records)
+            observed = max(scores[fidelity - 1], self.posterior.floor(knot))  # how bad a bad score is tells nothing
+            predicted = self.posterior.forecast(place, knot, error)
+            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed, knot))
+            self.posterior.observe(place, knot, observed, error)
+            self._following[place] = self._plan.after(place, knot)
 
     def _log_cost(self) -> Array:
         """Log seconds of a slice: as predicted, corrected by what slices took here."""
@@ -145,3 +159,13 @@ class CurveTransferSearcher:
             log_cost += (seen - log_cost[tried]).mean()
             log_cost[tried] = seen
         return log_cost
+
+
+def binomial_variance(score: float, n_records: int) -> float:
+    """Variance of a share of records that are right, which the mean of any scores in [0, 1] has at most.
+
+    Args:
+        score: The share.
+        n_records: Records that it was measured on; 0 if unknown, which gives 0.
+    """
+    return score * (1.0 - score) / n_records if n_records else 0.0

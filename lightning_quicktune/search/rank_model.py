@@ -157,13 +157,13 @@ def nearest_task(task: TaskInfo, others: Sequence[TaskInfo]) -> int:
         others: Tasks to choose from.
 
     Raises:
-        ValueError: If the task has no meta-feature that another has.
+        ValueError: If none of the others has a meta-feature.
     """
-    names = sorted(name for name in task.meta_features if any(name in other.meta_features for other in others))
+    names = sorted({name for other in others for name in other.meta_features})
     if not names:
         raise ValueError(
-            f"`searcher: nearest_task_portfolio` compares tasks by their meta-features, but {task.name!r} has none "
-            "that the experience has too. Compute its meta-features, or choose `searcher: portfolio`."
+            f"`searcher: nearest_task_portfolio` compares tasks by their meta-features, but the {len(others)} tasks of "
+            "the experience have none. Compute them, or choose `searcher: portfolio`."
         )
     rows = [[t.meta_features.get(name, np.nan) for name in names] for t in (task, *others)]
     values = np.array(rows, dtype=np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lightning_quicktune.search.acquisition import log_expected_improvement, log_probability_of_improvement
+from lightning_quicktune.acquisition.improvement import log_expected_improvement, log_probability_of_improvement
 from lightning_quicktune.search.lengths import Lengths, as_lengths
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition
 from lightning_quicktune.search.pool import by_id

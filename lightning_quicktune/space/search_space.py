@@ -153,6 +153,12 @@ class SearchSpace:
             columns += [name + suffix for suffix in h.domain.columns]
         return tuple(columns)
 
+    @property
+    def encoded_blocks(self) -> tuple[int, ...]:
+        """Which hyperparameter each encoded column belongs to, counted from 0 in the order of names, length ``D``."""
+        widths = [len(h.domain.columns) + bool(h.when) for _, h in sorted(self._by_name.items())]
+        return tuple(place for place, width in enumerate(widths) for _ in range(width))
+
     def encode(self, configurations: Sequence[Configuration]) -> Float[np.ndarray, "N D"]:
         """Turns configurations into numbers in [0, 1], float64; columns are named by ``encoded_names``.
 

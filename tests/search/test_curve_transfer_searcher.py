@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from lightning_quicktune.acquisition.optional_stopping import expected_improvement, optional_stopping_index
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
-from lightning_quicktune.surrogate.curves.optional_stopping import expected_improvement, optional_stopping_index
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 

@@ -9,48 +9,59 @@ import numpy as np
 
 from lightning_quicktune.metadataset.table import CurveRow, MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.curves.prior import CurvePrior, fit_curve_prior
 from lightning_quicktune.surrogate.curves.tables import TaskTable
 
 CostColumn = Literal["cost_s", "cost_cpu_s"]
-USED = ("completed", "failed")  # a searcher stops the trials that look bad: their ends are missing for a reason
+USED = ("full", "failed")  # a searcher stops the trials that look bad: their ends are missing for a reason
+
+
+def prior_of(table: MetaDataset, seed: int = 0, cost: CostColumn = "cost_s") -> CurvePrior:
+    """Learns the prior from a meta-dataset.
+
+    Args:
+        table: The meta-dataset, without what was measured on test splits.
+        seed: See ``fit_curve_prior``.
+        cost: Recorded cost that is learned.
+
+    Raises:
+        ValueError: If no task can be learned from.
+    """
+    return fit_curve_prior(task_tables(table, cost), np.array(table.space.encoded_blocks), seed)
 
 
 def task_tables(table: MetaDataset, cost: CostColumn = "cost_s") -> list[TaskTable]:
-    """One table of curves for each task.
+    """One table of curves for each task: trials that were trained to their own end, or failed on the way.
 
     Args:
         table: The meta-dataset, without what was measured on test splits.
         cost: Recorded cost that is learned.
 
     Raises:
-        ValueError: If tasks differ in ``max_fidelity``, so that their curves can't be laid side by side.
+        ValueError: If there is no such trial.
     """
-    tasks = [table.task_info(name) for name in table.task_names]
-    lengths = {task.max_fidelity for task in tasks}
-    if len(lengths) > 1:
+    used = [row for row in table.curves() if row.outcome in USED]
+    if not used:
         raise ValueError(
-            f"The tasks of the meta-dataset have full trainings of {', '.join(map(str, sorted(lengths)))} slices, but "
-            "curves of one length are learned from. Select the tasks of one `max_fidelity`, or collect them again."
+            f"The meta-dataset has {len(table.task_names)} tasks, but no trial that was trained to its end or failed "
+            "by its configuration, so there is no final score to learn from. Collect full trainings."
         )
-    return [
-        _table([r for r in table.curves([t.name]) if _is_used(r, t.max_fidelity)], t.max_fidelity, table.space, cost)
-        for t in tasks
-    ]
+    by_task: dict[str, list[CurveRow]] = {}
+    for row in used:
+        by_task.setdefault(row.task, []).append(row)
+    return [_table(rows, table.space, cost) for rows in by_task.values()]
 
 
-def _is_used(row: CurveRow, max_fidelity: int) -> bool:
-    return row.status in USED or row.fidelity >= max_fidelity
-
-
-def _table(rows: Sequence[CurveRow], max_fidelity: int, space: SearchSpace, cost: CostColumn) -> TaskTable:
-    scores, costs = (np.full((len(rows), max_fidelity), np.nan) for _ in range(2))
+def _table(rows: Sequence[CurveRow], space: SearchSpace, cost: CostColumn) -> TaskTable:
+    longest = max(1, *(row.fidelity for row in rows))
+    scores, costs = (np.full((len(rows), longest), np.nan) for _ in range(2))
     for place, row in enumerate(rows):
-        seconds = row.costs_s if cost == "cost_s" else row.costs_cpu_s
-        scores[place, : row.fidelity] = row.scores[:max_fidelity]
-        costs[place, : row.fidelity] = seconds[:max_fidelity]
+        scores[place, : row.fidelity] = row.scores
+        costs[place, : row.fidelity] = row.costs_s if cost == "cost_s" else row.costs_cpu_s
     return TaskTable(
         encoded=space.encode([row.configuration for row in rows]),
         scores=scores,
         costs_s=costs,
-        failed=np.array([row.fidelity < max_fidelity for row in rows], dtype=np.bool_),
+        failed=np.array([row.outcome == "failed" for row in rows], dtype=np.bool_),
+        lengths=np.array([row.max_fidelity for row in rows], dtype=np.int64),
     )

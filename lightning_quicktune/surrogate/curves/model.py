@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +70,7 @@ class CurveModel:
             ValueError: If the task doesn't fit what was learned.
         """
         self.check_task(task)
-        return predict_curves(self.pool_prior(configurations))
+        return predict_curves(self.pool_prior(configurations), task.max_fidelity)
 
     def predict_cost(
         self, task: TaskInfo, configurations: Sequence[Configuration], reference_step_s: float
@@ -90,25 +89,33 @@ class CurveModel:
         """Refuses a task whose score or full training is another one.
 
         Raises:
-            ValueError: If metric or ``max_fidelity`` differ.
+            ValueError: If the metric differs, or ``max_fidelity`` is none that was learned from.
         """
         self.card.check_task(task)
-        if task.max_fidelity != self.prior.max_fidelity:
+        shortest, longest = self.prior.lengths
+        if not shortest <= task.max_fidelity <= longest:
+            known = str(longest) if shortest == longest else f"{shortest} to {longest}"
             raise ValueError(
                 f"A full training of task {task.name!r} has {task.max_fidelity} slices, but the surrogate of learning "
-                f"curves knows full trainings of {self.prior.max_fidelity}. Set `max_fidelity: "
-                f"{self.prior.max_fidelity}`, or train the surrogate on trials of that length."
+                f"curves knows full trainings of {known}. Set `max_fidelity: {longest}`, or train the surrogate on "
+                "trials of that length."
             )
 
 
-def predict_curves(prior: PoolPrior) -> PredictedCurves:
-    """Scores after every slice of the configurations of a pool, before any is trained."""
-    everywhere = replace(prior, knots=np.arange(1, prior.mean.shape[1] + 1))
-    posterior = CurvePosterior(everywhere)
+def predict_curves(prior: PoolPrior, length: int) -> PredictedCurves:
+    """Scores after every slice of the configurations of a pool, before any is trained, within [0, 1].
+
+    Args:
+        prior: The prior at the configurations.
+        length: Slices of a full training; between knots, means and deviations go straight over the log of the share.
+    """
+    posterior = CurvePosterior(prior)
     mean, covariance = posterior.moments()
-    noise = posterior.noise_variance()
-    std = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + noise)
-    return PredictedCurves(mean, std * prior.temperature(0))
+    noise = np.array([posterior.noise_variance(knot) for knot in range(len(prior.shares))])
+    std = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + noise) * prior.temperature(0)
+    asked, known = np.log(np.arange(1, length + 1) / length), np.log(prior.shares)
+    curves = [np.stack([np.interp(asked, known, row) for row in values]) for values in (mean, std)]
+    return PredictedCurves(np.clip(curves[0], 0.0, 1.0), curves[1])
 
 
 def cost_level(prior: CurvePrior, tasks: Sequence[TaskCurves]) -> float:
@@ -120,6 +127,6 @@ def cost_level(prior: CurvePrior, tasks: Sequence[TaskCurves]) -> float:
     """
     if prior.costs is None:
         return float("nan")
-    rests = [task.log_costs - prior.costs.predict(task.encoded)[0] for task in tasks]
+    rests = [task.log_costs - prior.costs.predict(task.encoded) for task in tasks]
     known = [rest[np.isfinite(rest)].mean() for rest in rests if np.isfinite(rest).any()]
     return float(np.mean(known)) if known else float("nan")

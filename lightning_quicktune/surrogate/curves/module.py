@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from lightning import LightningModule
+import torch
+from lightning import Callback, LightningModule
+from torch import Tensor
 
-from lightning_quicktune.metadataset.datamodule import Batch, MetaDatasetModule
+from lightning_quicktune.metadataset.datamodule import Batch
 from lightning_quicktune.metadataset.examples import TaskCurves
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
-from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
+from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
 from lightning_quicktune.surrogate.curves.model import CurveModel, cost_level, predict_curves
-from lightning_quicktune.surrogate.curves.prior import CurvePrior
+from lightning_quicktune.surrogate.curves.prior import CurvePrior, PriorDraft, draft_curve_prior
+from lightning_quicktune.surrogate.curves.variances import ITERATIONS
 from lightning_quicktune.surrogate.fitting import data_of, make_card, rank_correlation, write_predictions
+from lightning_quicktune.surrogate.threads import OneThread
+
+STEPS = 3  # of training, each of several iterations
 
 
 class CurveSurrogate(LightningModule):
     """Learns from the trials of earlier tasks a prior over the learning curves of a new one: a Gaussian process.
 
-    Nothing is trained by steps: the prior is fitted at once. What is validated was fitted to the training tasks; the
-    finished surrogate, which ``fit`` writes to ``output``, to all tasks, so that nothing that was collected is wasted.
-    ``validate`` and ``predict`` read it there.
+    What a step of training maximises is the likelihood of training tasks' curves, each given the others, over the
+    variances of the process; everything else is fitted before the first step. What is validated was fitted to the
+    training tasks; the finished surrogate, which ``fit`` writes to ``output``, to all tasks, so that nothing that was
+    collected is wasted. ``validate`` and ``predict`` read it there.
 
     Args:
         output: Folder of the finished surrogate.
@@ -36,33 +42,51 @@ class CurveSurrogate(LightningModule):
 
     def __init__(self, output: str, seed: int = 0) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.output = output
         self.seed = seed
         self.model: CurveModel
+        self.draft: PriorDraft
         self.predictions: list[pd.DataFrame] = []
 
     def setup(self, stage: str) -> None:
-        """Fits the prior to the training tasks, or reads the finished one."""
+        """Learns all but the variances from the training tasks, or reads the finished surrogate."""
+        if stage != "fit":
+            self.model = read_curves(self.output)
+            return
         data = data_of(self)
-        self.model = self._fitted(data.training) if stage == "fit" else read_curves(self.output)
+        assert data.table is not None  # after `setup` of the data
+        table = data.table.select([t.task.name for t in data.training])
+        self.draft = draft_curve_prior(task_tables(table), np.array(table.space.encoded_blocks), self.seed)
+        self.likelihood = self.draft.likelihood
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Learns nothing: everything was learned in ``setup``."""
-
-    def on_train_epoch_end(self) -> None:
-        """Ends the training: another epoch would bring the same."""
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
+        """Ends the training after the steps that it takes."""
+        if batch_idx < STEPS:
+            return None
         self.trainer.should_stop = True
+        return -1
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the negative log likelihood per point, in nats, without constant."""
+        loss: Tensor = self.likelihood()
+        self.log("train/loss", loss, batch_size=1, prog_bar=True)
+        return loss
+
+    def on_validation_start(self) -> None:
+        """Takes in what was learned so far."""
+        if self.trainer.state.fn == "fit":
+            data = data_of(self)
+            self.model = self._model(self.draft.finished(), data.training)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs how well the last scores of a held-out task are predicted before its first trial."""
         data = data_of(self)
         assert data.table is not None  # after `setup`
         (table,) = task_tables(data.table.select([data.validation[batch_idx].task.name]))
-        last = np.isfinite(table.scores).sum(1) - 1
-        rows = np.flatnonzero(last >= 0)
-        mean, std = (a[rows, last[rows]] for a in predict_curves(self.model.prior.pool_prior(table.encoded)))
-        observed = table.scores[rows, last[rows]]
+        rows = np.flatnonzero(~table.failed)
+        prior = self.model.prior.pool_prior(table.encoded[rows])
+        mean, std = (values[:, -1] for values in predict_curves(prior, 1))
+        observed = table.scores[rows, table.lengths[rows] - 1]
         loss = (0.5 * ((observed - mean) / std) ** 2 + np.log(std)).mean() + 0.5 * math.log(2 * math.pi)
         self.log("validation/loss", float(loss), batch_size=1, prog_bar=True)  # every task counts the same
         correlation = rank_correlation(mean, observed)
@@ -71,7 +95,9 @@ class CurveSurrogate(LightningModule):
     def on_train_end(self) -> None:
         """Writes the surrogate, fitted to all tasks."""
         data = data_of(self)
-        self.model = self._fitted([*data.training, *data.validation])
+        tasks = [*data.training, *data.validation]
+        assert data.table is not None  # after `setup`
+        self.model = self._model(prior_of(data.table.select([t.task.name for t in tasks]), self.seed), tasks)
         if self.trainer.is_global_zero:
             save_surrogate(self.model, self.output)
 
@@ -113,14 +139,15 @@ class CurveSurrogate(LightningModule):
         if self.trainer.is_global_zero:
             write_predictions(self.predictions, self.output)
 
-    def configure_optimizers(self) -> list[Any]:
-        """None: there are no steps."""
-        return []
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Several iterations in each step."""
+        return self.likelihood.optimizer(ITERATIONS // STEPS)
 
-    def _fitted(self, tasks: list[TaskCurves]) -> CurveModel:
-        data: MetaDatasetModule = data_of(self)
-        assert data.table is not None  # after `setup`
-        prior = CurvePrior(task_tables(data.table.select([t.task.name for t in tasks])), self.seed)
-        card = make_card(data, "curves", hidden=0, features=0)
+    def configure_callbacks(self) -> list[Callback]:
+        """Small matrices are computed on one thread."""
+        return [OneThread()]
+
+    def _model(self, prior: CurvePrior, tasks: list[TaskCurves]) -> CurveModel:
+        card = make_card(data_of(self), "curves", hidden=0, features=0)
         card = replace(card, layout=replace(card.layout, meta_features=()))  # it uses none
         return CurveModel(card, prior, cost_level(prior, tasks))

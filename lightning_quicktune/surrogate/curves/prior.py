@@ -3,176 +3,185 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from torch import Tensor
 
-from lightning_quicktune.surrogate.curves.column_gp import ColumnGP, matern52
-from lightning_quicktune.surrogate.curves.likelihood import left_out_points
-from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior, knots_of
-from lightning_quicktune.surrogate.curves.tables import NormalisedTask, TaskTable, normalise
+from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
+from lightning_quicktune.surrogate.curves.left_out import LeftOut, left_out_tasks
+from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
+from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
+from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
 from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
+from lightning_quicktune.surrogate.curves.variances import LeftOutLikelihood, Residual, Variances, residual_curves
 
 Array = NDArray[np.float64]
-KEPT_VARIANCE = 0.999  # of the learning curves, by their principal components
-MAX_COMPONENTS = 6
-SEARCHED_ROWS = 128  # most configurations of a training task that are searched as if it were new
-COST_EXPONENT = 0.35  # between improvement (0) and improvement per second (1)
+COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
+UNKNOWN_OFFSET = 0.3  # of a knot's distance from the end and of its spread: what one or two tasks don't tell
+ALIKE = 3.0  # knots over which such offsets stay alike
+SEARCHED_TASKS, SEARCHED_ROWS = 24, 128  # that intervals are learned from: tasks, and configurations of each
 
 
+@dataclass(frozen=True, eq=False)
 class CurvePrior:
-    """Learns from the tables of other tasks how learning curves vary between tasks, configurations and fidelities.
+    """How learning curves vary between tasks, configurations and shares of a training.
 
     Nothing is refitted on a new task: ``pool_prior`` only evaluates what was learned at its configurations.
 
     Args:
-        tables: Trials of the training tasks, all with the same encoding and ``max_fidelity``.
-        seed: Decides which points the likelihood is evaluated on.
+        predictor: Normalised curves of configurations on the training tasks.
+        variances: How far a new task may lie from them.
+        residual: How that goes over fidelities.
+        scale: Where scores lie at each knot.
+        costs: What slices cost; none if nothing is known of it.
+        locations: Location of each training task, in scores, shape ``(T,)``.
+        scales: Scale of each training task, in scores, shape ``(T,)``.
+        shares: Knots as shares of a full training, shape ``(H,)``.
+        lengths: Slices of the shortest and the longest full training that was seen.
+        temperatures: See ``PoolPrior``.
     """
 
-    def __init__(self, tables: Sequence[TaskTable], seed: int = 0) -> None:
-        self.tasks = normalise(tables)
-        self.max_fidelity = self.tasks[0].curves.shape[1]
-        self.cost_exponent = COST_EXPONENT
-        self.temperatures = np.ones(len(MOMENTS))  # until they are known
-        self._fit_columns()
-        left_out = [self._left_out(t) for t in range(len(self.tasks))]
-        self._fit_fidelities(left_out)
-        self._fit_variances(left_out, seed)
-        self._fit_costs(tables)
-        searched = [self._as_new(t, *pair) for t, pair in enumerate(left_out)]
-        self.temperatures = temperatures_of([left_out_errors(*each) for each in searched])
+    predictor: CurvePredictor
+    variances: Variances
+    residual: Residual
+    scale: KnotScale
+    costs: SliceCosts | None
+    locations: Float[np.ndarray, " T"]
+    scales: Float[np.ndarray, " T"]
+    shares: Float[np.ndarray, " H"]
+    lengths: tuple[int, int]
+    temperatures: Float[np.ndarray, " M"]
 
-    def predict_columns(self, encoded: Array) -> Array:
-        """Normalised curve of each configuration on each training task, shape ``(T, C, F)``."""
-        coefficients = np.stack([gp.predict(encoded) for gp in self.columns], 2)
-        return np.asarray(coefficients @ self.components + self.mean_curve)
+    def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
+        """The prior at a new task's configurations.
 
-    def pool_prior(self, encoded: Array) -> PoolPrior:
-        """The prior at a new task's configurations."""
-        return self._pool_prior(encoded, self.predict_columns(encoded), range(len(self.tasks)))
+        Args:
+            encoded: The configurations.
+        """
+        curves, ignorance = self.predictor.predict(encoded), self.predictor.mean.ignorance(encoded)
+        log_cost = self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
+        return self._at(encoded, curves, ignorance, log_cost)
 
-    def left_out_prior(self, t: int, rows: NDArray[np.int64]) -> PoolPrior:
-        """The prior at some of training task ``t``'s configurations, if the task had not been recorded."""
-        others = [o for o in range(len(self.tasks)) if o != t] or [t]
-        return self._pool_prior(self.tasks[t].encoded[rows], self._left_out(t)[1][:, rows], others)
+    def of_left_out(self, left: LeftOut, rows: Int[np.ndarray, " N"]) -> PoolPrior:
+        """The prior at some of a training task's configurations, if the task had not been recorded.
 
-    def _as_new(self, t: int, task: NormalisedTask, curves: Array) -> tuple[PoolPrior, Array]:
-        """What the other tasks say of some configurations of training task ``t``, and their scores there."""
-        sound = np.flatnonzero(~task.failed)
-        rows = np.random.default_rng(t).permutation(sound)[:SEARCHED_ROWS]
-        others = [o for o in range(len(self.tasks)) if o != t] or [t]
-        prior = self._pool_prior(task.encoded[rows], curves[:, rows], others)
-        return prior, task.location + task.scale * task.curves[rows]
+        Args:
+            left: The task, left out.
+            rows: Which configurations.
+        """
+        encoded = left.task.encoded[rows]
+        return self._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)))
 
-    def _pool_prior(self, encoded: Array, curves: Array, tasks: Sequence[int]) -> PoolPrior:
-        mean = curves.mean(0)
-        loadings = np.sqrt(self.transfer / max(len(curves) - 1, 1)) * (curves - mean)
-        outer = np.exp(0.5 * self.slope * (mean[:, None, -1] + mean[None, :, -1]))
-        points = torch.from_numpy(np.ascontiguousarray(encoded))
-        smooth, own = matern52(points, points, self.lengths).numpy(), np.eye(len(encoded))
+    def _at(self, encoded: Array, curves: Array, ignorance: Array, log_cost: Array) -> PoolPrior:
+        v, mean, n = self.variances, curves.mean(0), len(curves)
+        middle, spread = self.scale.middle, self.scale.spread
+        loadings = np.sqrt(v.transfer / max(n - 1, 1)) * (curves - mean)
+        wide = np.sqrt(1.0 + v.ignorance * ignorance)
+        outer = np.outer(wide, wide)
+        near, own = self.predictor.mean.kernel.stretched(v.stretch)(encoded, encoded), np.eye(len(encoded))
         return PoolPrior(
-            mean=mean,
-            loadings=loadings.transpose(1, 2, 0),
-            finals=outer * self.residual * (self.smoothness * smooth + (1 - self.smoothness) * own),
-            shapes=outer * (self.shared_shape * smooth + self.own_shape * own),
-            following=self.following,
-            over_fidelities=self.over_fidelities,
-            noise=self.noise,
-            locations=np.array([self.tasks[o].location for o in tasks]),
-            scales=np.array([self.tasks[o].scale for o in tasks]),
-            log_cost=self.costs.predict(encoded)[0] if self.costs else np.zeros(len(encoded)),
-            knots=knots_of(self.max_fidelity),
-            cost_exponent=self.cost_exponent,
+            mean=middle + spread * mean,
+            loadings=(loadings * spread).transpose(1, 2, 0),
+            finals=outer * v.residual * (v.smooth * near + (1 - v.smooth) * own),
+            shapes=outer * (v.shape_smooth * near + v.shape_own * own),
+            following=self.residual.following * spread,
+            given_final=self.residual.given_final * np.outer(spread, spread),
+            offsets=self._offsets(n),
+            noise=max(v.noise, 1e-5) * spread**2,
+            floor=middle + LOWEST * spread,
+            locations=self.locations,
+            scales=self.scales,
+            log_cost=log_cost,
+            shares=self.shares,
+            cost_exponent=COST_EXPONENT,
             temperatures=self.temperatures,
         )
 
-    def _fit_columns(self) -> None:
-        flat = np.concatenate([t.curves for t in self.tasks])
-        self.mean_curve = flat.mean(0)
-        _, singular, components = np.linalg.svd(flat - self.mean_curve, full_matrices=False)
-        share = np.cumsum(singular**2) / max((singular**2).sum(), 1e-12)
-        n = min(MAX_COMPONENTS, int(np.searchsorted(share, KEPT_VARIANCE)) + 1, len(components))
-        self.components = components[:n]
-        coefficients = [(t.curves - self.mean_curve) @ self.components.T for t in self.tasks]
-        encoded = [t.encoded for t in self.tasks]
-        self.columns = [ColumnGP(encoded, [c[:, p] for c in coefficients]) for p in range(n)]
+    def _offsets(self, n_tasks: int) -> Array:
+        """What few training tasks don't tell of the way from early scores to the end."""
+        std = UNKNOWN_OFFSET * (np.abs(self.scale.middle) + self.scale.spread)
+        std[-1] = 0.0
+        place = np.arange(len(std))
+        alike = np.exp(-np.abs(place[:, None] - place) / ALIKE)
+        return np.asarray(np.outer(std, std) * alike * min(1.0, (2.0 / n_tasks) ** 2))
 
-    def _left_out(self, t: int) -> tuple[NormalisedTask, Array]:
-        """Task ``t`` and what the others say of its configurations, a configuration's own rows unseen."""
-        task = self.tasks[t]
-        others = [o for o in range(len(self.tasks)) if o != t] or [t]
-        coefficients = np.stack([gp.predict(task.encoded) for gp in self.columns], 2)[others]
-        rows = {row.tobytes(): i for i, row in enumerate(task.encoded)}
-        for k, o in enumerate(others):
-            pairs = [(rows[r.tobytes()], j) for j, r in enumerate(self.tasks[o].encoded) if r.tobytes() in rows]
-            if pairs:
-                own, their = np.array(pairs).T
-                coefficients[k, own] = np.stack([gp.leave_one_out(o)[their] for gp in self.columns], 1)
-        return task, coefficients @ self.components + self.mean_curve
 
-    def _fit_fidelities(self, left_out: Sequence[tuple[NormalisedTask, Array]]) -> None:
-        """Second moments over fidelities of what the other tasks' span doesn't explain of a left-out task."""
-        total = np.zeros((self.max_fidelity, self.max_fidelity))
-        for task, curves in left_out:
-            curves, kept = curves[:, ~task.failed], task.curves[~task.failed]
-            mean = curves.mean(0)
-            design = np.stack([np.ones(mean.size), *(curves - mean).reshape(len(curves), -1)], 1)
-            target = (kept - mean).ravel()
-            ridge = np.diag([0.0] + [0.3 * mean.shape[0] / 50 * mean.shape[1] * len(curves)] * len(curves))
-            weights = np.linalg.solve(design.T @ design + ridge + 1e-9 * np.eye(len(ridge)), design.T @ target)
-            rest = (target - design @ weights).reshape(mean.shape)
-            total += rest.T @ rest / (len(rest) * len(left_out))
-        self.residual = float(total[-1, -1]) + 1e-6
-        self.following = total[-1] / self.residual
-        self.following[-1] = 1.0
-        self.over_fidelities = total - np.outer(self.following, self.following) * total[-1, -1]
+@dataclass(frozen=True, eq=False)
+class PriorDraft:
+    """Everything of a prior but its variances, and the likelihood that tells them.
 
-    def _fit_variances(self, left_out: Sequence[tuple[NormalisedTask, Array]], seed: int) -> None:
-        """Maximises the likelihood of left-out tasks given the others, on random points of their curves."""
-        generator = np.random.default_rng(seed)
-        knots = knots_of(self.max_fidelity)
-        batches = [left_out_points(task, curves, knots, generator) for task, curves in left_out for _ in range(2)]
-        following, over_fidelities = torch.from_numpy(self.following), torch.from_numpy(self.over_fidelities)
-        lengths = self.columns[0].lengths
-        start = [np.log(0.7), np.log(self.residual), 1.0, 0.0, np.log(1e-3), np.log(0.1), 0.0, -0.7, -0.7]
-        raw = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.LBFGS([raw], max_iter=60, line_search_fn="strong_wolfe")
-        total = sum(len(b.target) for b in batches)
+    Args:
+        prior: With the variances that the likelihood started from, and intervals as they come.
+        left: The training tasks, left out.
+        likelihood: Of them.
+    """
 
-        def loss() -> Tensor:
-            optimizer.zero_grad()
-            nll = sum(b.negative_log_likelihood(raw, following, over_fidelities, lengths) for b in batches) / total
-            nll = nll + 0.001 * ((raw - torch.tensor(start, dtype=torch.float64)) ** 2).sum()
-            torch.autograd.backward(nll)
-            return nll
+    prior: CurvePrior
+    left: Sequence[LeftOut]
+    likelihood: LeftOutLikelihood
 
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
-        done = raw.detach()
-        self.transfer, self.residual = float(done[0].exp()), float(done[1].exp())
-        self.smoothness, self.lengths = float(torch.sigmoid(done[2])), lengths * done[3].exp()
-        self.noise, self.slope = float(done[4].exp()), float(done[6])
-        self.shared_shape, self.own_shape = float(done[7].exp()), float(done[8].exp())
+    def finished(self) -> CurvePrior:
+        """The prior with the variances at the likelihood's present parameters, and intervals that hold their share."""
+        prior = replace(self.prior, variances=self.likelihood.variances)
+        return replace(prior, temperatures=_temperatures(prior, self.left))
 
-    def _fit_costs(self, tables: Sequence[TaskTable]) -> None:
-        """Log seconds of a slice as a constant of the task plus a function of the configuration."""
-        found: dict[bytes, list[float]] = {}
-        points: dict[bytes, Array] = {}
-        for table in tables:
-            known = np.isfinite(table.costs_s) & (table.costs_s > 0)
-            rows = np.flatnonzero(known.any(1))
-            if not len(rows):
-                continue
-            seconds = np.array([table.costs_s[r][known[r]].mean() for r in rows])
-            for r, value in zip(rows, np.log(seconds) - np.log(seconds).mean(), strict=True):
-                key = table.encoded[r].tobytes()
-                found.setdefault(key, []).append(float(value))
-                points[key] = table.encoded[r]
-        keys = sorted(found)
-        self.costs = None
-        if keys:
-            chosen = np.random.default_rng(0).permutation(len(keys))[:1000]
-            encoded = np.stack([points[keys[i]] for i in chosen])
-            self.costs = ColumnGP([encoded], [np.array([np.mean(found[keys[i]]) for i in chosen])])
+
+def draft_curve_prior(
+    tables: Sequence[TaskTable], blocks: Int[np.ndarray, " D"] | None = None, seed: int = 0
+) -> PriorDraft:
+    """Learns all but the variances from the tables of other tasks; see ``fit_curve_prior``."""
+    lengths = [int(length) for table in tables for length in table.lengths]
+    knots = knots_of(max(lengths))
+    shares = knots / knots[-1]
+    tasks, scale = normalise(tables, shares)
+    columns = np.arange(tasks[0].encoded.shape[1]) if blocks is None else np.asarray(blocks)
+    predictor = fit_predictor(tasks, columns)
+    left = left_out_tasks(tasks, columns, predictor)
+    residual = residual_curves(left)
+    likelihood = LeftOutLikelihood(left, predictor.mean.kernel, residual, len(tasks), seed)
+    prior = CurvePrior(
+        predictor=predictor,
+        variances=likelihood.variances,
+        residual=residual,
+        scale=scale,
+        costs=fit_costs(tables, columns),
+        locations=np.array([task.location for task in tasks]),
+        scales=np.array([task.scale for task in tasks]),
+        shares=shares,
+        lengths=(min(lengths), max(lengths)),
+        temperatures=np.ones(len(MOMENTS)),
+    )
+    return PriorDraft(prior, left, likelihood)
+
+
+def fit_curve_prior(
+    tables: Sequence[TaskTable], blocks: Int[np.ndarray, " D"] | None = None, seed: int = 0
+) -> CurvePrior:
+    """Learns the prior from the tables of other tasks.
+
+    Args:
+        tables: Trials of the training tasks, all with the same encoding.
+        blocks: Which hyperparameter each column of an encoding belongs to; each its own if not given.
+        seed: Decides which points the likelihood is evaluated on.
+
+    Raises:
+        ValueError: If final scores differ between configurations on no task.
+    """
+    draft = draft_curve_prior(tables, blocks, seed)
+    draft.likelihood.minimise()
+    return draft.finished()
+
+
+def _temperatures(prior: CurvePrior, left: Sequence[LeftOut]) -> Array:
+    """How wide intervals must be, by searches of training tasks that were left out."""
+    chosen = np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]
+    errors = []
+    for t in chosen:
+        rows = np.random.default_rng(t).permutation(left[t].sound)[:SEARCHED_ROWS]
+        if len(rows):
+            curves = prior.scale.middle + prior.scale.spread * left[t].task.curves[rows]
+            scores = left[t].task.location + left[t].task.scale * curves
+            errors.append(left_out_errors(prior.of_left_out(left[t], rows), scores))
+    return temperatures_of(errors)

@@ -1,75 +1,81 @@
-"""A fitted prior as arrays and plain facts, for safetensors and JSON."""
+"""A fitted prior as arrays and plain numbers, for safetensors and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lightning_quicktune.surrogate.curves.column_gp import ColumnGP
+from lightning_quicktune.surrogate.curves.costs import SliceCosts
+from lightning_quicktune.surrogate.curves.kernel import Amplitudes, Kernel
+from lightning_quicktune.surrogate.curves.means import MeanCurve, Tried
+from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, Deviation, Group
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.surrogate.curves.tables import NormalisedTask
+from lightning_quicktune.surrogate.curves.tables import KnotScale
+from lightning_quicktune.surrogate.curves.variances import Residual, Variances
 
 Array = NDArray[np.float64]
-_NUMBERS = ("transfer", "residual", "smoothness", "noise", "slope", "shared_shape", "own_shape", "cost_exponent")
-_ARRAYS = ("mean_curve", "components", "following", "over_fidelities", "temperatures")
+_ARRAYS = ("locations", "scales", "shares", "temperatures")
 
 
 def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
-    """Arrays and numbers from which ``from_state`` builds the prior again."""
-    arrays: dict[str, Array] = {name: getattr(prior, name) for name in _ARRAYS}
-    arrays["lengths"] = prior.lengths.numpy()
-    arrays["locations"] = np.array([t.location for t in prior.tasks])
-    arrays["scales"] = np.array([t.scale for t in prior.tasks])
-    for p, column in enumerate(prior.columns):
-        arrays |= _column_state(f"column.{p}", column)
+    """Arrays and numbers from which ``from_state`` builds the prior again.
+
+    The trees of its forest are not among them: they are grown again from the mean curves.
+    """
+    mean, arrays = prior.predictor.mean, {name: getattr(prior, name) for name in _ARRAYS}
+    arrays |= {"scale.middle": prior.scale.middle, "scale.spread": prior.scale.spread}
+    arrays |= {"residual.following": prior.residual.following, "residual.given_final": prior.residual.given_final}
+    arrays |= {f"tried.{name}": getattr(mean.tried, name) for name in ("encoded", "curves", "counts")}
+    arrays["blocks"] = mean.kernel.blocks.astype(np.float64)
+    arrays["lengths"] = mean.kernel.lengths
+    for g, group in enumerate(prior.predictor.groups):
+        arrays[f"group.{g}.tasks"] = group.tasks.astype(np.float64)
+        arrays |= {f"group.{g}.encoded": group.encoded, f"group.{g}.weights": group.weights}
+    numbers = {f"variances.{name}": value for name, value in asdict(prior.variances).items()}
+    numbers |= {f"deviation.{name}": value for name, value in asdict(prior.predictor.deviation).items()}
+    numbers |= {f"amplitudes.{name}": value for name, value in asdict(mean.amplitudes).items()}
+    numbers |= {"residual.variance": prior.residual.variance, "n_groups": len(prior.predictor.groups)}
+    numbers |= {"seed": mean.seed, "shortest": prior.lengths[0], "longest": prior.lengths[1]}
     if prior.costs is not None:
-        arrays |= _column_state("costs", prior.costs)
-    first = prior.columns[0]
-    for g, members in enumerate(first.groups):
-        arrays[f"group.{g}.encoded"] = first.encoded[members[0]].numpy()
-        arrays[f"group.{g}.tasks"] = np.array(members, dtype=np.float64)
-    if prior.costs is not None:
-        arrays["costs.encoded"] = prior.costs.encoded[0].numpy()
-    return arrays, {name: float(getattr(prior, name)) for name in _NUMBERS}
+        arrays |= {"costs.encoded": prior.costs.encoded, "costs.lengths": prior.costs.kernel.lengths}
+        arrays["costs.weights"] = prior.costs.weights
+        numbers |= {f"costs.{name}": value for name, value in asdict(prior.costs.amplitudes).items()}
+    return arrays, {name: float(value) for name, value in numbers.items()}
 
 
 def from_state(arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> CurvePrior:
-    """The prior that was saved; it predicts, and can't be fitted further."""
-    prior = CurvePrior.__new__(CurvePrior)
-    for name in _ARRAYS:
-        setattr(prior, name, np.asarray(arrays[name]))
-    for name in _NUMBERS:
-        setattr(prior, name, float(numbers[name]))
-    prior.lengths = torch.from_numpy(np.array(arrays["lengths"]))
-    prior.max_fidelity = len(prior.mean_curve)
-    none = np.zeros((0, 0))
-    prior.tasks = [
-        NormalisedTask(none, none, np.zeros(0, dtype=np.bool_), float(location), float(scale))
-        for location, scale in zip(arrays["locations"], arrays["scales"], strict=True)
-    ]
-    groups = {int(t): g for g in range(len(prior.tasks)) for t in arrays.get(f"group.{g}.tasks", ())}
-    encoded = [arrays[f"group.{groups[t]}.encoded"] for t in range(len(prior.tasks))]
-    prior.columns = [_column(arrays, f"column.{p}", encoded) for p in range(len(prior.components))]
-    prior.costs = _column(arrays, "costs", [arrays["costs.encoded"]]) if "costs.encoded" in arrays else None
-    return prior
-
-
-def _column_state(name: str, column: ColumnGP) -> dict[str, Array]:
-    constants = np.array([float(column.amplitude), float(column.noise), column.unit])
-    weights = np.concatenate([column.weights[t].numpy() for t in range(len(column.means))])
-    return {
-        f"{name}.constants": constants,
-        f"{name}.lengths": column.lengths.numpy(),
-        f"{name}.means": column.means,
-        f"{name}.weights": weights,
-    }
-
-
-def _column(arrays: Mapping[str, Array], name: str, encoded: list[Array]) -> ColumnGP:
-    amplitude, noise, unit = arrays[f"{name}.constants"]
-    return ColumnGP.from_weights(
-        encoded, arrays[f"{name}.means"], arrays[f"{name}.weights"], arrays[f"{name}.lengths"], amplitude, noise, unit
+    """The prior that was saved."""
+    blocks = arrays["blocks"].astype(np.int64)
+    tried = Tried(arrays["tried.encoded"], arrays["tried.curves"], arrays["tried.counts"])
+    kernel = Kernel(blocks, arrays["lengths"])
+    groups = tuple(
+        Group(arrays[f"group.{g}.tasks"].astype(np.int64), arrays[f"group.{g}.encoded"], arrays[f"group.{g}.weights"])
+        for g in range(int(numbers["n_groups"]))
     )
+    mean = MeanCurve(tried, kernel, Amplitudes(**_part(numbers, "amplitudes.")), int(numbers["seed"]))
+    known = {name: np.asarray(arrays[name]) for name in _ARRAYS}
+    return CurvePrior(
+        predictor=CurvePredictor(mean, Deviation(**_part(numbers, "deviation.")), groups, len(known["scales"])),
+        variances=Variances(**_part(numbers, "variances.")),
+        residual=Residual(
+            arrays["residual.following"], arrays["residual.given_final"], float(numbers["residual.variance"])
+        ),
+        scale=KnotScale(arrays["scale.middle"], arrays["scale.spread"]),
+        costs=_costs(arrays, numbers, blocks),
+        lengths=(int(numbers["shortest"]), int(numbers["longest"])),
+        **known,
+    )
+
+
+def _costs(arrays: Mapping[str, Array], numbers: Mapping[str, float], blocks: NDArray[np.int64]) -> SliceCosts | None:
+    if "costs.encoded" not in arrays:
+        return None
+    kernel = Kernel(blocks, arrays["costs.lengths"])
+    return SliceCosts(arrays["costs.encoded"], kernel, Amplitudes(**_part(numbers, "costs.")), arrays["costs.weights"])
+
+
+def _part(numbers: Mapping[str, float], prefix: str) -> dict[str, float]:
+    return {name.removeprefix(prefix): float(v) for name, v in numbers.items() if name.startswith(prefix)}

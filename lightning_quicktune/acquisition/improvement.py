@@ -10,12 +10,13 @@ from scipy.special import erfcx, log_ndtr, ndtr
 
 _LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
 _SMALLEST_STD = 1e-12  # of a surrogate that claims to be certain
+HIGHEST = 1.0  # score
 _FAR = 1e4  # standard deviations; farther below, the exact tail is lost to rounding
 
 
 def log_expected_improvement(
-    mean: Float[np.ndarray, " N"], std: Float[np.ndarray, " N"], incumbent: Float[np.ndarray, " N"]
-) -> Float[np.ndarray, " N"]:
+    mean: Float[np.ndarray, "*shape"], std: Float[np.ndarray, "*shape"], incumbent: Float[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape"]:
     r"""Logarithm of the expected improvement, finite where the improvement itself would round to 0.
 
     .. math:: \log \left[ (m - b) \, \Phi(z) + s \, \phi(z) \right], \quad z = (m - b) / s
@@ -46,6 +47,27 @@ def log_expected_improvement(
     exact = np.log1p(-capped * math.sqrt(math.pi / 2) * erfcx(capped / math.sqrt(2)))
     log_far = -0.5 * distance**2 - _LOG_SQRT_2_PI + np.where(distance < _FAR, exact, -2 * np.log(distance))
     return np.asarray(np.log(std) + np.where(z > -1.0, log_near, log_far))
+
+
+def log_bounded_improvement(
+    mean: Float[np.ndarray, "*shape"], std: Float[np.ndarray, "*shape"], incumbent: Float[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape"]:
+    r"""Logarithm of the expected improvement of a score, which can't exceed 1.
+
+    .. math:: \log E[(\min(Y, 1) - b)^+] = \log [ EI(b) - EI(1) ]
+
+    Args:
+        mean: Posterior mean score.
+        std: Posterior standard deviation; below 1e-12 it counts as 1e-12.
+        incumbent: Best score observed so far, to which each candidate is compared.
+
+    Returns:
+        Natural logarithm; minus infinity where nothing is left to improve.
+    """
+    beyond, above = (log_expected_improvement(mean, std, b) for b in (incumbent, np.full_like(incumbent, HIGHEST)))
+    with np.errstate(divide="ignore"):
+        bounded = beyond + np.log1p(-np.exp(np.minimum(above - beyond, 0.0)))
+    return np.asarray(np.where(incumbent < HIGHEST, bounded, -np.inf))
 
 
 def log_probability_of_improvement(

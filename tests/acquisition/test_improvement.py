@@ -3,7 +3,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from lightning_quicktune.search.acquisition import log_expected_improvement, log_probability_of_improvement
+from lightning_quicktune.acquisition.improvement import log_expected_improvement, log_probability_of_improvement
 
 MEAN, STD = np.array([0.2, -0.1, 0.5]), np.array([0.1, 0.3, 0.05])
 INCUMBENT = np.array([0.3, 0.3, 0.2])
