@@ -53,27 +53,6 @@ def borders(arrays: CurveArrays, space: SearchSpace) -> dict[str, Border]:
     return found
 
 
-def at_border(configuration: Configuration, tried: Sequence[Configuration], space: SearchSpace) -> dict[str, Side]:
-    """Which values of a configuration are the smallest or the largest of those that were tried.
-
-    Args:
-        configuration: Such as the best one.
-        tried: Everything that was tried, the configuration itself among it or not.
-        space: Where they come from.
-
-    Returns:
-        The side, by hyperparameter; those inside, without an order, or with fewer than three values are left out.
-    """
-    found: dict[str, Side] = {}
-    for name in ordered_names(space):
-        places = _places([configuration, *tried], name, space)
-        best = np.arange(len(places)) == 0
-        side = _side(places, best)
-        if side == "smallest" or side == "largest":
-            found[name] = side
-    return found
-
-
 def ordered_names(space: SearchSpace) -> list[str]:
     """Hyperparameters whose values have an order: numbers, and choices that are declared as ordered.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
+from lightning_quicktune.surrogate.curves.points import PointForecasts
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 MOST = 1e6  # ratio that is said exactly
@@ -78,6 +79,8 @@ class GuardedSearcher:
 
     def __init__(self, transfer: CurveTransferSearcher, untaught: CurveTransferSearcher) -> None:
         self._transfer, self._untaught = transfer, untaught
+        self._points = PointForecasts(untaught.prior)
+        self._told: list[Observation] = []  # and not yet passed on to the untaught one, which is rarely asked
         self._evidence = self._lowest = 0.0
         self._n_weighed = 0
         self._is_fallen_back = False
@@ -95,7 +98,7 @@ class GuardedSearcher:
 
     def ask(self) -> Suggestion | None:
         """What transfer suggests, or the other one while the evidence is against what was taught."""
-        asked = self._untaught if self._is_fallen_back else self._transfer
+        asked = self._caught_up() if self._is_fallen_back else self._transfer
         while (suggestion := asked.ask()) is not None:
             if suggestion.configuration.id not in self._pending:  # suggested by the other one
                 self._pending[suggestion.configuration.id] = suggestion.configuration
@@ -106,21 +109,28 @@ class GuardedSearcher:
         """Takes in what came of a suggestion, and weighs its scores."""
         self._pending.pop(observation.configuration.id, None)
         self._transfer.tell(observation)
-        self._untaught.tell(observation)
+        self._told.append(observation)
         self._weigh()
+
+    def _caught_up(self) -> CurveTransferSearcher:
+        """The other searcher, told everything."""
+        for observation in self._told:
+            self._untaught.tell(observation)
+        self._told = []
+        return self._untaught
 
     def _weigh(self) -> None:
         """Adds the scores that are new to the evidence, each predicted from those before it."""
-        n = len(self._transfer.forecasts)
-        for taught, untaught in zip(
-            self._transfer.forecasts[self._n_weighed :], self._untaught.forecasts[self._n_weighed :], strict=True
-        ):
-            ratio = _log_density(taught) - _log_density(untaught)
+        for taught in self._transfer.forecasts[self._n_weighed :]:
+            where = self._transfer.place_of(taught)
+            mean, std = self._points.forecast(*where)
+            ratio = _log_density(taught.observed, taught.mean, taught.std) - _log_density(taught.observed, mean, std)
+            self._points.observe(*where, taught.observed)
             self._evidence += min(max(ratio, -CAP), CAP)
             self._lowest = min(self._lowest, self._evidence)
             self._is_fallen_back = self._evidence < (0.0 if self._is_fallen_back else -math.log(LIMIT))
-        self._n_weighed = n
+        self._n_weighed = len(self._transfer.forecasts)
 
 
-def _log_density(forecast: Forecast) -> float:
-    return float(norm.logpdf(forecast.observed, forecast.mean, max(forecast.std, LEAST_STD)))
+def _log_density(observed: float, mean: float, std: float) -> float:
+    return float(norm.logpdf(observed, mean, max(std, LEAST_STD)))

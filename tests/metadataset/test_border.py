@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 
 from lightning_quicktune.metadataset.arrays import CurveArrays
-from lightning_quicktune.metadataset.border import Border, at_border, borders
+from lightning_quicktune.metadataset.border import Border, borders
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import Configuration
 
@@ -59,17 +58,3 @@ def test_tasks_are_counted_whose_best_value_is_the_smallest_or_largest():
 
 def test_constant_scores_have_no_best_value_on_the_border():
     assert borders(arrays_of([[0.5] * 4, [np.nan] * 4]), SPACE)["lr"] == Border(0, 0, 1)
-
-
-@pytest.mark.parametrize(
-    ("place", "expected"),
-    [(0, {"lr": "smallest", "rank": "smallest"}), (1, {}), (2, {"rank": "largest"}), (3, {"lr": "largest"})],
-)
-def test_the_values_of_one_configuration_on_the_border_are_told(place, expected):
-    assert at_border(CONFIGURATIONS[place], CONFIGURATIONS, SPACE) == expected
-    others = [c for i, c in enumerate(CONFIGURATIONS) if i != place]
-    assert at_border(CONFIGURATIONS[place], others, SPACE) == expected
-
-
-def test_two_values_have_no_inside():
-    assert at_border(CONFIGURATIONS[0], CONFIGURATIONS[:2], SPACE) == {}

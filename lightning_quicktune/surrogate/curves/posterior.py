@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
@@ -13,6 +16,46 @@ LEAST_SCALE_STD = 0.2  # of the log scale: few training tasks seem more alike th
 UNKNOWN_LOCATION, UNKNOWN_LOG_SCALE = 0.25, 1.0  # variance, and standard deviation, if there is one training task
 NEGLIGIBLE = 1e-3  # weight of a scale that is left out
 LEAST_VARIANCE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class TaskScale:
+    """What is believed of a new task's location and scale, on a grid of scales.
+
+    Args:
+        scales: The grid, in scores, shape ``(S,)``.
+        log_prior: Log probability of each, without constant, shape ``(S,)``.
+        locations: Mean location given each scale, in scores, shape ``(S,)``.
+        location_variance: Of the location given the scale, in squared scales.
+    """
+
+    scales: Float[np.ndarray, " S"]
+    log_prior: Float[np.ndarray, " S"]
+    locations: Float[np.ndarray, " S"]
+    location_variance: float
+
+    @classmethod
+    def of(cls, prior: PoolPrior) -> TaskScale:
+        """By the training tasks."""
+        log_scales, n = np.log(prior.scales), len(prior.scales)
+        spread = max(float(log_scales.std(ddof=1)) if n > 1 else UNKNOWN_LOG_SCALE, LEAST_SCALE_STD)
+        slope, variance = _locations(prior.locations, log_scales)
+        return cls(
+            scales=np.exp(log_scales.mean() + spread * SCALES),
+            log_prior=-0.5 * SCALES**2,
+            locations=prior.locations.mean() + slope * SCALES,
+            location_variance=variance / float(np.exp(2 * log_scales.mean())) + 1e-3,
+        )
+
+    def weights(self, white: Float[np.ndarray, "n S"]) -> Float[np.ndarray, " S"]:
+        """Posterior probability of each scale.
+
+        Args:
+            white: Whitened surprises of what was observed.
+        """
+        log_weights = self.log_prior - 0.5 * np.square(white).sum(0) - len(white) * np.log(self.scales)
+        weights = np.exp(log_weights - log_weights.max())
+        return np.asarray(weights / weights.sum())
 
 
 class CurvePosterior:
@@ -30,20 +73,14 @@ class CurvePosterior:
     def __init__(self, prior: PoolPrior) -> None:
         self.prior = prior
         self.n_configurations, self.n_knots = prior.mean.shape
-        log_scales, n = np.log(prior.scales), len(prior.scales)
-        spread = max(float(log_scales.std(ddof=1)) if n > 1 else UNKNOWN_LOG_SCALE, LEAST_SCALE_STD)
-        self.scales = np.exp(log_scales.mean() + spread * SCALES)
-        self.log_prior = -0.5 * SCALES**2
-        slope, variance = _locations(prior.locations, log_scales)
-        self.locations = prior.locations.mean() + slope * SCALES
-        self.location_variance = variance / float(np.exp(2 * log_scales.mean())) + 1e-3
+        self.scale = TaskScale.of(prior)
         self._flat = prior.loadings.reshape(self.n_configurations * self.n_knots, -1)
         self.covariance = (
             prior.loadings @ prior.loadings.transpose(0, 2, 1)
             + np.diag(prior.finals)[:, None, None] * np.outer(prior.following, prior.following)
             + np.diag(prior.shapes)[:, None, None] * prior.given_final
             + prior.offsets
-            + self.location_variance
+            + self.scale.location_variance
         )
         self.n_observed = 0
         n_columns = self.n_configurations * self.n_knots
@@ -69,7 +106,7 @@ class CurvePosterior:
         std = np.sqrt(max(cross[column] + noise - left @ left, LEAST_VARIANCE))
         row = (cross - left @ self._rows[:n]) / std
         self._rows[n] = row
-        surprise = (score - self.locations) / self.scales - self.prior.mean[configuration, knot]
+        surprise = (score - self.scale.locations) / self.scale.scales - self.prior.mean[configuration, knot]
         self._white[n] = (surprise - left @ self._white[:n]) / std
         self._shift += row[:, None] * self._white[n]
         table = row.reshape(self.n_configurations, self.n_knots)
@@ -80,9 +117,9 @@ class CurvePosterior:
         """Mean of every score, shape ``(C, H)``, and its covariance within a configuration, shape ``(C, H, H)``."""
         weights = self.scale_weights()
         kept = weights > NEGLIGIBLE
-        weights, scales = weights[kept] / weights[kept].sum(), self.scales[kept]
+        weights, scales = weights[kept] / weights[kept].sum(), self.scale.scales[kept]
         shape = (self.n_configurations, self.n_knots)
-        each = self.locations[kept] + scales * (self.prior.mean.reshape(-1, 1) + self._shift[:, kept])
+        each = self.scale.locations[kept] + scales * (self.prior.mean.reshape(-1, 1) + self._shift[:, kept])
         mean = each @ weights
         between = ((each - mean[:, None]) * np.sqrt(weights)).reshape(*shape, -1)
         return mean.reshape(shape), (weights @ scales**2) * self.covariance + between @ between.transpose(0, 2, 1)
@@ -90,7 +127,7 @@ class CurvePosterior:
     def forecast(self, configuration: int, knot: int, error: float = 0.0) -> tuple[float, float]:
         """Mean and standard deviation of the score that would be measured there; see ``observe``."""
         column, weights = configuration * self.n_knots + knot, self.scale_weights()
-        each = self.locations + self.scales * (self.prior.mean[configuration, knot] + self._shift[column])
+        each = self.scale.locations + self.scale.scales * (self.prior.mean[configuration, knot] + self._shift[column])
         mean = float(weights @ each)
         known = max(float(self.covariance[configuration, knot, knot]), 0.0) + self.prior.noise[knot]
         variance = self.mean_square_scale * known + float(weights @ (each - mean) ** 2) + error
@@ -109,7 +146,7 @@ class CurvePosterior:
         if not self.n_observed:
             return -np.inf
         shift = self._shift.reshape(self.n_configurations, self.n_knots, -1)[:, knot].mean(0)
-        each = self.locations + self.scales * (shift + self.prior.floor[knot])
+        each = self.scale.locations + self.scale.scales * (shift + self.prior.floor[knot])
         return float(self.scale_weights() @ each)
 
     def noise_variance(self, knot: int) -> float:
@@ -119,21 +156,18 @@ class CurvePosterior:
     @property
     def mean_square_scale(self) -> float:
         """Expected square of the task's scale."""
-        return float(self.scale_weights() @ self.scales**2)
+        return float(self.scale_weights() @ self.scale.scales**2)
 
     def scale_weights(self) -> Array:
         """Posterior probability of each scale of the grid."""
-        n = self.n_observed
-        log_weights = self.log_prior - 0.5 * (self._white[:n] ** 2).sum(0) - n * np.log(self.scales)
-        weights: Array = np.exp(log_weights - log_weights.max())
-        return np.asarray(weights / weights.sum())
+        return self.scale.weights(self._white[: self.n_observed])
 
     def _cross_covariance(self, configuration: int, knot: int) -> Array:
         prior = self.prior
         finals = np.outer(prior.finals[configuration], prior.following[knot] * prior.following)
         shapes = np.outer(prior.shapes[configuration], prior.given_final[knot]) + prior.offsets[knot]
         linear = self._flat @ prior.loadings[configuration, knot]
-        return np.asarray(linear + (finals + shapes).ravel() + self.location_variance)
+        return np.asarray(linear + (finals + shapes).ravel() + self.scale.location_variance)
 
 
 def _locations(locations: Array, log_scales: Array) -> tuple[float, float]:
