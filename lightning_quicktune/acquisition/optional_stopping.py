@@ -77,7 +77,8 @@ def _with_option(
     gain_1 = np.exp(log_bounded_improvement(mean[rows, first], std_1, incumbent[rows, first]) - plain)
     score_1 = mean[rows, first][:, None] + std_1[:, None] * NODES  # (C, Q)
     beaten = np.maximum(score_1[:, None], incumbent[:, :, None])  # (C, H, Q)
-    log_gain = log_bounded_improvement(mean[:, :, None] + slope[:, :, None] * NODES, rest[:, :, None], beaten)
+    wide = np.broadcast_to(rest[:, :, None], beaten.shape)
+    log_gain = log_bounded_improvement(mean[:, :, None] + slope[:, :, None] * NODES, wide, beaten)
     later = np.arange(mean.shape[1]) > first[:, None]
     gain_2 = np.where(later[:, :, None], np.exp(np.minimum(log_gain - plain[:, None, None], 700.0)), 0.0)  # (C, H, Q)
     price_2 = np.maximum(price - price_1[:, None], 1e-9)[:, :, None]

@@ -102,6 +102,7 @@ class CurveTransferSearcher:
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
         if self._reached.any():
             seconds = prices(log_cost, slices, self._reached, 1.0)
+            price = np.where(self._plan.met, price, np.inf)  # what is never seen is worth nothing
             value = optional_stopping_index(mean, covariance, price, self._following, self._to_beat(mean, seconds))
         else:
             value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]

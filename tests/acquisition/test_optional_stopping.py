@@ -126,12 +126,12 @@ def test_another_currency_orders_the_same():
     np.testing.assert_allclose(cents, index - np.log(100.0), rtol=0, atol=1e-9)
 
 
-def test_each_has_to_beat_its_own():
-    mean, covariance, price = (np.repeat(each, 3, axis=0) for each in trials(1, seed=7))
-    beaten = np.full((3, N_KNOTS), 0.5)
-    beaten[1], beaten[2, -1] = 0.6, 0.6
-    all_alike, all_more, only_last = optional_stopping_index(mean, covariance, price, np.zeros(3, np.int64), beaten)
-    assert all_more < only_last < all_alike
+def test_each_has_to_beat_its_own_at_each_knot():
+    mean, price = np.tile([0.3, 0.5], (3, 1)), np.tile([1.0, 2.0], (3, 1))
+    covariance = np.tile(0.01 * np.array([[1.0, 0.8], [0.8, 1.0]]), (3, 1, 1))
+    beaten = np.array([[0.5, 0.5], [0.5, 0.6], [0.6, 0.6]])
+    low, high_at_the_end, high = optional_stopping_index(mean, covariance, price, np.zeros(3, np.int64), beaten)
+    assert low > high_at_the_end > high
 
 
 def test_of_many_only_the_promising_have_their_option_worked_out():

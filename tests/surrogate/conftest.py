@@ -11,6 +11,8 @@ from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.datamodule import MetaDatasetModule
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
+from lightning_quicktune.surrogate.curves.tables import TaskTable
 
 with warnings.catch_warnings():  # gpytorch's linear_operator 0.6 uses torch.jit.script, which torch 2.13 deprecates
     warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=DeprecationWarning)
@@ -77,3 +79,29 @@ def fit():
 @pytest.fixture(scope="session")
 def source(make_source):
     return make_source(6, 24)
+
+
+@pytest.fixture(scope="session")
+def made_up():
+    """Makes a task whose final scores follow from the configuration, a little differently from the others'."""
+    common = np.random.default_rng(0).random(4)
+
+    def make(seed, n=30, n_slices=8, encoded=None, rough=0.0):
+        generator = np.random.default_rng(seed)
+        encoded = generator.random((n, 4)) if encoded is None else encoded
+        weights = common + 0.15 * generator.standard_normal(4)
+        final = 0.3 + 0.5 / (1 + np.exp(-4 * (encoded - 0.5) @ weights))
+        final += rough * generator.standard_normal(len(encoded))  # what no neighbour and no other task tells
+        growth = 1 - 0.5 * np.exp(-4 * np.arange(1, n_slices + 1) / n_slices)
+        scores = final[:, None] * growth + 0.005 * generator.standard_normal((len(encoded), n_slices))
+        seconds = np.exp(encoded[:, :1]) * np.ones((1, n_slices))
+        nothing = np.zeros(len(encoded), dtype=np.bool_)
+        return TaskTable(encoded, scores, seconds, nothing, np.full(len(encoded), n_slices))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def curve_prior(made_up):
+    """Learned from five such tasks."""
+    return fit_curve_prior([made_up(seed) for seed in range(1, 6)])

@@ -7,27 +7,59 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.folder import load, save
+from lightning_quicktune.metadataset.splits import holdout
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import load_surrogate, read_cost, read_curves
-from lightning_quicktune.surrogate.curves.module import CurveSurrogate
+from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
+from lightning_quicktune.surrogate.curves.module import STEPS, CurveSurrogate
+from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
+
+
+class Watched(CurveSurrogate):
+    """Remembers every loss."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.losses = [*getattr(self, "losses", []), (batch_idx, loss.item())]
+        return loss
 
 
 @pytest.fixture(scope="module")
 def trained(source, fit, tmp_path_factory):
     """The module after `fit`, its trainer and its folder; takes seconds, once for all tests here."""
     folder = tmp_path_factory.mktemp("curves")
-    module = CurveSurrogate(str(folder))
+    module = Watched(str(folder))
     return module, fit(module, source, epochs=20), folder
 
 
-def test_fit_takes_no_steps_and_validates_on_held_out_tasks(trained):
+def test_fit_validates_on_held_out_tasks_and_writes_an_artifact(trained):
     _, trainer, folder = trained
-    assert trainer.global_step == 0
     assert trainer.callback_metrics["validation/rank_correlation"] > 0.3
     assert trainer.callback_metrics["validation/loss"].isfinite()
     assert sorted(path.name for path in folder.iterdir())[:2] == ["surrogate.json", "weights.safetensors"]
+
+
+def test_each_of_a_few_steps_makes_training_tasks_likelier(trained):
+    module, trainer, _ = trained
+    assert trainer.global_step == STEPS
+    firsts = [next(loss for step, loss in module.losses if step == n) for n in range(STEPS)]
+    assert firsts == sorted(firsts, reverse=True)
+    assert firsts[-1] < firsts[0]
+    assert trainer.callback_metrics["train/loss"] < firsts[0]
+    assert module.likelihood().item() <= min(firsts)
+
+
+def test_the_finished_surrogate_is_the_prior_of_all_tasks(trained, source, space):
+    table, loaded = load(source), read_curves(trained[2])
+    whole = fit_curve_prior(task_tables(table), np.array(space.encoded_blocks), seed=0)
+    encoded = space.encode(space.sample(9, seed=1))
+    found, expected = loaded.prior.pool_prior(encoded), whole.pool_prior(encoded)
+    for name in ("mean", "finals", "shapes", "noise", "log_cost", "scales", "temperatures"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_the_artifact_predicts_the_same(trained, make_task, space):
@@ -44,7 +76,7 @@ def test_the_artifact_predicts_the_same(trained, make_task, space):
 def test_the_finished_surrogate_knows_all_tasks_and_names_them(trained):
     folder = trained[2]
     card = read_curves(folder).card
-    assert len(read_curves(folder).prior.tasks) == 6
+    assert len(read_curves(folder).prior.scales) == 6
     assert len(card.provenance["training_tasks"]) + len(card.provenance["validation_tasks"]) == 6
     assert card.base_models == ("tiny",)
     assert card.layout.meta_features == ()
@@ -95,3 +127,25 @@ def test_a_longer_training_than_was_learned_is_refused(trained, make_task, space
 def test_two_tasks_of_six_trials_are_enough(make_source, fit, tmp_path):
     fit(CurveSurrogate(str(tmp_path)), make_source(2, 6), epochs=1)
     assert read_curves(tmp_path).card.kind == "curves"
+
+
+def test_a_held_out_task_without_a_full_training_is_not_validated_on(space, make_task, make_trial, fit, tmp_path):
+    """All of its trials were stopped, so none has a final score."""
+    tasks = [make_task(f"t{i}", shift) for i, shift in enumerate((-1.0, 0.0, 1.0))]
+    ((left_out,),) = (holdout([task.name for task in tasks], 0.2, 0)[1],)
+    trials = [
+        make_trial(task, c, n=2 if task.name == left_out else 4)
+        for i, task in enumerate(tasks)
+        for c in space.sample(12, seed=i)
+    ]
+    folder = save(build(trials, tasks, space, "tests", "Apache-2.0"), tmp_path / "table")
+    trainer = fit(CurveSurrogate(str(tmp_path / "curves")), str(folder), epochs=1)
+    assert "validation/loss" not in trainer.callback_metrics
+    assert read_curves(tmp_path / "curves").card.kind == "curves"
+
+
+def test_a_table_of_stopped_trials_alone_teaches_nothing(space, make_task, make_trial):
+    task = make_task("t0")
+    table = build([make_trial(task, c, n=2) for c in space.sample(4, seed=0)], [task], space, "tests", "Apache-2.0")
+    with pytest.raises(ValueError, match=r"has 1 tasks, but no trial that was trained to its end .*Collect full train"):
+        prior_of(table)

@@ -3,8 +3,8 @@ import pytest
 
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
-from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.surrogate.curves.tables import TaskTable
+from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
+from lightning_quicktune.surrogate.curves.tables import TaskTable, knots_of
 from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
 
 
@@ -14,12 +14,18 @@ def task(seed, n=40, n_slices=6):
     encoded = generator.random((n, 3))
     final = 0.4 + 0.3 * encoded[:, 0] + 0.1 * generator.standard_normal(n)
     growth = 1 - 0.6 * np.exp(-3 * np.arange(1, n_slices + 1) / n_slices)
-    return TaskTable(encoded, final[:, None] * growth, np.ones((n, n_slices)), np.zeros(n, dtype=bool))
+    scores, nothing = final[:, None] * growth, np.zeros(n, dtype=np.bool_)
+    return TaskTable(encoded, scores, np.ones((n, n_slices)), nothing, np.full(n, n_slices))
 
 
 @pytest.fixture(scope="module")
 def prior():
-    return CurvePrior([task(seed) for seed in range(8)])
+    return fit_curve_prior([task(seed) for seed in range(8)])
+
+
+def errors_of(prior, table):
+    """Of a new task, searched in short."""
+    return left_out_errors(prior.pool_prior(table.encoded), table.scores[:, knots_of(6) - 1])
 
 
 def test_errors_of_the_size_that_was_predicted_need_no_other_width():
@@ -44,19 +50,32 @@ def test_between_moments_it_is_between_their_factors(prior):
     assert min(pool.temperatures[:2]) <= pool.temperature(1) <= max(pool.temperatures[:2])
 
 
+def test_errors_are_those_of_final_scores_still_to_come(prior):
+    """Before anything is seen, of all; and after some scores, of those whose training isn't complete."""
+    table = task(50)
+    mean, covariance = (values[:, -1] for values in CurvePosterior(prior.pool_prior(table.encoded)).moments())
+    noise = CurvePosterior(prior.pool_prior(table.encoded)).noise_variance(4)
+    found = errors_of(prior, table)
+    np.testing.assert_allclose(found[0], (table.scores[:, -1] - mean) / np.sqrt(covariance[:, -1] + noise))
+    sizes = [len(each) for each in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 0 < sizes[-1] < 40
+
+
+def test_a_task_of_few_scores_tells_nothing_of_later_moments(prior):
+    table = task(50, n=3)
+    assert [len(each) > 0 for each in errors_of(prior, table)] == [True] * 4 + [False] * 3
+
+
 def test_reported_intervals_hold_their_share_on_new_tasks_as_well_or_better(prior):
     """Mean over twelve new tasks of how far the 80 % interval is from holding 80 %, before and after observations."""
-    apart = {"own": [], "reported": []}
+    apart, found = {"own": [], "reported": []}, [errors_of(prior, task(seed)) for seed in range(50, 62)]
     for place in range(4):
-        errors = np.concatenate([left_out_errors(prior.pool_prior(t.encoded), t.scores)[place] for t in new_tasks()])
+        errors = np.concatenate([each[place] for each in found])
         for name, factor in (("own", 1.0), ("reported", prior.temperatures[place])):
             apart[name].append(abs(np.mean(np.abs(errors) < 1.2816 * factor) - 0.8))
     assert np.mean(apart["reported"]) <= np.mean(apart["own"]) + 0.01
     assert np.mean(apart["reported"]) < 0.1
-
-
-def new_tasks():
-    return [task(seed) for seed in range(50, 62)]
 
 
 def test_what_people_are_told_has_the_same_mean_and_its_own_width(prior):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from lightning_quicktune.surrogate.curves.means import Tried
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask
 
 FOLDS = 5
+WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)  # of the forest; on equal errors the first
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +27,15 @@ class LeftOut:
         task: The task.
         curves: What the others say of its configurations, on each of them, shape ``(T, N, H)``.
         ignorance: See ``MeanCurve.ignorance``, shape ``(N,)``.
+        locations: Of the others, in scores, shape ``(T,)``.
+        scales: Of the others, in scores, shape ``(T,)``.
     """
 
     task: NormalisedTask
     curves: Float[np.ndarray, "T N H"]
     ignorance: Float[np.ndarray, " N"]
+    locations: Float[np.ndarray, " T"]
+    scales: Float[np.ndarray, " T"]
 
     @property
     def sound(self) -> Int[np.ndarray, " M"]:
@@ -47,16 +53,54 @@ def left_out_tasks(
         blocks: Which hyperparameter each column of an encoding belongs to.
         predictor: Learned from all of them; gives kernel and variances.
     """
+    found: list[LeftOut] = []
+    for out, others, hidden in _folds(tasks):
+        found += _predicted(out, others, blocks, predictor, hidden)
+    return found
+
+
+def forest_weight(tasks: Sequence[NormalisedTask], predictor: CurvePredictor) -> float:
+    """Weight of the forest with which configurations that others have not tried are predicted best on left-out tasks.
+
+    Args:
+        tasks: The training tasks.
+        predictor: Learned from all of them; gives the kernel.
+
+    References:
+        Wolpert (1992), Stacked Generalization.
+    """
+    errors = np.zeros(len(WEIGHTS))
+    for out, others, hidden in _folds(tasks):
+        seen = [np.array([row.tobytes() not in hidden for row in other.encoded]) for other in others]
+        if not any(mask.any() for mask in seen):
+            continue
+        mean = predictor.mean.relearned(
+            Tried.of(
+                [other.encoded[mask] for other, mask in zip(others, seen, strict=True)],
+                [other.curves[mask] for other, mask in zip(others, seen, strict=True)],
+            )
+        )
+        for task in out:
+            new = np.array([row.tobytes() in hidden for row in task.encoded])
+            if new.any():
+                smooth, grown = (part[:, -1:] for part in mean.parts(task.encoded[new]))
+                rests = task.curves[new, -1:] - (1.0 - np.array(WEIGHTS)) * smooth - np.array(WEIGHTS) * grown
+                errors += np.square(rests - rests.mean(0)).mean(0)  # the task's own level is not theirs to know
+    return WEIGHTS[int(errors.argmin())]
+
+
+def _folds(
+    tasks: Sequence[NormalisedTask],
+) -> Iterator[tuple[list[NormalisedTask], list[NormalisedTask], set[bytes]]]:
+    """Tasks that are left out, the others, and configurations that the others must not show."""
     n_folds = max(1, min(FOLDS, len(tasks)))
-    order, found = np.random.default_rng(0).permutation(len(tasks)), []
+    order = np.random.default_rng(0).permutation(len(tasks))
     known = sorted({row.tobytes() for task in tasks for row in task.encoded})
     for fold in range(n_folds):
         out = order[fold::n_folds]
         others = [tasks[t] for t in range(len(tasks)) if t not in out] or list(tasks)
         half = np.random.default_rng(fold).permutation(len(known))[: len(known) // 2]
-        hidden = {known[i] for i in half}
-        found += _predicted([tasks[t] for t in out], others, blocks, predictor, hidden)
-    return found
+        yield [tasks[t] for t in out], others, {known[i] for i in half}
 
 
 def _predicted(
@@ -77,4 +121,5 @@ def _predicted(
         curves[:, is_hidden] = unknowing.predict(encoded[is_hidden])
         ignorance[is_hidden] = unknowing.mean.ignorance(encoded[is_hidden])
     own = [np.array([places[row.tobytes()] for row in task.encoded]) for task in tasks]
-    return [LeftOut(task, curves[:, r], ignorance[r]) for task, r in zip(tasks, own, strict=True)]
+    where = np.array([other.location for other in others]), np.array([other.scale for other in others])
+    return [LeftOut(task, curves[:, r], ignorance[r], *where) for task, r in zip(tasks, own, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 MOST_CONFIGURATIONS = 1000  # that the mean is learned from
 COMPONENTS = 3  # principal components of mean curves that the kernel is learned from
 TREES, LEAF, SHARE = 100, 2, 0.5
-FEWEST = 10  # configurations without which a forest has nothing to learn
-FOREST = 0.5  # weight of the forest in the mean
+FEWEST = 3  # configurations without which a forest has nothing to learn
+EVEN = 0.5  # weight of the forest in the mean, until left-out tasks tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +69,14 @@ class MeanCurve:
         tried: What it was learned from.
         kernel: Between configurations.
         amplitudes: Of the mean curves.
+        forest: Weight of the forest, from 0 to 1; the process has the rest.
         seed: Of the forest.
     """
 
     tried: Tried
     kernel: Kernel
     amplitudes: Amplitudes
+    forest: float = EVEN
     seed: int = 0
 
     @classmethod
@@ -85,20 +87,25 @@ class MeanCurve:
         _, _, components = np.linalg.svd(centred, full_matrices=False)
         values = centred @ components[:COMPONENTS].T
         kernel, amplitudes = fit_kernel(blocks, tried.encoded, values, tried.counts / tried.counts.mean())
-        return cls(tried, kernel, amplitudes, seed)
+        return cls(tried, kernel, amplitudes, seed=seed)
 
     def relearned(self, tried: Tried) -> MeanCurve:
         """The same kernel on other data."""
-        return MeanCurve(tried.some(MOST_CONFIGURATIONS), self.kernel, self.amplitudes, self.seed)
+        return replace(self, tried=tried.some(MOST_CONFIGURATIONS))
 
     def predict(self, encoded: Float[np.ndarray, "C D"]) -> Float[np.ndarray, "C H"]:
         """Mean curves of configurations, tried or not."""
+        smooth, grown = self.parts(encoded)
+        return np.asarray((1.0 - self.forest) * smooth + self.forest * grown)
+
+    def parts(self, encoded: Float[np.ndarray, "C D"]) -> tuple[Float[np.ndarray, "C H"], Float[np.ndarray, "C H"]]:
+        """What process and forest predict; the former twice where there are too few configurations for trees."""
         smooth = self._smooth(encoded)
         if not self._trees:
-            return smooth
+            return smooth, smooth
         single = np.ascontiguousarray(encoded, dtype=np.float32)
         grown = np.mean([tree.predict(single).reshape(len(encoded), -1) for tree in self._trees], axis=0)
-        return np.asarray((1.0 - FOREST) * smooth + FOREST * grown)
+        return smooth, np.asarray(grown)
 
     def ignorance(self, encoded: Float[np.ndarray, "C D"]) -> Float[np.ndarray, " C"]:
         """Posterior variance of the Gaussian process over its prior one: near 0 where tried, 1 far from all."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,18 +60,15 @@ class CurveSurrogate(LightningModule):
         self.draft = draft_curve_prior(task_tables(table), np.array(table.space.encoded_blocks), self.seed)
         self.likelihood = self.draft.likelihood
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
-        """Ends the training after the steps that it takes."""
-        if batch_idx < STEPS:
-            return None
-        self.trainer.should_stop = True
-        return -1
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the negative log likelihood per point, in nats, without constant."""
         loss: Tensor = self.likelihood()
         self.log("train/loss", loss, batch_size=1, prog_bar=True)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Ends the training, with a validation, after the steps that it takes."""
+        self.trainer.should_stop = self.trainer.should_stop or self.trainer.global_step >= STEPS
 
     def on_validation_start(self) -> None:
         """Takes in what was learned so far."""
@@ -82,7 +80,10 @@ class CurveSurrogate(LightningModule):
         """Logs how well the last scores of a held-out task are predicted before its first trial."""
         data = data_of(self)
         assert data.table is not None  # after `setup`
-        (table,) = task_tables(data.table.select([data.validation[batch_idx].task.name]))
+        trials = data.table.select([data.validation[batch_idx].task.name])
+        if not any(row.outcome == "full" for row in trials.curves()):
+            return  # it has no final score
+        (table,) = task_tables(trials)
         rows = np.flatnonzero(~table.failed)
         prior = self.model.prior.pool_prior(table.encoded[rows])
         mean, std = (values[:, -1] for values in predict_curves(prior, 1))

@@ -20,7 +20,7 @@ class PoolPrior:
 
     Args:
         mean: Shape ``(C, H)``.
-        loadings: Deviations of the training tasks from their mean, scaled, shape ``(C, H, T)``.
+        loadings: Deviations of the training tasks from their mean, scaled, shape ``(C, H, L)``.
         finals: Covariance of the residual's final value between configurations, shape ``(C, C)``.
         shapes: Covariance between configurations of what is left of the residual given its final value, ``(C, C)``.
         following: How the residual follows its final value, 1 at the last knot, shape ``(H,)``.
@@ -37,7 +37,7 @@ class PoolPrior:
     """
 
     mean: Float[np.ndarray, "C H"]
-    loadings: Float[np.ndarray, "C H T"]
+    loadings: Float[np.ndarray, "C H L"]
     finals: Float[np.ndarray, "C C"]
     shapes: Float[np.ndarray, "C C"]
     following: Float[np.ndarray, " H"]

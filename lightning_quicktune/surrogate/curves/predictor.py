@@ -82,7 +82,7 @@ def fit_predictor(
     tasks: Sequence[NormalisedTask],
     blocks: Int[np.ndarray, " D"],
     like: CurvePredictor | None = None,
-    hidden: Sequence[Bool[np.ndarray, " N"]] | None = None,
+    hidden: Sequence[Bool[np.ndarray, " _"]] | None = None,
 ) -> CurvePredictor:
     """Learns from training tasks.
 
@@ -93,8 +93,8 @@ def fit_predictor(
         hidden: Trials of each task that must not be seen.
     """
     rows = [np.flatnonzero(~each) for each in hidden] if hidden else [np.arange(len(t.encoded)) for t in tasks]
-    encoded = [t.encoded[r] for t, r in zip(tasks, rows, strict=True)]
-    curves = [t.curves[r] for t, r in zip(tasks, rows, strict=True)]
+    known = [Tried.of([t.encoded[r]], [t.curves[r]]) for t, r in zip(tasks, rows, strict=True)]  # the mean of seeds
+    encoded, curves = [each.encoded for each in known], [each.curves for each in known]
     tried = Tried.of(encoded, curves)
     mean = like.mean.relearned(tried) if like else MeanCurve.fitted(tried, blocks)
     expected = dict(zip([row.tobytes() for row in tried.encoded], mean.predict(tried.encoded), strict=True))

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
-from lightning_quicktune.surrogate.curves.left_out import LeftOut, left_out_tasks
+from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
@@ -71,8 +71,8 @@ class CurvePrior:
             left: The task, left out.
             rows: Which configurations.
         """
-        encoded = left.task.encoded[rows]
-        return self._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)))
+        encoded, others = left.task.encoded[rows], replace(self, locations=left.locations, scales=left.scales)
+        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)))
 
     def _at(self, encoded: Array, curves: Array, ignorance: Array, log_cost: Array) -> PoolPrior:
         v, mean, n = self.variances, curves.mean(0), len(curves)
@@ -137,7 +137,9 @@ def draft_curve_prior(
     shares = knots / knots[-1]
     tasks, scale = normalise(tables, shares)
     columns = np.arange(tasks[0].encoded.shape[1]) if blocks is None else np.asarray(blocks)
-    predictor = fit_predictor(tasks, columns)
+    even = fit_predictor(tasks, columns)
+    stacked = replace(even, mean=replace(even.mean, forest=forest_weight(tasks, even)))
+    predictor = fit_predictor(tasks, columns, like=stacked)
     left = left_out_tasks(tasks, columns, predictor)
     residual = residual_curves(left)
     likelihood = LeftOutLikelihood(left, predictor.mean.kernel, residual, len(tasks), seed)

@@ -38,7 +38,7 @@ def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
     numbers |= {f"deviation.{name}": value for name, value in asdict(prior.predictor.deviation).items()}
     numbers |= {f"amplitudes.{name}": value for name, value in asdict(mean.amplitudes).items()}
     numbers |= {"residual.variance": prior.residual.variance, "n_groups": len(prior.predictor.groups)}
-    numbers |= {"seed": mean.seed, "shortest": prior.lengths[0], "longest": prior.lengths[1]}
+    numbers |= {"forest": mean.forest, "seed": mean.seed, "shortest": prior.lengths[0], "longest": prior.lengths[1]}
     if prior.costs is not None:
         arrays |= {"costs.encoded": prior.costs.encoded, "costs.lengths": prior.costs.kernel.lengths}
         arrays["costs.weights"] = prior.costs.weights
@@ -55,7 +55,9 @@ def from_state(arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> Cur
         Group(arrays[f"group.{g}.tasks"].astype(np.int64), arrays[f"group.{g}.encoded"], arrays[f"group.{g}.weights"])
         for g in range(int(numbers["n_groups"]))
     )
-    mean = MeanCurve(tried, kernel, Amplitudes(**_part(numbers, "amplitudes.")), int(numbers["seed"]))
+    mean = MeanCurve(
+        tried, kernel, Amplitudes(**_part(numbers, "amplitudes.")), numbers["forest"], int(numbers["seed"])
+    )
     known = {name: np.asarray(arrays[name]) for name in _ARRAYS}
     return CurvePrior(
         predictor=CurvePredictor(mean, Deviation(**_part(numbers, "deviation.")), groups, len(known["scales"])),

@@ -1,0 +1,86 @@
+"""Training tasks as the others see them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lightning_quicktune.surrogate.curves.left_out import FOLDS, left_out_tasks
+from lightning_quicktune.surrogate.curves.predictor import fit_predictor
+from lightning_quicktune.surrogate.curves.tables import knots_of, normalise
+
+BLOCKS = np.arange(4)
+
+
+@pytest.fixture(scope="module")
+def tasks(made_up):
+    encoded = np.random.default_rng(0).random((20, 4))
+    return normalise([made_up(t, encoded=encoded, rough=0.05) for t in range(7)], knots_of(8) / 8)[0]
+
+
+@pytest.fixture(scope="module")
+def predictor(tasks):
+    return fit_predictor(tasks, BLOCKS)
+
+
+@pytest.fixture(scope="module")
+def left(tasks, predictor):
+    return by_location(left_out_tasks(tasks, BLOCKS, predictor))
+
+
+def by_location(left):
+    return {each.task.location: each for each in left}
+
+
+def test_each_task_is_left_out_once_with_what_others_say_of_its_configurations(tasks, left):
+    assert sorted(left) == sorted(task.location for task in tasks)
+    sizes = sorted({len(each.curves) for each in left.values()})
+    assert sizes == [5, 6]  # of 7 tasks in 5 folds, one or two are out
+    assert all(each.curves.shape[1:] == each.task.curves.shape for each in left.values())
+    for own, each in left.items():
+        assert own not in each.locations
+        assert len(each.locations) == len(each.scales) == len(each.curves)
+
+
+def test_own_scores_never_enter_what_is_predicted_of_a_task(tasks, predictor, left):
+    """Neither do those of its fold: the others know nothing of it."""
+    changed, changed_one = list(tasks), 3
+    changed[changed_one] = replace(tasks[changed_one], curves=2.0 - tasks[changed_one].curves)
+    again = by_location(left_out_tasks(changed, BLOCKS, predictor))
+    own = tasks[changed_one].location
+    np.testing.assert_array_equal(again[own].curves, left[own].curves)
+    np.testing.assert_array_equal(again[own].ignorance, left[own].ignorance)
+    alike = [np.array_equal(again[key].curves, left[key].curves) for key in left if key != own]
+    assert sum(alike) <= 1  # at most the one beside it in its fold
+
+
+def test_half_of_the_configurations_are_new(tasks, predictor, left):
+    """Of those the others know the neighbours only, of the rest the very curves."""
+    finals, whole = {task.location: task.curves[:, -1] for task in tasks}, predictor.mean.ignorance(tasks[0].encoded)
+    for each in left.values():
+        is_new = ~np.isclose(each.ignorance, whole)
+        assert is_new.sum() == 10
+        assert np.all(each.ignorance[is_new] > whole[is_new])
+        others = np.array([final for key, final in finals.items() if key != each.task.location])
+        apart = np.abs(each.curves[:, None, :, -1] - others).min(1)  # from the nearest of them
+        assert apart[:, ~is_new].mean() < 0.3 * apart[:, is_new].mean()
+
+
+def test_failed_trials_are_not_sound(tasks, predictor):
+    failed = np.arange(20) < 4
+    left = left_out_tasks([replace(task, failed=failed) for task in tasks], BLOCKS, predictor)
+    np.testing.assert_array_equal(left[0].sound, np.arange(4, 20))
+
+
+def test_a_single_task_is_predicted_by_itself_with_half_of_it_hidden(tasks):
+    single = [tasks[0]]
+    (left,) = left_out_tasks(single, BLOCKS, fit_predictor(single, BLOCKS))
+    apart = np.abs(left.curves[0, :, -1] - tasks[0].curves[:, -1])
+    assert (apart < 0.1).sum() == pytest.approx(10, abs=2)
+    assert apart.max() > 0.3
+
+
+def test_fewer_tasks_than_folds_are_left_out_one_by_one(tasks):
+    few = tasks[: FOLDS - 2]
+    left = left_out_tasks(few, BLOCKS, fit_predictor(few, BLOCKS))
+    assert [len(each.curves) for each in left] == [len(few) - 1] * len(few)
