@@ -122,11 +122,12 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
 
             return curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
         case "transfer_guarded":
-            from lightning_quicktune.search.curve_searchers import curve_transfer, untaught_curves
-            from lightning_quicktune.search.guarded_searcher import GuardedSearcher
+            from lightning_quicktune.search.curve_searchers import curve_searcher, curve_transfer, untaught_curves
+            from lightning_quicktune.search.guarded_searcher import GuardedSearcher, without_configurations
 
             transfer = curve_transfer(context, _given(context.prior, name, "surrogates.curves")())
-            return GuardedSearcher(transfer, untaught_curves(context, transfer))
+            orderless = curve_searcher(context, without_configurations(transfer.prior))
+            return GuardedSearcher(transfer, (orderless, untaught_curves(context, transfer)))
         case "portfolio_asha" | "forest_portfolio_asha":
             from lightning_quicktune.search.learned_order import learned_order
             from lightning_quicktune.search.racing import racing_searcher
