@@ -32,6 +32,7 @@ class Forecast:
         std: Standard deviation of the prediction, that of measuring included.
         observed: The score; where it is below all that training tasks tell of, the lowest that they do.
         knot: Place of the fidelity among the prior's knots.
+        error: Part of the variance by the number of records it was measured on, 0 if unknown.
     """
 
     configuration: Configuration
@@ -40,6 +41,7 @@ class Forecast:
     std: float
     observed: float
     knot: int
+    error: float = 0.0
 
     @property
     def residual(self) -> float:
@@ -148,7 +150,7 @@ class CurveTransferSearcher:
             error = binomial_variance(scores[fidelity - 1], self._n_records)
             observed = max(scores[fidelity - 1], self.posterior.floor(knot))  # how bad a bad score is tells nothing
             predicted = self.posterior.forecast(place, knot, error)
-            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed, knot))
+            self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed, knot, error))
             self.posterior.observe(place, knot, observed, error)
             self._following[place] = self._plan.after(place, knot)
 

@@ -107,7 +107,7 @@ class GuardedSearcher:
         self._lowest = 0.0
         self._told: list[Observation] = []
         self._passed_on = [0] * len(self._others)  # observations; others are rarely asked, and told when they are
-        self._n_weighed = 0
+        self._n_weighed = self._n_lowest = 0
         self._is_fallen_back = False
         self._pending: dict[str, Configuration] = {}
 
@@ -119,7 +119,7 @@ class GuardedSearcher:
     @property
     def verdict(self) -> Verdict:
         """Whether the task is like those that are known, as far as was seen."""
-        return Verdict(tuple(self._transfer.forecasts), float(self._evidence.min()), self._lowest)
+        return Verdict(tuple(self._transfer.forecasts), float(self._evidence.min()), self._lowest, self._n_lowest)
 
     def ask(self) -> Suggestion | None:
         """What transfer suggests, or the best other one while the evidence is against what was taught."""
@@ -146,15 +146,16 @@ class GuardedSearcher:
 
     def _weigh(self) -> None:
         """Adds the scores that are new to the evidence, each predicted from those before it."""
-        for taught in self._transfer.forecasts[self._n_weighed :]:
+        for n, taught in enumerate(self._transfer.forecasts[self._n_weighed :], start=self._n_weighed + 1):
             where = self._transfer.place_of(taught)
             known = _log_density(taught.observed, taught.mean, taught.std)
             for place, points in enumerate(self._points):
-                ratio = known - _log_density(taught.observed, *points.forecast(*where))
+                ratio = known - _log_density(taught.observed, *points.forecast(*where, taught.error))
                 self._evidence[place] += min(max(ratio, -CAP), CAP)
-                points.observe(*where, taught.observed)
+                points.observe(*where, taught.observed, taught.error)
             least = float(self._evidence.min())
-            self._lowest = min(self._lowest, least)
+            if least < self._lowest:
+                self._lowest, self._n_lowest = least, n
             self._is_fallen_back = least < (0.0 if self._is_fallen_back else -math.log(LIMIT))
         self._n_weighed = len(self._transfer.forecasts)
 

@@ -10,7 +10,8 @@ from lightning_quicktune.evaluation.observed import Observed
 from lightning_quicktune.evaluation.pool import task_pool
 from lightning_quicktune.evaluation.settings import SurrogateTraining
 from lightning_quicktune.metadataset.folder import load
-from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.types import LearningCurve, Observation
 
 N = 400
 
@@ -99,3 +100,23 @@ def test_methods_with_distributions_forecast(source, tmp_path, name):
     assert np.isfinite([before.log_density, after.log_density]).all()
     assert before.log_density != after.log_density
     assert forecast_of(Method("random"), context) is None
+
+
+def test_curve_transfer_believes_what_its_searcher_does(source, tmp_path):
+    """Told the same curves, of which one is on the way to its second knot; intervals as wide as people are told."""
+    table = load(source)
+    lessons = Lessons(table.select(["t0", "t1", "t2"]), tmp_path, SurrogateTraining(1, 3, 32), 0)
+    pool = task_pool(table, "t3", "cost_s")
+    context = SearchContext(pool.configurations, pool.task, table.space, 1.0, 0, prior=lessons.prior)
+    trials, searcher, curves = pool.draw(0), build_searcher("curve_transfer", context), {}
+    for configuration, n in zip(pool.configurations, (1, 3, 4), strict=False):
+        slices = trials[configuration.id].slices[:n]
+        searcher.tell(Observation(configuration, LearningCurve(slices), False, 1.0))
+        curves[configuration.id] = tuple(s.score for s in slices)
+    asked, zeros = pool.configurations[2:], np.zeros(len(pool.configurations) - 2)
+    forecast = forecast_of(Method("curve_transfer"), context)
+    at_zero, at_one = (forecast(curves, asked, zeros + final)[0] for final in (0.0, 1.0))
+    found = np.stack([-at_zero, np.ones_like(at_zero)], axis=1) / (at_one - at_zero)[:, None]
+    last = len(searcher.prior.shares) - 1
+    expected = [searcher.posterior.reported(place, last) for place in range(2, len(pool.configurations))]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -39,7 +39,14 @@ def test_surrogates_may_be_trained_without_meta_features(lessons):
 def test_a_learned_prior_is_read_back(lessons, source):
     encoded = load(source).space.encode(load(source).space.sample(3, seed=5))
     first, again = lessons().prior().pool_prior(encoded), lessons().prior().pool_prior(encoded)
-    np.testing.assert_array_equal(first.mean, again.mean)
+    for name in ("mean", "loadings", "finals", "shapes", "noise", "log_cost", "locations", "scales", "temperatures"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name), err_msg=name)
+
+
+def test_a_learned_prior_is_plain_numbers(lessons, tmp_path):
+    """Nothing that runs code when it is read."""
+    lessons().learn("prior")
+    assert {path.suffix for path in tmp_path.rglob("*.*")} == {".json", ".safetensors"}
 
 
 def test_surrogates_can_be_trained_on_the_marginal_likelihood(lessons, source, tmp_path):

@@ -11,6 +11,8 @@ from lightning_quicktune.evaluation.settings import SurrogateTraining
 from lightning_quicktune.evaluation.without_parts import EqualCost, WithoutCurves, curve_prior
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.search.lengths import Lengths
+from lightning_quicktune.surrogate.curves.tables import knots_of
 from lightning_quicktune.types import LearningCurve, Observation, SliceResult
 
 
@@ -34,19 +36,35 @@ def test_a_flat_prior_knows_no_configuration(context):
     assert np.diag(flat.finals).mean() == pytest.approx(1.0)
 
 
-def test_without_cost_prices_are_slices(context):
-    def prices(cost):
+def test_without_cost_all_slices_cost_the_same(context):
+    def log_costs(cost):
         searcher = replayed_searcher(Method("curve_transfer", cost=cost), context)
         asked = searcher.ask()
         slices = tuple(SliceResult(i, 0.3, 50.0, 50.0, 640, {}) for i in range(1, asked.fidelity + 1))
         searcher.tell(Observation(asked.configuration, LearningCurve(slices), False, 1.0))
-        found = searcher._price()
-        return np.delete(found, context.pool.index(asked.configuration), axis=0)
+        return searcher._log_cost()
 
-    without = prices(cost=False)
-    assert np.ptp(without, axis=0).max() < 1e-12  # the same of all that wait, whatever one has cost
-    assert (np.diff(without[0]) > 0).all()  # and more for more slices
-    assert np.ptp(prices(cost=True), axis=0).max() > 1e-3
+    assert np.ptp(log_costs(cost=False)) == 0.0  # whatever one has cost
+    assert np.ptp(log_costs(cost=True)) > 0.1
+
+
+def test_without_pretraining_the_longest_training_gives_the_knots(context):
+    flat = curve_prior(Method("curve_transfer", pretraining=False), context)
+    np.testing.assert_allclose(flat.shares * context.task.max_fidelity, knots_of(context.task.max_fidelity))
+    longer = replace(context, lengths=Lengths(4, {context.pool[0].id: 12}))
+    flat = curve_prior(Method("curve_transfer", pretraining=False), longer)
+    np.testing.assert_allclose(flat.shares * 12, knots_of(12))
+
+
+@pytest.mark.parametrize("changes", [{}, {"curve": False}, {"pretraining": False}, {"cost": False}])
+def test_curve_transfer_without_a_part_still_searches_to_the_end(context, changes):
+    searcher, reached = replayed_searcher(Method("curve_transfer", **changes), context), {}
+    while (suggestion := searcher.ask()) is not None:
+        assert suggestion.fidelity > reached.get(suggestion.configuration, 0)
+        reached[suggestion.configuration] = suggestion.fidelity
+        slices = tuple(SliceResult(f, 0.3, 1.0, 1.0, cost_tokens=0) for f in range(1, suggestion.fidelity + 1))
+        searcher.tell(Observation(suggestion.configuration, LearningCurve(slices), False, 1.0))
+    assert reached == dict.fromkeys(context.pool, context.task.max_fidelity)
 
 
 def test_without_curves_full_trainings_are_asked_for(context):

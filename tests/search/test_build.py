@@ -16,9 +16,8 @@ from lightning_quicktune.search.build import SearchContext, Surrogates, build_se
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.search.pool import candidate_pool
-from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
-from lightning_quicktune.surrogate.curves.prior import CurvePrior
-from lightning_quicktune.types import LearningCurve, Observation, SliceResult
+from lightning_quicktune.surrogate.curves.from_metadataset import prior_of
+from lightning_quicktune.types import LearningCurve, Observation, SliceResult, Suggestion
 
 ASSETS = Path(lightning_quicktune.__file__).parent / "assets"
 CHEAP = sorted({*get_args(SearcherName)} - {"dehb", "transfer", "quicktune", "curve_transfer", "transfer_guarded"})
@@ -39,6 +38,11 @@ def surrogates():
 def experience():
     table = load(str(ASSETS / "meta_datasets" / "nano"))
     return table.select(table.task_names[1:6]), table.task_info(table.task_names[0])
+
+
+@lru_cache(maxsize=1)
+def experienced():
+    return prior_of(experience()[0])
 
 
 @pytest.fixture
@@ -106,13 +110,43 @@ def test_transfer_takes_its_acquisition_from_the_context(context, acquisition):
     assert suggestions[0].fidelity == 1
 
 
-def test_curve_transfer_takes_its_prior_with_or_without_guard(context):
-    """Fits the prior, which takes a second."""
-    prior = CurvePrior(task_tables(context.table), 0)
-    for name in ("curve_transfer", "transfer_guarded"):
-        suggestions = asked(build_searcher(name, replace(context, prior=lambda: prior)), 12)
-        assert len(suggestions) == 12
-        assert {s.configuration for s in suggestions} <= set(context.pool)
+@pytest.mark.parametrize("name", ["curve_transfer", "transfer_guarded"])
+def test_curve_transfer_takes_its_prior_with_or_without_guard(context, name):
+    context = replace(context, prior=experienced)
+    suggestions = asked(build_searcher(name, context), 12)
+    assert len(suggestions) == 12
+    assert {s.configuration for s in suggestions} <= set(context.pool)
+    assert asked(build_searcher(name, context), 12) == suggestions
+
+
+@pytest.mark.parametrize("name", ["curve_transfer", "transfer_guarded"])
+def test_curve_transfer_trains_each_configuration_to_its_own_end(context, name):
+    usual = context.task.max_fidelity
+    lengths = Lengths(usual, {c.id: (2, usual, 2 * usual + 1)[int(c.id, 16) % 3] for c in context.pool})
+    searcher, reached = build_searcher(name, replace(context, prior=experienced, lengths=lengths)), {}
+    for s in asked(searcher, 400):
+        assert s.fidelity > reached.get(s.configuration.id, 0)
+        reached[s.configuration.id] = s.fidelity
+    ends = {c.id: lengths.of(c.id) for c in context.pool}
+    assert sum(reached[config_id] != end for config_id, end in ends.items()) <= 1  # one failed
+
+
+def test_the_guard_begins_as_transfer_does(context):
+    context = replace(context, prior=experienced)
+    plain, guarded = (build_searcher(name, context) for name in ("curve_transfer", "transfer_guarded"))
+    assert asked(plain, 6) == asked(guarded, 6)
+    assert tuple(plain.forecasts) == guarded.verdict.forecasts
+
+
+def test_scores_of_few_records_are_taken_for_less_exact(context):
+    first, stds = context.pool[0], []
+    for n in (10, 1000):
+        task = replace(context.task, facts={**context.task.facts, "validation_records": n})
+        searcher = build_searcher("curve_transfer", replace(context, task=task, prior=experienced))
+        searcher.tell(observation(Suggestion(first, 1)))
+        stds.append(searcher.forecasts[0].std)
+    score = searcher.forecasts[0].observed
+    assert stds[0] ** 2 - stds[1] ** 2 == pytest.approx(score * (1 - score) * (1 / 10 - 1 / 1000))
 
 
 def test_quicktune_refits_at_every_observation_up_to_20_then_at_every_tenth(context, monkeypatch):

@@ -1,117 +1,276 @@
+"""Search by transferred curves, on priors that are small enough to see through."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
-from lightning_quicktune.acquisition.optional_stopping import expected_improvement, optional_stopping_index
-from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
+from lightning_quicktune.search import curve_transfer_searcher
+from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, binomial_variance
+from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
+from lightning_quicktune.surrogate.curves.tables import knots_of
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 
-KNOTS = np.array([1, 2, 4])
+LENGTH = 4
+SHARES = np.array([0.25, 0.5, 1.0])
 
 
 def pool(n):
     return tuple(Configuration({"lr": float(i + 1)}) for i in range(n))
 
 
-def flat_prior(final, log_cost=None):
-    """A prior whose mean curve rises to ``final``; configurations vary independently."""
-    final, n = np.asarray(final, dtype=np.float64), len(final)
+def flat_prior(final, log_cost=None, shares=SHARES):
+    """A prior whose mean curve rises to ``final``; configurations vary independently, around 0.5 and by 0.1."""
+    final, n, h = np.asarray(final, dtype=np.float64), len(final), len(shares)
     return PoolPrior(
-        mean=final[:, None] - np.array([0.5, 0.3, 0.1, 0.0]),
-        loadings=np.zeros((n, 4, 1)),
+        mean=final[:, None] - 0.5 * (1.0 - shares),
+        loadings=np.zeros((n, h, 2)),
         finals=0.2 * np.eye(n),
-        shapes=0.01 * np.eye(n),
-        following=np.ones(4),
-        over_fidelities=0.01 * np.eye(4),
-        noise=1e-4,
+        shapes=np.eye(n),
+        following=np.ones(h),
+        given_final=0.01 * np.diag(1.0 - shares),
+        offsets=np.zeros((h, h)),
+        noise=np.full(h, 1e-4),
+        floor=np.full(h, -3.0),
         locations=np.array([0.5, 0.5]),
         scales=np.array([0.1, 0.1]),
         log_cost=np.zeros(n) if log_cost is None else np.asarray(log_cost, dtype=np.float64),
-        knots=KNOTS,
+        shares=shares,
         cost_exponent=0.5,
         temperatures=np.ones(len(MOMENTS)),
     )
 
 
-def told(suggestion, scores, failed=False):
-    slices = tuple(SliceResult(f, s, 1.0, 1.0, 10) for f, s in enumerate(scores, start=1))
-    return Observation(suggestion.configuration, LearningCurve(slices), failed, float(len(scores)))
+def searcher_of(prior, lengths=LENGTH, **options):
+    return CurveTransferSearcher(pool(len(prior.mean)), prior, lengths, **options)
 
 
-def test_it_starts_with_what_other_tasks_found_best():
-    searcher = CurveTransferSearcher(pool(3), flat_prior([0.0, 2.0, 1.0]))
+def told(configuration, scores, failed=False, cost_s=1.0):
+    slices = tuple(SliceResult(f, float(s), cost_s, cost_s, 10) for f, s in enumerate(scores, start=1))
+    return Observation(configuration, LearningCurve(slices), failed, cost_s * len(scores))
+
+
+def answer(searcher, suggestion, score=0.5):
+    searcher.tell(told(suggestion.configuration, [score] * suggestion.fidelity))
+
+
+def test_it_starts_with_what_is_expected_to_end_best():
+    searcher = searcher_of(flat_prior([0.0, 2.0, 1.0]))
     suggestion = searcher.ask()
-    assert suggestion.configuration == pool(3)[1]
-    assert suggestion.fidelity == 1
+    assert (suggestion.configuration, suggestion.fidelity) == (pool(3)[1], 1)
     assert searcher.pending == {suggestion.configuration}
 
 
-def test_of_two_alike_it_takes_the_cheaper():
-    searcher = CurveTransferSearcher(pool(2), flat_prior([1.0, 1.0], log_cost=[2.0, 0.0]))
-    assert searcher.ask().configuration == pool(2)[1]
+def test_of_two_alike_it_starts_with_the_cheaper():
+    prior = flat_prior([1.0, 1.0, 0.0, 0.0], log_cost=[2.0, 0.0, 0.0, 0.0])
+    assert searcher_of(prior).ask().configuration == pool(4)[1]
+
+
+def test_what_is_expected_over_the_median_counts_for_its_price():
+    """Of four times the cost, which counts by its root, twice the gain is the limit."""
+    for gain, place in ((1.9, 1), (2.1, 0)):
+        prior = flat_prior([gain, 1.0, 0.0, 0.0, 0.0], log_cost=[np.log(4.0), 0.0, 0.0, 0.0, 0.0])
+        assert searcher_of(prior).ask().configuration == pool(5)[place]
 
 
 def test_where_the_base_model_is_better_than_what_is_expected_it_takes_a_chance():
-    prior = replace(flat_prior([1.0, 0.0]), finals=np.diag([0.01, 1.0]))
-    for zero_shot, place in ((np.nan, 0), (0.2, 0), (0.9, 1)):
-        searcher = CurveTransferSearcher(pool(2), prior, zero_shot_score=zero_shot)
-        assert searcher.ask().configuration == pool(2)[place]
+    prior = replace(flat_prior([1.5, 1.0, 0.5]), finals=np.diag([0.01, 0.01, 1.0]))
+    for zero_shot, place in ((np.nan, 1), (0.2, 1), (0.95, 2)):
+        searcher = searcher_of(prior, zero_shot_score=zero_shot)
+        searcher.tell(told(searcher.ask().configuration, [0.3], failed=True))
+        assert searcher.ask().configuration == pool(3)[place]
 
 
 def test_a_bad_score_sends_it_elsewhere_and_a_good_one_on():
     for score, goes_on in ((0.05, False), (0.68, True)):
-        searcher = CurveTransferSearcher(pool(3), flat_prior([1.0, 1.05, 1.0]))
+        searcher = searcher_of(flat_prior([1.0, 1.05, 1.0]))
         first = searcher.ask()
-        searcher.tell(told(first, [score]))
+        answer(searcher, first, score)
         assert (searcher.ask().configuration == first.configuration) is goes_on
 
 
 def test_all_is_trained_in_the_end_and_nothing_twice():
-    searcher, fidelities = CurveTransferSearcher(pool(3), flat_prior([0.0, 1.0, 0.5])), {}
+    searcher, fidelities = searcher_of(flat_prior([0.0, 1.0, 0.5])), {}
     while suggestion := searcher.ask():
         assert suggestion.fidelity > fidelities.get(suggestion.configuration, 0)
         fidelities[suggestion.configuration] = suggestion.fidelity
-        searcher.tell(told(suggestion, [0.5] * suggestion.fidelity))
-    assert fidelities == dict.fromkeys(pool(3), 4)
+        answer(searcher, suggestion)
+    assert fidelities == dict.fromkeys(pool(3), LENGTH)
+
+
+def test_each_is_trained_to_its_own_end_by_its_own_knots():
+    one, two, three, four = pool(4)
+    lengths = Lengths(LENGTH, {one.id: 1, two.id: 2, three.id: 12})
+    searcher, fidelities = searcher_of(flat_prior([0.0, 1.0, 0.5, 0.2]), lengths), {}
+    while suggestion := searcher.ask():
+        fidelities.setdefault(suggestion.configuration, []).append(suggestion.fidelity)
+        answer(searcher, suggestion)
+    assert fidelities == {one: [1], two: [1, 2], three: [3, 6, 12], four: [1, 2, 4]}
+    assert [f.knot for f in searcher.forecasts if f.configuration == two] == [1, 2]  # at half and at the end
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_knots_that_are_never_met_make_no_difference(seed):
+    """Trainings of 2 slices meet two of the knots that trainings of 51 were seen at."""
+    generator, shares = np.random.default_rng(seed), knots_of(51) / 51
+    prior, met = flat_prior(generator.standard_normal(12), shares=shares), [-3, -1]
+    prior = replace(
+        prior, given_final=0.2 * np.diag(1.0 - shares), finals=np.eye(12), log_cost=generator.normal(size=12)
+    )
+    assert np.argmin(np.abs(shares - 0.5)) == len(shares) + met[0]
+    short = replace(
+        prior,
+        mean=prior.mean[:, met],
+        loadings=prior.loadings[:, met],
+        following=prior.following[met],
+        given_final=prior.given_final[np.ix_(met, met)],
+        offsets=prior.offsets[np.ix_(met, met)],
+        noise=prior.noise[met],
+        floor=prior.floor[met],
+        shares=prior.shares[met],
+    )
+    asked = []
+    for each in (prior, short):
+        searcher, scores, suggestions = searcher_of(each, 2), np.random.default_rng(seed).normal(0.5, 0.1, 40), []
+        for score in scores:
+            if (suggestion := searcher.ask()) is not None:
+                suggestions.append(suggestion)
+                answer(searcher, suggestion, score)
+        asked.append(suggestions)
+    assert asked[0] == asked[1]
 
 
 def test_several_may_be_pending_and_a_failed_one_never_comes_again():
-    searcher = CurveTransferSearcher(pool(2), flat_prior([1.0, 0.5]))
+    searcher = searcher_of(flat_prior([1.0, 0.5]))
     first, second = searcher.ask(), searcher.ask()
-    assert {first.configuration, second.configuration} == set(pool(2))
+    assert {first.configuration, second.configuration} == searcher.pending == set(pool(2))
     assert searcher.ask() is None
-    searcher.tell(told(first, [], failed=True))
+    searcher.tell(told(first.configuration, [], failed=True))
     assert searcher.ask() is None
-    searcher.tell(told(second, [0.4]))
+    answer(searcher, second)
     assert searcher.ask().configuration == second.configuration
+    searcher.tell(told(second.configuration, [0.5], failed=True))
+    assert searcher.ask() is None
+    assert searcher.pending == frozenset()
+
+
+def test_where_nothing_is_left_to_improve_it_still_suggests_what_is_open():
+    searcher, asked = searcher_of(flat_prior([0.0, 1.0, 0.5])), []
+    while suggestion := searcher.ask():
+        asked.append((suggestion.configuration, suggestion.fidelity))
+        answer(searcher, suggestion, 1.0)
+    assert len(asked) == len(set(asked)) == 3 * len(SHARES)
 
 
 def test_an_interrupted_search_goes_on_when_it_is_told_again():
-    whole, again = (CurveTransferSearcher(pool(4), flat_prior([0.1, 1.0, 0.9, 0.4])) for _ in range(2))
+    whole, again = (searcher_of(flat_prior([0.1, 1.0, 0.9, 0.4])) for _ in range(2))
     generator, past = np.random.default_rng(0), []
     for _ in range(5):
         suggestion = whole.ask()
-        past.append(told(suggestion, list(0.4 + 0.2 * generator.random(suggestion.fidelity))))
+        past.append(told(suggestion.configuration, 0.4 + 0.2 * generator.random(suggestion.fidelity)))
         whole.tell(past[-1])
     for observation in past:
         again.tell(observation)
     assert again.ask() == whole.ask()
 
 
-def test_expected_improvement_is_that_of_sampling():
-    sample = np.random.default_rng(0).normal(0.3, 0.2, 400_000)
-    (exact,) = expected_improvement(np.array([0.3]), np.array([0.2]), 0.5)
-    assert exact == pytest.approx(np.maximum(sample - 0.5, 0).mean(), rel=0.02)
+def test_what_another_searcher_trained_is_taken_in():
+    searcher = searcher_of(flat_prior([1.0, 1.0, 0.9]))
+    one, two, three = pool(3)
+    searcher.tell(told(one, [0.3, 0.4, 0.5]))  # on the way to its last knot
+    searcher.tell(told(two, [0.1, 0.1, 0.1, 0.1]))
+    assert [(f.configuration, f.fidelity) for f in searcher.forecasts] == [
+        (one, 1),
+        (one, 2),
+        (two, 1),
+        (two, 2),
+        (two, 4),
+    ]
+    left = {(s.configuration, s.fidelity) for s in (searcher.ask(), searcher.ask())}
+    assert left == {(one, 4), (three, 1)}
+    assert searcher.ask() is None
 
 
-def test_the_option_to_stop_is_worth_something_and_without_later_knots_it_is_plain_improvement():
-    mean, price, covariance = np.zeros((1, 2)), np.array([[1.0, 10.0]]), np.array([[[1.0, 0.99], [0.99, 1.0]]])
-    both = optional_stopping_index(mean, covariance, price, np.array([0]), 0.0)
-    plain = norm.pdf(0)  # expected improvement of the next knot at price 1
-    assert both[0] >= np.log(plain) - 1e-9
-    last = optional_stopping_index(mean[:, :1], covariance[:, :1, :1], price[:, :1], np.array([0]), 0.0)
-    assert last[0] == pytest.approx(np.log(plain), rel=0.05)
-    assert optional_stopping_index(mean, covariance, price, np.array([2]), 0.0)[0] == -np.inf
+def test_a_good_score_outside_of_the_pool_has_to_be_beaten():
+    prior = replace(flat_prior([1.5, 1.0, 0.5]), finals=np.diag([0.01, 0.01, 1.0]))
+    searcher = searcher_of(prior)
+    searcher.tell(told(Configuration({"lr": 99.0}), [0.95]))
+    searcher.tell(told(pool(3)[0], [0.3], failed=True))
+    assert searcher.forecasts[0].configuration == pool(3)[0]
+    assert searcher.ask().configuration == pool(3)[2]
+
+
+@pytest.fixture
+def beaten(monkeypatch):
+    """What had to be beaten at each question."""
+    found, index = [], curve_transfer_searcher.optional_stopping_index
+
+    def watched(mean, covariance, price, following, incumbent):
+        found.append((mean, incumbent))
+        return index(mean, covariance, price, following, incumbent)
+
+    monkeypatch.setattr(curve_transfer_searcher, "optional_stopping_index", watched)
+    return found
+
+
+def test_others_have_to_beat_what_the_most_promising_begun_trial_would_gain_for_their_money(beaten):
+    searcher = searcher_of(flat_prior([1.0, 1.0, 0.0]), lengths=4)
+    searcher.tell(told(pool(3)[0], [0.5]))
+    searcher.ask()
+    ((mean, incumbent),) = beaten
+    ahead = mean[0, -1] - 0.5
+    assert ahead > 0
+    np.testing.assert_array_equal(incumbent[0], 0.5)  # it competes with the best score so far
+    seconds = np.array([1.0, 2.0, 4.0])  # to each knot; the leader has 3 s to its end
+    np.testing.assert_allclose(incumbent[1:], np.tile(0.5 + ahead * np.minimum(seconds / 3.0, 1.0), (2, 1)))
+
+
+def test_where_no_begun_trial_is_open_only_the_best_score_has_to_be_beaten(beaten):
+    searcher = searcher_of(flat_prior([1.0, 1.0, 0.0]))
+    searcher.tell(told(pool(3)[0], [0.5], failed=True))
+    searcher.ask()
+    np.testing.assert_array_equal(beaten[0][1], 0.5)
+
+
+def test_seconds_that_slices_took_correct_what_was_predicted():
+    """The first took ten times as long as predicted, in comparison with the second."""
+    for learns_costs, place in ((True, 1), (False, 0)):
+        searcher = searcher_of(flat_prior([1.05, 1.0, 0.0]), learns_costs=learns_costs)
+        searcher.tell(told(pool(3)[0], [0.55], cost_s=10.0))
+        searcher.tell(told(pool(3)[1], [0.55], cost_s=1.0))
+        searcher.tell(told(pool(3)[2], [0.3], failed=True))
+        assert searcher.ask().configuration == pool(3)[place]
+
+
+def test_forecasts_say_what_was_predicted_and_observed():
+    searcher = searcher_of(flat_prior([1.0, 0.5]))
+    suggestion = searcher.ask()
+    mean, std = searcher.posterior.forecast(0, 0)
+    answer(searcher, suggestion, 0.7)
+    (forecast,) = searcher.forecasts
+    assert (forecast.mean, forecast.std, forecast.observed) == (mean, std, 0.7)
+    assert forecast.residual == pytest.approx((0.7 - mean) / std)
+    assert searcher.place_of(forecast) == (0, 0)
+
+
+def test_how_bad_a_bad_score_is_makes_no_difference():
+    searcher = searcher_of(flat_prior([1.0, 0.5, 0.2]))
+    searcher.tell(told(pool(3)[0], [0.55]))
+    floor = searcher.posterior.floor(0)
+    assert 0.0 < floor < 0.4
+    searcher.tell(told(pool(3)[1], [0.0]))
+    assert searcher.forecasts[-1].observed == floor
+
+
+def test_scores_measured_on_few_records_are_less_exact():
+    exact, rough = (searcher_of(flat_prior([1.0, 0.5]), n_records=n) for n in (0, 50))
+    for each in (exact, rough):
+        each.tell(told(pool(2)[0], [0.6]))
+    assert [each.forecasts[0].error for each in (exact, rough)] == [0.0, pytest.approx(0.6 * 0.4 / 50)]
+    stds = [each.forecasts[0].std for each in (exact, rough)]
+    assert stds[1] ** 2 == pytest.approx(stds[0] ** 2 + 0.6 * 0.4 / 50)
+    moved = [each.posterior.forecast(0, 0)[0] - each.forecasts[0].mean for each in (exact, rough)]
+    assert abs(moved[1]) < abs(moved[0])
+    assert binomial_variance(0.25, 100) == pytest.approx(0.25 * 0.75 / 100)
+    assert binomial_variance(0.25, 0) == 0.0

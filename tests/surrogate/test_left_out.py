@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightning_quicktune.surrogate.curves.left_out import FOLDS, left_out_tasks
+from lightning_quicktune.surrogate.curves.left_out import FOLDS, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.predictor import fit_predictor
-from lightning_quicktune.surrogate.curves.tables import knots_of, normalise
+from lightning_quicktune.surrogate.curves.tables import NormalisedTask, knots_of, normalise
 
 BLOCKS = np.arange(4)
 
@@ -84,3 +84,23 @@ def test_fewer_tasks_than_folds_are_left_out_one_by_one(tasks):
     few = tasks[: FOLDS - 2]
     left = left_out_tasks(few, BLOCKS, fit_predictor(few, BLOCKS))
     assert [len(each.curves) for each in left] == [len(few) - 1] * len(few)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_where_new_configurations_are_like_their_neighbours_the_forest_counts_less(smooth):
+    """A plane is for the process, cliffs near the border for trees."""
+    generator, tasks = np.random.default_rng(0), []
+    for _ in range(4):
+        encoded = generator.random((60, 4))
+        plane = encoded @ np.array([3.0, 2.0, 1.0, 1.0])
+        cliffs = 3.0 * ((encoded[:, 0] > 0.8) | (encoded[:, 1] < 0.15))
+        curves = (plane if smooth else cliffs)[:, None] + 0.05 * generator.standard_normal((60, 1))
+        tasks.append(NormalisedTask(encoded, curves, np.zeros(60, dtype=np.bool_), 0.5, 0.1))
+    weight = forest_weight(tasks, fit_predictor(tasks, BLOCKS))
+    assert weight <= 0.25 if smooth else weight >= 0.75
+
+
+def test_the_weight_of_the_forest_is_the_one_with_the_least_error_on_new_configurations(tasks, predictor):
+    """A level of the task's own is not held against it."""
+    moved = [replace(task, curves=task.curves + level) for level, task in enumerate(tasks)]
+    assert forest_weight(moved, predictor) == forest_weight(tasks, predictor)

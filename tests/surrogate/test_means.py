@@ -1,5 +1,7 @@
 """The mean learning curve of configurations over tasks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,8 +86,29 @@ def test_what_was_tried_on_many_tasks_weighs_more():
     assert found[1] > 1.3
 
 
+def test_process_and_forest_are_weighed():
+    known, new = tried(50), tried(20, seed=1).encoded
+    even = MeanCurve.fitted(known, BLOCKS)
+    smooth, grown = even.parts(new)
+    assert np.abs(smooth - grown).max() > 0.05
+    for weight in (0.0, 0.25, 1.0):
+        found = replace(even, forest=weight).relearned(known)
+        np.testing.assert_allclose(found.predict(new), (1 - weight) * smooth + weight * grown)
+
+
+def test_a_forest_is_grown_on_what_was_tried():
+    """Means of leaves: no prediction lies beyond what was seen."""
+    known, far = tried(100), np.full((1, 3), 9.0)
+    mean = MeanCurve.fitted(known, BLOCKS)
+    grown = mean.parts(np.concatenate([tried(50, seed=1).encoded, far]))[1]
+    assert np.all(known.curves.min(0) <= grown)
+    assert np.all(grown <= known.curves.max(0))
+    new = tried(50, seed=1).curves[:, -1]
+    assert np.corrcoef(grown[:-1, -1], new)[0, 1] > 0.95
+
+
 def test_the_same_data_grow_the_same_trees():
     known, new = tried(50), tried(20, seed=1).encoded
     first = MeanCurve.fitted(known, BLOCKS)
-    again = MeanCurve(known, first.kernel, first.amplitudes, first.seed)
+    again = MeanCurve(known, first.kernel, first.amplitudes, first.forest, first.seed)
     np.testing.assert_array_equal(first.predict(new), again.predict(new))

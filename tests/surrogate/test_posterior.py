@@ -172,7 +172,9 @@ def test_below_the_floor_nothing_is_told_apart_once_something_is_known(prior):
     weights, middle, _ = dense_moments(prior, SEEN[:2])
     grid = TaskScale.of(prior)
     for knot in range(H):
-        shift = middle.reshape(C, H)[:, knot].mean() - weights @ (grid.locations + grid.scales * prior.mean[:, knot].mean())
+        shift = middle.reshape(C, H)[:, knot].mean() - weights @ (
+            grid.locations + grid.scales * prior.mean[:, knot].mean()
+        )
         found = posterior.floor(knot)
         expected = weights @ (grid.locations + grid.scales * prior.floor[knot]) + shift
         assert found == pytest.approx(expected)
@@ -191,7 +193,9 @@ def test_location_and_scale_are_believed_as_they_were_on_other_tasks(prior):
     generator = np.random.default_rng(0)
     log_scales = generator.normal(-3.0, 0.6, 2000)
     locations = 0.7 - 0.1 * (log_scales + 3.0) + 0.05 * generator.standard_normal(2000)
-    found = TaskScale.of(replace(prior, loadings=np.zeros((C, H, 2000)), locations=locations, scales=np.exp(log_scales)))
+    found = TaskScale.of(
+        replace(prior, loadings=np.zeros((C, H, 2000)), locations=locations, scales=np.exp(log_scales))
+    )
     np.testing.assert_allclose(np.log(found.scales), -3.0 + 0.6 * SCALES, atol=0.05)
     np.testing.assert_allclose(found.log_prior, -0.5 * SCALES**2)
     np.testing.assert_allclose(found.locations, 0.7 - 0.1 * 0.6 * SCALES, atol=0.01)  # where scales are wide, low

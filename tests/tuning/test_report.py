@@ -28,7 +28,8 @@ def written(space, entries, **changes):
 
 def test_no_predicted_score_is_outside_of_where_scores_are(small_space, monkeypatch):
     monkeypatch.setattr("lightning_quicktune.tuning.report.headline", lambda *a: "Found.")
-    forecasts = (Forecast(small_space.default, 1, 1.04, 0.1, 0.9, 0), Forecast(small_space.default, 2, 0.5, 0.1, 0.6, 1))
+    predicted = ((1, 1.04, 0.1, 0.9, 0), (2, 0.5, 0.1, 0.6, 1))
+    forecasts = tuple(Forecast(small_space.default, *each) for each in predicted)
     text = written(small_space, [entry(small_space.default, 2)], verdict=Verdict(forecasts, 0.0, 0.0))
     assert "| slice | predicted (90% interval) | observed |" in text
     assert "| 1 | 1.000 (0.876 to 1.000) | 0.900 |" in text
