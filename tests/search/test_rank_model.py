@@ -116,6 +116,11 @@ def test_the_nearest_task_is_the_same_in_any_unit_and_missing_values_count_as_th
     assert nearest_task(make_task("new", 1.0), lacking) == 3
 
 
-def test_tasks_without_a_common_meta_feature_can_not_be_compared():
-    with pytest.raises(ValueError, match=r"nearest_task_portfolio` .*'new' has none .*`searcher: portfolio`"):
-        nearest_task(make_task("new", meta_features={"other": 1.0}), TASKS)
+def test_a_task_without_meta_features_is_compared_as_a_middling_one():
+    assert nearest_task(make_task("new", meta_features={"other": 1.0}), TASKS) == 3
+
+
+def test_tasks_can_not_be_compared_where_none_has_a_meta_feature():
+    bare = [replace(task, meta_features={}) for task in TASKS]
+    with pytest.raises(ValueError, match=r"nearest_task_portfolio` .*experience have none.*`searcher: portfolio`"):
+        nearest_task(make_task("new"), bare)

@@ -15,7 +15,7 @@ from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
 from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
-from lightning_quicktune.surrogate.curves.variances import LeftOutLikelihood, Residual, Variances, residual_curves
+from lightning_quicktune.surrogate.curves.variances import FEW, LeftOutLikelihood, Residual, Variances, residual_curves
 
 Array = NDArray[np.float64]
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
@@ -138,7 +138,8 @@ def draft_curve_prior(
     tasks, scale = normalise(tables, shares)
     columns = np.arange(tasks[0].encoded.shape[1]) if blocks is None else np.asarray(blocks)
     even = fit_predictor(tasks, columns)
-    stacked = replace(even, mean=replace(even.mean, forest=forest_weight(tasks, even)))
+    weight = forest_weight(tasks, even) if len(tasks) > FEW else even.mean.forest
+    stacked = replace(even, mean=replace(even.mean, forest=weight))
     predictor = fit_predictor(tasks, columns, like=stacked)
     left = left_out_tasks(tasks, columns, predictor)
     residual = residual_curves(left)

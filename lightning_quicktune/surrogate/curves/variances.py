@@ -19,6 +19,7 @@ MOST_TASKS = 60  # left-out tasks that are looked at
 FEW_TASKS = 30  # up to so many are looked at twice
 STIFFNESS, STIFFNESS_OF_ONE = 0.001, 0.3  # weight of the starting values: always, and if there is one task
 ITERATIONS = 60
+FEW = 2  # training tasks from which nothing can be told of others
 UNKNOWN_RESIDUAL = 0.4  # where there are too few tasks to tell
 RIDGE = 0.3 / 50
 
@@ -121,7 +122,7 @@ class LeftOutLikelihood(nn.Module):
         repeats = 2 if len(some) <= FEW_TASKS else 1
         self._batches = [_Points.draw(each, kernel, residual, generator) for each in some for _ in range(repeats)]
         self._n_points = sum(len(batch.target) for batch in self._batches)
-        variance = max(residual.variance, 0.05) if n_tasks > 2 else UNKNOWN_RESIDUAL
+        variance = max(residual.variance, 0.05) if n_tasks > FEW else UNKNOWN_RESIDUAL
         logs = [np.log(0.7), np.log(variance), 1.0, 0.0, np.log(1e-3), np.log(0.1), -0.7, -0.7, -1.0]
         self._start = torch.tensor(logs, dtype=torch.float64)
         self._stiffness = STIFFNESS + STIFFNESS_OF_ONE / n_tasks**2
