@@ -1,6 +1,6 @@
 """What halving and doubling each constant of `curve_transfer` does to its regret on development tables.
 
-    python tools/benchmarks/constants.py
+    python tools/benchmarks/constants.py [--tables yahpo_lcbench lcdb_anchors8 smollm2]
 
 Learns and replays in this process, on one thread: fold 0 of two tables that configs/import makes, and the shipped
 trials of SmolLM2. Prints mean normalised regret after 1, 2, 3, 5 and 10 full trainings, and how much it moves.
@@ -8,8 +8,10 @@ trials of SmolLM2. Prints mean normalised regret after 1, 2, 3, 5 and 10 full tr
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,15 +61,19 @@ def regret(settings: EvaluateSettings) -> np.ndarray:
     return table.groupby("budget")["regret"].mean().to_numpy()
 
 
-def everywhere() -> np.ndarray:
-    """Regret on all tables, shape ``(tables, budgets)``."""
-    return np.stack([regret(settings) for settings in TABLES])
+def everywhere(tables: Sequence[EvaluateSettings]) -> np.ndarray:
+    """Regret on some tables, shape ``(tables, budgets)``."""
+    return np.stack([regret(settings) for settings in tables])
 
 
 def main() -> None:
     """Prints the table."""
-    usual = everywhere()
-    names = [Path(settings.meta_dataset).name for settings in TABLES]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = {Path(settings.meta_dataset).name: settings for settings in TABLES}
+    parser.add_argument("--tables", nargs="+", choices=list(known), default=list(known), help="which to look at")
+    names = parser.parse_args().tables
+    tables = [known[name] for name in names]
+    usual = everywhere(tables)
     print("| | " + " | ".join(names) + " | most by which a column moves |\n|---|" + "---|" * (len(names) + 1))
     print("| as it is | " + " | ".join(" ".join(f"{v:.3f}" for v in row) for row in usual) + " | |")
     for name, places in CONSTANTS.items():
@@ -76,7 +82,7 @@ def main() -> None:
             values = [getattr(module, constant) for module, constant in before]
             for (module, constant), value in zip(before, values, strict=True):
                 setattr(module, constant, value * factor)
-            found = everywhere()
+            found = everywhere(tables)
             for (module, constant), value in zip(before, values, strict=True):
                 setattr(module, constant, value)
             cells = " | ".join(" ".join(f"{v:.3f}" for v in row) for row in found)
