@@ -51,8 +51,8 @@ class Method:
         curve: Whether partial curves count. Without, ``transfer`` predicts from configurations alone, and
             ``curve_transfer`` sees final scores only, so that it trains each configuration it takes up to the end.
         cost: Whether predicted costs count; ``transfer`` and ``curve_transfer``.
-        pretraining: Whether ``curve_transfer`` knows from other tasks what a configuration is worth and costs. Without,
-            it knows the average shape of a curve and how alike neighbouring configurations are.
+        pretraining: Whether ``curve_transfer`` knows anything from other tasks. Without, it knows that neighbouring
+            configurations are alike and that scores rise towards the end, no scale, no order and no cost.
         default_first: Whether the default configuration is trained to the end first, of which the method is told: a
             head start that needs no other task. DEHB learns of it once it proposes it.
         label: How it is called in tables and figures; by its name and options if not given.
