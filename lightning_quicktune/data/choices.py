@@ -12,10 +12,10 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.collate import Batch, padded_batch
 from lightning_quicktune.data.loading import CACHED_TASKS, LoadedTask, TokenSettings
-from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.sources import SplitName
 from lightning_quicktune.data.template import encode
 from lightning_quicktune.data.tokens import Layout, TokenRecord
+from lightning_quicktune.data.turns import Record, Turn
 
 NO_CHOICE = -1
 

@@ -17,14 +17,14 @@ from lightning_quicktune.data.collate import EvaluationCollator, PromptCollator,
 from lightning_quicktune.data.evaluation import EvaluationSettings, check_positive, evenly_spaced
 from lightning_quicktune.data.limits import check_enough, check_packing, check_positions
 from lightning_quicktune.data.loading import LoadedTask, TokenSettings, load_task
-from lightning_quicktune.data.records import Record
+from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.resume import check_same
 from lightning_quicktune.data.sampler import SliceBatchSampler, StepShape
 from lightning_quicktune.data.seeding import global_seed
 from lightning_quicktune.data.sources import SplitName
-from lightning_quicktune.data.splits import ReadingSettings
 from lightning_quicktune.data.template import Template
 from lightning_quicktune.data.tokens import Layout, TokenRecord
+from lightning_quicktune.data.turns import Record
 from lightning_quicktune.types import Value
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from lightning_quicktune.data.records import Record
 from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.turns import Record
 
 
 def encode_pair(record: Record, tokenizer: PreTrainedTokenizerBase) -> TokenRecord:

@@ -11,11 +11,12 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
-from lightning_quicktune.data.records import Record
+from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.sources import SPLITS, SplitName, content_digest
-from lightning_quicktune.data.splits import ReadingSettings, read_splits
+from lightning_quicktune.data.splits import read_splits
 from lightning_quicktune.data.template import Template, encode
 from lightning_quicktune.data.tokens import Layout, TokenRecord
+from lightning_quicktune.data.turns import Record
 from lightning_quicktune.types import Value
 
 CACHED_TASKS = 16  # a few MB each

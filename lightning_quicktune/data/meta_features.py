@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from lightning_quicktune.data.evaluation import evenly_spaced
-from lightning_quicktune.data.records import Record
 from lightning_quicktune.data.similarity import inverse_frequencies, nearest_neighbours
 from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.turns import Record
 
 
 class MetaFeature(NamedTuple):

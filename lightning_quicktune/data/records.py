@@ -1,13 +1,13 @@
-"""Records of text data: the formats people keep them in, and the one form the rest of the product sees."""
+"""The formats people keep records of text data in."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Role = Literal["system", "user", "assistant"]
+from lightning_quicktune.data.turns import BadRecordError, Record, Role, Turn
 
 ROLES: Mapping[str, Role] = {
     "system": "system",
@@ -16,53 +16,6 @@ ROLES: Mapping[str, Role] = {
     "assistant": "assistant",
     "gpt": "assistant",
 }
-
-
-class BadRecordError(ValueError):
-    """A record that can't be used; the message says why, without file and line."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one side says.
-
-    Args:
-        role: Who speaks.
-        content: The text, not empty.
-    """
-
-    role: Role
-    content: str
-
-
-@dataclass(frozen=True)
-class Record:
-    """One question with its answer, or a longer conversation that ends with an answer.
-
-    Args:
-        turns: What was said, in order; the last turn is the assistant's.
-        file: Name of the file that it was read from.
-        line: Line of the file, or number of the record where a format has no lines, from 1.
-    """
-
-    turns: tuple[Turn, ...]
-    file: str
-    line: int
-
-    @property
-    def where(self) -> str:
-        """File and line, as error messages show them."""
-        return f"{self.file}:{self.line}"
-
-    @property
-    def question(self) -> str:
-        """Text of all turns before the last, line by line."""
-        return "\n".join(turn.content for turn in self.turns[:-1])
-
-    @property
-    def answer(self) -> str:
-        """Text of the last turn."""
-        return self.turns[-1].content
 
 
 @dataclass(frozen=True)

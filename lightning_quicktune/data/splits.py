@@ -5,47 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lightning_quicktune.data.files import Row
-from lightning_quicktune.data.records import BadRecordError, Record, format_advice, format_name, parse_record
+from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.records import format_advice, format_name, parse_record
 from lightning_quicktune.data.sources import SPLITS, SplitName, read_parts
+from lightning_quicktune.data.turns import BadRecordError, Record
 
 SHOWN_PROBLEMS = 20
-
-
-@dataclass(frozen=True)
-class ReadingSettings:
-    """How text files become the records of three splits.
-
-    Args:
-        on_bad_record: ``error`` names every record that can't be used; ``skip`` leaves them out and counts them.
-        on_duplicate: What to do with records that are in more than one split: ``error`` counts them, ``drop`` keeps
-            each in the later split alone (train, then validation, then test), ``keep`` leaves them where they are.
-        on_long_prompt: ``error`` counts the records of more than ``data.init_args.max_length`` tokens; ``drop`` leaves
-            them out.
-        validation_share: Share of the records that validation gets when one file is split, above 0.
-        test_share: Share that test gets then, above 0.
-        split_seed: Seed of that split; the same for all trials.
-    """
-
-    on_bad_record: Literal["error", "skip"] = "error"
-    on_duplicate: Literal["error", "drop", "keep"] = "error"
-    on_long_prompt: Literal["error", "drop"] = "error"
-    validation_share: float = 0.1
-    test_share: float = 0.1
-    split_seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):
-            raise ValueError(
-                f"The shares of validation ({self.validation_share}) and test ({self.test_share}) leave no room for "
-                "all three splits: each needs more than 0, and their sum less than 1. Change "
-                "`data.init_args.reading.validation_share` or `data.init_args.reading.test_share`."
-            )
 
 
 @dataclass(frozen=True)

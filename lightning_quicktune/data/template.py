@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.clock import chat_template
 from lightning_quicktune.data.encoder_decoder import encode_pair
-from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.tokens import Layout, TokenRecord
+from lightning_quicktune.data.turns import Record, Turn
 
 Template = Literal["chat", "plain"]
 

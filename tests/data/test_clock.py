@@ -3,8 +3,8 @@ from datetime import datetime
 import pytest
 
 from lightning_quicktune.data.clock import TODAY, chat_template
-from lightning_quicktune.data.records import Turn
 from lightning_quicktune.data.template import render
+from lightning_quicktune.data.turns import Turn
 
 DATED = (
     "\n{{%- if strftime_now is defined %}}{{%- set today = strftime_now({format!r}) %}}{{%- endif %}}"

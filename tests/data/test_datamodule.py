@@ -7,7 +7,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.evaluation import EvaluationSettings
-from lightning_quicktune.data.splits import ReadingSettings
+from lightning_quicktune.data.reading import ReadingSettings
 
 ANSWERS = ["yes" + " very" * i for i in range(13)]
 

@@ -1,7 +1,7 @@
 import pytest
 
-from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.template import encode, stop_token_ids
+from lightning_quicktune.data.turns import Record, Turn
 
 
 def record(*contents, system=None):

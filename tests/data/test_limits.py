@@ -2,7 +2,7 @@ import pytest
 
 from lightning_quicktune.data.limits import check_enough, check_packing, check_positions
 from lightning_quicktune.data.loading import TokenSettings, load_task
-from lightning_quicktune.data.splits import ReadingSettings
+from lightning_quicktune.data.reading import ReadingSettings
 
 
 def test_packing_is_refused_unless_the_records_of_a_row_are_kept_apart():

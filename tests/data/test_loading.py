@@ -2,7 +2,7 @@ import pytest
 
 from lightning_quicktune.data import loading
 from lightning_quicktune.data.loading import CACHED_TASKS, TokenSettings, load_task, token_digest, tokenizer_digest
-from lightning_quicktune.data.splits import ReadingSettings
+from lightning_quicktune.data.reading import ReadingSettings
 
 READING = ReadingSettings()
 SETTINGS = TokenSettings("chat", max_length=64)

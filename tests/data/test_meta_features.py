@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import entropy as scipy_entropy
 
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, entropy, text_meta_features
-from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.turns import Record, Turn
 
 
 def record(question, answer):

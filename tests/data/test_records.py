@@ -1,6 +1,7 @@
 import pytest
 
-from lightning_quicktune.data.records import FORMATS, BadRecordError, Record, Turn, format_advice, parse_record
+from lightning_quicktune.data.records import FORMATS, format_advice, parse_record
+from lightning_quicktune.data.turns import BadRecordError, Record, Turn
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.sources import SPLITS
-from lightning_quicktune.data.splits import ReadingSettings, read_splits
+from lightning_quicktune.data.splits import read_splits
 
 TASKS = Path(__file__).parents[2].parent / "shared" / "tasks"
 DEFAULT = ReadingSettings()

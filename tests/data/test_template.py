@@ -3,8 +3,8 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from lightning_quicktune.data.records import Record, Turn
 from lightning_quicktune.data.template import encode, render, stop_token_ids
+from lightning_quicktune.data.turns import Record, Turn
 
 
 def conversation(*contents, system=None):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jsonargparse import ArgumentParser
 
-from lightning_quicktune.data.splits import ReadingSettings, read_splits
+from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.splits import read_splits
 from lightning_quicktune.synthesis.llm import ChatClient, LLMSettings
 from lightning_quicktune.synthesis.synthesize import SynthesisSettings, synthesize
 
