@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 
+from lightning_quicktune.acquisition.leader import to_beat
 from lightning_quicktune.acquisition.optional_stopping import HOPELESS, optional_stopping_index
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.pool import by_id
@@ -54,9 +54,8 @@ class CurveTransferSearcher:
 
     The first one is whatever is expected to end best, over the median and for its price. From then on each
     configuration is a paused trial whose next score may be seen for a price, and it asks for the one with the largest
-    ratio of expected improvement to expected price, where a plan may stop after the next knot. What has to be beaten is
-    the best score so far, and for all but the most promising of the trials that were begun what that one is expected to
-    gain for the same money: an early score that is better than another early one is no gain by itself.
+    ratio of expected improvement to expected price, where a plan may stop after the next knot (the first one as late as
+    the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
 
     Args:
         pool: Distinct configurations, in the order of the prior's rows.
@@ -82,7 +81,8 @@ class CurveTransferSearcher:
         self._progress = Progress(lengths)
         own = np.array([self._progress.lengths.of(config_id) for config_id in configurations], dtype=np.int64)
         self._plan = KnotPlan.of(prior.shares, own)
-        self._following = self._plan.first.copy()  # index of the next knot
+        self._following = self._plan.first()  # index of the next knot
+        self._first_look = self._plan.first(prior.first_look)
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
         self._open = np.ones(len(self._pool), dtype=np.bool_)
         self._log_costs: dict[int, float] = {}
@@ -102,15 +102,17 @@ class CurveTransferSearcher:
         mean, covariance = self.posterior.moments()
         log_cost, slices = self._log_cost(), self._plan.slices
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
+        looks = np.maximum(self._following, self._first_look)
         if self._reached.any():
-            seconds = prices(log_cost, slices, self._reached, 1.0)
+            begun = np.flatnonzero(self._open & (self._reached > 0))
+            beaten = to_beat(mean, prices(log_cost, slices, self._reached, 1.0), begun, self._best)
             price = np.where(self._plan.met, price, np.inf)  # what is never seen is worth nothing
-            value = optional_stopping_index(mean, covariance, price, self._following, self._to_beat(mean, seconds))
+            value = optional_stopping_index(mean, covariance, price, looks, beaten)
         else:
             value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]
         place = int(np.argmax(np.where(self._open, np.maximum(value, HOPELESS), -np.inf)))
         self._open[place] = False
-        return self._progress.suggest(self._pool[place], int(slices[place, self._following[place]]))
+        return self._progress.suggest(self._pool[place], int(slices[place, looks[place]]))
 
     def place_of(self, forecast: Forecast) -> tuple[int, int]:
         """Index of the configuration of a forecast, and index of its knot."""
@@ -130,16 +132,6 @@ class CurveTransferSearcher:
             known = [s.cost_s for s in observation.curve.slices if np.isfinite(s.cost_s) and s.cost_s > 0]
             if known and self._learns_costs:
                 self._log_costs[place] = float(np.log(np.mean(known)))
-
-    def _to_beat(self, mean: Float[np.ndarray, "C H"], seconds: Float[np.ndarray, "C H"]) -> Float[np.ndarray, "C H"]:
-        """What each configuration has to beat at each knot, see the class."""
-        beaten, begun = np.full(mean.shape, self._best), np.flatnonzero(self._open & (self._reached > 0))
-        if len(begun):
-            leader = int(begun[mean[begun, -1].argmax()])
-            ahead = max(float(mean[leader, -1]) - self._best, 0.0)
-            others = np.arange(len(mean)) != leader
-            beaten[others] += ahead * np.minimum(seconds[others] / seconds[leader, -1], 1.0)
-        return beaten
 
     def _observe(self, place: int, scores: Sequence[float]) -> None:
         while self._following[place] < len(self.prior.shares):

@@ -62,6 +62,17 @@ def test_it_starts_with_what_is_expected_to_end_best():
     assert searcher.pending == {suggestion.configuration}
 
 
+def test_no_training_is_paused_before_the_first_look():
+    prior = replace(flat_prior([0.0, 2.0, 1.0]), first_look=1)
+    searcher = searcher_of(prior, lengths=Lengths(8, {pool(3)[2].id: 1}))
+    first = searcher.ask()
+    assert (first.configuration, first.fidelity) == (pool(3)[1], 4)
+    answer(searcher, first)
+    assert searcher.posterior.n_observed == 2  # what comes by on the way tells something too
+    later = [searcher.ask() for _ in range(3)]
+    assert {s.configuration: s.fidelity for s in later} == {pool(3)[0]: 4, pool(3)[1]: 8, pool(3)[2]: 1}
+
+
 def test_of_two_alike_it_starts_with_the_cheaper():
     prior = flat_prior([1.0, 1.0, 0.0, 0.0], log_cost=[2.0, 0.0, 0.0, 0.0])
     assert searcher_of(prior).ask().configuration == pool(4)[1]

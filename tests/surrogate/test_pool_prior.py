@@ -34,7 +34,8 @@ def test_the_way_through_a_training():
     plan = KnotPlan.of(np.array([0.25, 0.5, 0.75, 1.0]), np.array([4, 2, 1]))
     np.testing.assert_array_equal(plan.slices, [[1, 2, 3, 4], [1, 1, 2, 2], [1, 1, 1, 1]])
     np.testing.assert_array_equal(plan.met, [[1, 1, 1, 1], [0, 1, 0, 1], [0, 0, 0, 1]])
-    np.testing.assert_array_equal(plan.first, [0, 1, 3])
+    np.testing.assert_array_equal(plan.first(), [0, 1, 3])
+    np.testing.assert_array_equal(plan.first(2), [2, 3, 3])
     assert [plan.after(0, knot) for knot in range(4)] == [1, 2, 3, 4]
     assert [plan.after(1, knot) for knot in (1, 3)] == [3, 4]
     assert plan.reached(0, 3) == [0, 1, 2]

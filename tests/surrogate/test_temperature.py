@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from lightning_quicktune.surrogate.curves.left_out_search import search_left_out
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
 from lightning_quicktune.surrogate.curves.tables import TaskTable, knots_of
-from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
+from lightning_quicktune.surrogate.curves.temperature import temperatures_of
 
 
 def task(seed, n=40, n_slices=6):
@@ -25,7 +26,7 @@ def prior():
 
 def errors_of(prior, table):
     """Of a new task, searched in short."""
-    return left_out_errors(prior.pool_prior(table.encoded), table.scores[:, knots_of(6) - 1])
+    return search_left_out(prior.pool_prior(table.encoded), table.scores[:, knots_of(6) - 1]).errors
 
 
 def test_errors_of_the_size_that_was_predicted_need_no_other_width():
@@ -48,23 +49,6 @@ def test_between_moments_it_is_between_their_factors(prior):
         assert pool.temperature(n) == pytest.approx(factor)
     assert pool.temperature(1000) == pool.temperatures[-1]
     assert min(pool.temperatures[:2]) <= pool.temperature(1) <= max(pool.temperatures[:2])
-
-
-def test_errors_are_those_of_final_scores_still_to_come(prior):
-    """Before anything is seen, of all; and after some scores, of those whose training isn't complete."""
-    table = task(50)
-    mean, covariance = (values[:, -1] for values in CurvePosterior(prior.pool_prior(table.encoded)).moments())
-    noise = CurvePosterior(prior.pool_prior(table.encoded)).noise_variance(4)
-    found = errors_of(prior, table)
-    np.testing.assert_allclose(found[0], (table.scores[:, -1] - mean) / np.sqrt(covariance[:, -1] + noise))
-    sizes = [len(each) for each in found]
-    assert sizes == sorted(sizes, reverse=True)
-    assert 0 < sizes[-1] < 40
-
-
-def test_a_task_of_few_scores_tells_nothing_of_later_moments(prior):
-    table = task(50, n=3)
-    assert [len(each) > 0 for each in errors_of(prior, table)] == [True] * 4 + [False] * 3
 
 
 def test_reported_intervals_hold_their_share_on_new_tasks_as_well_or_better(prior):

@@ -34,6 +34,8 @@ class PoolPrior:
         shares: Knots as shares of a full training, rising to 1, shape ``(H,)``.
         cost_exponent: How much cost counts: 0 not at all, 1 improvement per second.
         temperatures: Factors on reported standard deviations after ``MOMENTS``; see ``temperatures_of``.
+        first_look: Knot before which no training is paused: where early scores say little of final ones, looking at
+            them costs more than it tells.
     """
 
     mean: Float[np.ndarray, "C H"]
@@ -51,6 +53,7 @@ class PoolPrior:
     shares: Float[np.ndarray, " H"]
     cost_exponent: float
     temperatures: Float[np.ndarray, " M"]
+    first_look: int = 0
 
     def final_scores_only(self) -> PoolPrior:
         """The same where nothing is seen before the end of a training."""
@@ -65,6 +68,7 @@ class PoolPrior:
             noise=self.noise[last],
             floor=self.floor[last],
             shares=self.shares[last],
+            first_look=0,
         )
 
     def temperature(self, n_observed: int) -> float:
@@ -101,10 +105,9 @@ class KnotPlan:
             met[rows[some], np.where(here, apart, np.inf).argmin(1)[some]] = True
         return cls(slices, met)
 
-    @property
-    def first(self) -> Int[np.ndarray, " C"]:
-        """The first knot that each configuration meets."""
-        return np.asarray(self.met.argmax(1))
+    def first(self, knot: int = 0) -> Int[np.ndarray, " C"]:
+        """The first knot that each configuration meets, at or after a given one."""
+        return np.asarray(knot + self.met[:, knot:].argmax(1))
 
     def after(self, place: int, knot: int) -> int:
         """The next knot that a configuration meets, as many as there are if none is left."""

@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
+from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch, search_left_out
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
-from lightning_quicktune.surrogate.curves.temperature import left_out_errors, temperatures_of
+from lightning_quicktune.surrogate.curves.temperature import temperatures_of
 from lightning_quicktune.surrogate.curves.variances import FEW, LeftOutLikelihood, Residual, Variances, residual_curves
 
 Array = NDArray[np.float64]
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
 UNKNOWN_OFFSET = 0.3  # of a knot's distance from the end and of its spread: what one or two tasks don't tell
 ALIKE = 3.0  # knots over which such offsets stay alike
-SEARCHED_TASKS, SEARCHED_ROWS = 24, 128  # that intervals are learned from: tasks, and configurations of each
+FIRST_LOOKS = (0.0, 0.5, 1.0)  # shares of a training, of which the one that would have paid is taken
+SEARCHED_TASKS, SEARCHED_ROWS = 24, 128  # that this is learned from: tasks, and configurations of each
+TOO_FEW = 8  # training tasks below which luck would decide: then it is the one in the middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,7 @@ class CurvePrior:
         shares: Knots as shares of a full training, shape ``(H,)``.
         lengths: Slices of the shortest and the longest full training that was seen.
         temperatures: See ``PoolPrior``.
+        first_look: See ``PoolPrior``.
     """
 
     predictor: CurvePredictor
@@ -53,6 +57,7 @@ class CurvePrior:
     shares: Float[np.ndarray, " H"]
     lengths: tuple[int, int]
     temperatures: Float[np.ndarray, " M"]
+    first_look: int
 
     def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
         """The prior at a new task's configurations.
@@ -97,6 +102,7 @@ class CurvePrior:
             shares=self.shares,
             cost_exponent=COST_EXPONENT,
             temperatures=self.temperatures,
+            first_look=self.first_look,
         )
 
     def _offsets(self, n_tasks: int) -> Array:
@@ -123,9 +129,17 @@ class PriorDraft:
     likelihood: LeftOutLikelihood
 
     def finished(self) -> CurvePrior:
-        """The prior with the variances at the likelihood's present parameters, and intervals that hold their share."""
+        """The prior with the variances at the likelihood's present parameters.
+
+        Searches of left-out tasks tell from when on scores are looked at, and how wide intervals must be.
+        """
         prior = replace(self.prior, variances=self.likelihood.variances)
-        return replace(prior, temperatures=_temperatures(prior, self.left))
+        shares = FIRST_LOOKS if len(self.left) >= TOO_FEW else FIRST_LOOKS[1:2]
+        looks = sorted({int(np.abs(prior.shares - share).argmin()) for share in shares})
+        priors = [replace(prior, first_look=k) for k in looks]
+        searches = [_searches(each, self.left) for each in priors]
+        best = int(np.argmin([_mean_regret(found) for found in searches]))  # of equal ones the earliest
+        return replace(priors[best], temperatures=temperatures_of([search.errors for search in searches[best]]))
 
 
 def draft_curve_prior(
@@ -155,6 +169,7 @@ def draft_curve_prior(
         shares=shares,
         lengths=(min(lengths), max(lengths)),
         temperatures=np.ones(len(MOMENTS)),
+        first_look=0,
     )
     return PriorDraft(prior, left, likelihood)
 
@@ -177,14 +192,18 @@ def fit_curve_prior(
     return draft.finished()
 
 
-def _temperatures(prior: CurvePrior, left: Sequence[LeftOut]) -> Array:
-    """How wide intervals must be, by searches of training tasks that were left out."""
-    chosen = np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]
-    errors = []
-    for t in chosen:
+def _mean_regret(searches: Sequence[LeftOutSearch]) -> float:
+    regrets = np.array([search.regret for search in searches])
+    return float(np.nanmean(regrets)) if np.isfinite(regrets).any() else 0.0
+
+
+def _searches(prior: CurvePrior, left: Sequence[LeftOut]) -> list[LeftOutSearch]:
+    """Searches of training tasks that were left out."""
+    searches = []
+    for t in np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]:
         rows = np.random.default_rng(t).permutation(left[t].sound)[:SEARCHED_ROWS]
         if len(rows):
             curves = prior.scale.middle + prior.scale.spread * left[t].task.curves[rows]
             scores = left[t].task.location + left[t].task.scale * curves
-            errors.append(left_out_errors(prior.of_left_out(left[t], rows), scores))
-    return temperatures_of(errors)
+            searches.append(search_left_out(prior.of_left_out(left[t], rows), scores))
+    return searches

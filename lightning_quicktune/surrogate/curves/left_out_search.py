@@ -1,0 +1,102 @@
+"""Training tasks searched as a new one is, by what the others say of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from lightning_quicktune.acquisition.leader import to_beat
+from lightning_quicktune.acquisition.optional_stopping import HOPELESS, optional_stopping_index
+from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior, prices
+from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
+
+Array = NDArray[np.float64]
+BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0)  # in full trainings
+MOST = 2.0  # normalised regret that counts at most, so that no task decides alone
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOutSearch:
+    """What came of a search.
+
+    Args:
+        regret: Normalised regret, up to ``MOST``, in the mean over ``BUDGETS``; not a number where the best score is no
+            better than the median.
+        errors: Of the final scores still to come, over their predicted standard deviations, one array for each of
+            ``MOMENTS``, empty where the search saw too few scores.
+    """
+
+    regret: float
+    errors: tuple[Array, ...]
+
+
+def search_left_out(prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> LeftOutSearch:
+    """Searches a training task until the largest of ``BUDGETS``, or of ``MOMENTS``, whichever is later.
+
+    Every slice costs the same.
+
+    Args:
+        prior: What the other tasks say of its configurations.
+        scores: Its learning curves at the knots.
+    """
+    search = _Search(prior, scores)
+    while search.following.min() < scores.shape[1] and not search.is_done:
+        search.advance()
+    unit = float(scores.max() - np.median(scores[:, -1]))
+    best = np.array([*search.best_scores, *[search.best] * (len(BUDGETS) - len(search.best_scores))])
+    regret = np.minimum((scores.max() - np.maximum(best, scores.min())) / unit, MOST) if unit > 0 else np.nan
+    empty = np.zeros(0)
+    return LeftOutSearch(float(np.mean(regret)), tuple(search.errors.get(moment, empty) for moment in MOMENTS))
+
+
+class _Search:
+    def __init__(self, prior: PoolPrior, scores: Array) -> None:
+        self.prior, self.scores, self.posterior = prior, scores, CurvePosterior(prior)
+        self.errors: dict[int, Array] = {}
+        self.best_scores: list[float] = []  # after each of the budgets that are spent
+        self.best = -np.inf
+        self.following, self._reached = (np.zeros(len(scores), dtype=np.int64) for _ in range(2))
+        self._fidelities = np.maximum(np.round(prior.shares / prior.shares[0]), 1).astype(np.int64)
+        self._spent = 0
+
+    @property
+    def is_done(self) -> bool:
+        return len(self.best_scores) == len(BUDGETS) and self.posterior.n_observed >= MOMENTS[-1]
+
+    def advance(self) -> None:
+        """Trains what is worth most on to its next look."""
+        mean, covariance = self.posterior.moments()
+        self._note_errors(mean, covariance)
+        place, looks = self._choose(mean, covariance)
+        for knot in range(int(self.following[place]), looks + 1):
+            self._spent += int(self._fidelities[knot] - self._reached[place])
+            budgets = [b for b in BUDGETS[len(self.best_scores) :] if self._spent > b * self._fidelities[-1]]
+            self.best_scores += [self.best] * len(budgets)
+            self._reached[place] = self._fidelities[knot]
+            self.best = max(self.best, float(self.scores[place, knot]))
+            self.posterior.observe(place, knot, float(self.scores[place, knot]))
+        self.following[place] = looks + 1
+
+    def _choose(self, mean: Array, covariance: Array) -> tuple[int, int]:
+        n_knots = mean.shape[1]
+        looks = np.maximum(self.following, self.prior.first_look)
+        if not self._reached.any():
+            return int(mean[:, -1].argmax()), self.prior.first_look
+        slices, log_cost = np.broadcast_to(self._fidelities, mean.shape), np.zeros(len(mean))
+        price, cost = (prices(log_cost, slices, self._reached, e) for e in (self.prior.cost_exponent, 1.0))
+        begun = np.flatnonzero((self._reached > 0) & (self.following < n_knots))
+        index = optional_stopping_index(mean, covariance, price, looks, to_beat(mean, cost, begun, self.best))
+        place = int(np.argmax(np.where(self.following < n_knots, np.maximum(index, HOPELESS), -np.inf)))
+        return place, int(looks[place])
+
+    def _note_errors(self, mean: Array, covariance: Array) -> None:
+        """Once for each moment, at the first score that is asked for after it."""
+        due = [m for m in MOMENTS if m not in self.errors and m <= self.posterior.n_observed]
+        if due:
+            last = self.scores.shape[1] - 1
+            variance = np.maximum(covariance[:, -1, -1], 0.0) + self.posterior.noise_variance(last)
+            errors = (self.scores[:, -1] - mean[:, -1]) / np.sqrt(variance)
+            self.errors |= dict.fromkeys(due, errors[self.following <= last])

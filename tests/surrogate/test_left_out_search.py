@@ -1,0 +1,95 @@
+"""Searches of training tasks, and what they teach of searching."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lightning_quicktune.surrogate.curves.left_out_search import MOST, search_left_out
+from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
+from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
+from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
+from lightning_quicktune.surrogate.curves.tables import TaskTable, knots_of
+
+N_SLICES = 12
+
+
+def task(seed, early, n=60):
+    """A task whose early scores are final ones that are not fully grown, or come up only in the second half."""
+    generator = np.random.default_rng(seed)
+    encoded = generator.random((n, 3))
+    final = 0.4 + 0.05 * encoded[:, 0] + 0.1 * generator.standard_normal(n)
+    growth = np.linspace(0.9, 1.0, N_SLICES) if early == "telling" else np.full(N_SLICES, 0.1)
+    scores = final[:, None] * growth + 0.002 * generator.standard_normal((n, N_SLICES))
+    scores[:, -1] = final
+    return TaskTable(encoded, scores, np.ones((n, N_SLICES)), np.zeros(n, dtype=np.bool_), np.full(n, N_SLICES))
+
+
+@pytest.fixture(scope="module")
+def priors():
+    return {early: fit_curve_prior([task(s, early) for s in range(10)]) for early in ("telling", "silent")}
+
+
+def search(prior, table, **changes):
+    return search_left_out(replace(prior.pool_prior(table.encoded), **changes), at_knots(table))
+
+
+def at_knots(table):
+    return table.scores[:, knots_of(N_SLICES) - 1]
+
+
+def test_where_early_scores_tell_trainings_are_paused_early_else_late(priors):
+    assert priors["telling"].first_look == 0
+    assert priors["silent"].shares[priors["silent"].first_look] > 0.4
+
+
+@pytest.mark.parametrize(("early", "gain"), [("telling", 0.2), ("silent", 0.01)])
+def test_on_new_tasks_the_choice_pays(priors, early, gain):
+    """In the mean over twelve of them, over the earliest and the latest look."""
+    prior = priors[early]
+    regret = {
+        first: np.mean([search(prior, task(s, early), first_look=first).regret for s in range(50, 62)])
+        for first in (0, prior.first_look, len(prior.shares) - 1)
+    }
+    assert regret[prior.first_look] == min(regret.values())
+    assert max(regret.values()) > min(regret.values()) + gain
+
+
+def test_too_few_tasks_leave_the_look_half_way():
+    prior = fit_curve_prior([task(s, "silent") for s in range(3)])
+    assert prior.shares[prior.first_look] == pytest.approx(0.5, abs=0.1)
+
+
+def test_regret_is_that_of_the_best_scores_over_the_budgets(priors):
+    """With one configuration far above all others, that the prior can't know: full regret until it is tried."""
+    table = task(50, "telling")
+    scores = at_knots(table).copy()
+    prior = priors["telling"].pool_prior(table.encoded)
+    found = search_left_out(replace(prior, first_look=len(prior.shares) - 1), scores)
+    assert 0 <= found.regret <= MOST
+    oracle = replace(prior, mean=(scores - 0.5) / 0.1, first_look=len(prior.shares) - 1)
+    assert search_left_out(oracle, scores).regret < 0.5 * found.regret
+
+
+def test_where_no_score_is_above_the_median_there_is_no_regret(priors):
+    table = task(50, "telling")
+    assert np.isnan(search_left_out(priors["telling"].pool_prior(table.encoded), np.full((60, 7), 0.5)).regret)
+
+
+def test_errors_are_those_of_final_scores_still_to_come(priors):
+    """Before anything is seen, of all; and after some scores, of those whose training isn't complete."""
+    prior, table = priors["telling"], task(50, "telling")
+    posterior = CurvePosterior(prior.pool_prior(table.encoded))
+    mean, covariance = (values[:, -1] for values in posterior.moments())
+    found = search(prior, table).errors
+    deviation = np.sqrt(covariance[:, -1] + posterior.noise_variance(len(prior.shares) - 1))
+    np.testing.assert_allclose(found[0], (table.scores[:, -1] - mean) / deviation)
+    sizes = [len(each) for each in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == len(MOMENTS)
+    assert 0 < sizes[5] < 60
+
+
+def test_a_task_of_few_scores_tells_nothing_of_later_moments(priors):
+    table = task(50, "telling", n=3)
+    assert [len(each) > 0 for each in search(priors["telling"], table, first_look=0).errors][-2:] == [False, False]
