@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, field
 from typing import Literal
+
+from lightning_quicktune.data.names import KNOWN_KEYS
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,11 @@ class ReadingSettings:
         validation_share: Share of the records that validation gets when one file is split, above 0.
         test_share: Share that test gets then, above 0.
         split_seed: Seed of that split; the same for all trials.
+        columns: Names of the dataset's keys, by the key that is known here: ``{question: Frage, answer: Antwort}``.
+        ignore: Keys, of records and of turns, whose text is left out although it is no part of question or answer.
+        preference: ``error`` names every pair of a chosen and a rejected answer; ``chosen`` learns the chosen one.
+        unanswerable: Answer to questions that their context doesn't answer, as SQuAD v2 has them; such a record can't
+            be used if it is left out.
     """
 
     on_bad_record: Literal["error", "skip"] = "error"
@@ -27,6 +35,10 @@ class ReadingSettings:
     validation_share: float = 0.1
     test_share: float = 0.1
     split_seed: int = 0
+    columns: dict[str, str] = field(default_factory=dict, hash=False)
+    ignore: list[str] = field(default_factory=list, hash=False)
+    preference: Literal["error", "chosen"] = "error"
+    unanswerable: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):
@@ -34,4 +46,21 @@ class ReadingSettings:
                 f"The shares of validation ({self.validation_share}) and test ({self.test_share}) leave no room for "
                 "all three splits: each needs more than 0, and their sum less than 1. Change "
                 "`data.init_args.reading.validation_share` or `data.init_args.reading.test_share`."
+            )
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        unknown = sorted(set(self.columns) - KNOWN_KEYS)
+        if unknown:
+            close = difflib.get_close_matches(unknown[0], KNOWN_KEYS, n=1)
+            raise ValueError(
+                f"`data.init_args.reading.columns` maps `{unknown[0]}`, which no format reads, so its column would be "
+                "lost. It maps a key that is known here to the dataset's, as in `{question: Frage, answer: Antwort}`. "
+                f"Known are {', '.join(sorted(KNOWN_KEYS))}" + (f"; nearest: {close[0]}." if close else ".")
+            )
+        theirs = list(self.columns.values())
+        if len(set(theirs)) < len(theirs):
+            raise ValueError(
+                f"`data.init_args.reading.columns` names {', '.join(theirs)}: one of the dataset's keys twice, but "
+                "each can become one key alone. Name each once in `data.init_args.reading.columns`."
             )
