@@ -45,7 +45,7 @@ def read_turns(entries: Any, key: str, ignore: Collection[str] = ()) -> list[Tur
     turns: list[Turn] = []
     thought = ""
     for number, entry in enumerate(given, start=1):
-        read = _plain_turn(entry) or _Reader(number, entry, ignore).read()
+        read = plain_turn(entry) or _Reader(number, entry, ignore).read()
         for turn in read if isinstance(read, list) else [read]:
             if isinstance(turn, _Thought):
                 thought = "\n".join(filter(None, (thought, turn.text)))
@@ -86,17 +86,18 @@ def _with_thought(turn: Turn, thought: str) -> Turn:
     return replace(turn, reasoning="\n".join(filter(None, (thought, turn.reasoning))))
 
 
-def _plain_turn(entry: Any) -> Turn | None:
+def plain_turn(entry: Any) -> Turn | None:
     """The turn, where it has a role and a text and nothing else: nearly always."""
-    if not isinstance(entry, dict) or len(entry) != 2:
+    if type(entry) is not dict or len(entry) != 2:
         return None
-    role, content = entry.get("role", entry.get("from")), entry.get("content", entry.get("value"))
-    if not isinstance(role, str) or not isinstance(content, str) or role not in ROLES or not content.strip():
+    role, content = entry.get("role") or entry.get("from"), entry.get("content") or entry.get("value")
+    if type(role) is not str or type(content) is not str or role not in ROLES or content.isspace():
         return None
-    try:
-        content.encode()
-    except UnicodeEncodeError:
-        return None
+    if not content.isascii():
+        try:
+            content.encode()
+        except UnicodeEncodeError:
+            return None
     return Turn(ROLES[role], content)
 
 
@@ -197,7 +198,7 @@ class _Reader:
         return next((key for key in _CONTENT_KEYS if key in self.fields.empty), _CONTENT_KEYS[0])
 
 
-def read_rounds(value: Any, key: str) -> list[Turn]:
+def read_rounds(value: Any, key: str, ignore: Collection[str] = ()) -> list[Turn]:
     """Earlier rounds: pairs of question and answer as LLaMA-Factory has them, or turns.
 
     Their answers are learned as those of any conversation are.
@@ -207,7 +208,7 @@ def read_rounds(value: Any, key: str) -> list[Turn]:
     """
     given = decoded(value) if isinstance(value, str) else value
     if is_turn_list(given):
-        return read_turns(given, key)
+        return read_turns(given, key, ignore)
     turns = []
     for number, pair in enumerate(given if isinstance(given, (list, tuple)) else [value], start=1):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2 or any(is_absent(part) for part in pair):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ Rebuild = Callable[[Mapping[str, Any]], Fields]
 _PRODIGY = ("_input_hash", "_task_hash", "_view_id")
 _PRODIGY_ASIDE = ("config", "html", "style")
 _LABEL_STUDIO = ("annotator", "lead_time", "created_at", "updated_at")
+_ASIDE = re.compile(r"[._](suggestion|responses)([._]|$)")
 _TEXT_RESULTS = {"textarea": "text", "choices": "choices"}
 
 
@@ -37,7 +39,7 @@ def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields
         raise unwanted("annotation_id", raw["annotation_id"], "a draft that nobody submitted in Label Studio")
     if isinstance(raw.get("fields"), dict) and isinstance(raw.get("responses"), (dict, list, type(None))):
         return rebuild({**raw["fields"], **_argilla_responses(raw)})
-    if any(name.endswith((".responses", ".suggestion", "_suggestion")) for name in fields.typed):
+    if any(map(_ASIDE.search, fields.typed)) or any(map(_is_responses, fields.values.values())):
         return _argilla_columns(fields)
     return fields
 
@@ -54,8 +56,9 @@ def _prodigy(raw: Mapping[str, Any], fields: Fields) -> Fields:
     for name in ("answer", "answer (not mapped)"):
         if fields.values.get(name) == state:
             fields.drop(name)
-    if "accept" in fields and "options" in fields:
-        fields.put("response", _accepted(fields.take("accept"), fields.values["options"]))
+    if "accept" in raw and "options" in fields:
+        fields.put("response", _accepted(raw["accept"], fields.values["options"]))
+        fields.drop("accept")
     elif "user_input" in fields:
         fields.rename("user_input", "response")
     return fields
@@ -120,6 +123,7 @@ def _argilla_columns(fields: Fields) -> Fields:
     """Argilla's record with its responses in columns."""
     names = [name.removesuffix(".responses") for name in fields.typed if name.endswith(".responses")]
     old = [name.removesuffix("_suggestion") for name in fields.typed if name.endswith("_suggestion")]
+    old += [name for name, value in fields.values.items() if _is_responses(value)]
     given: dict[str, list[Any]] = {}
     for name in names:
         values, states = _listed(fields.take(f"{name}.responses")), _listed(fields.take(f"{name}.responses.status"))
@@ -130,12 +134,17 @@ def _argilla_columns(fields: Fields) -> Fields:
     given |= {name: _listed(fields.take(name)) for name in old if name in fields or name in fields.empty}
     status = fields.values.get("status")
     fields.drop("status")
-    for name in list(fields.values):
-        if name.endswith((".suggestion", "_suggestion")) or ".suggestion." in name or ".responses" in name:
+    for name in fields.values.keys() - fields.read:
+        if _ASIDE.search(name):
             fields.drop(name)
     for name, value in _answered({name: _submitted(name, each, status) for name, each in given.items()}, given).items():
         fields.put(name, value)
     return fields
+
+
+def _is_responses(value: Any) -> bool:
+    """Whether a value is Argilla's list of what users answered."""
+    return isinstance(value, list) and all(isinstance(v, dict) and {"value", "status"} <= v.keys() for v in value)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from lightning_quicktune.data.turns import BadRecordError
@@ -28,11 +29,13 @@ _HARMLESS_NAME = re.compile(
 _WHOLE = frozenset({"text", "full_text", "formatted", "formatted_text"})  # keys of a record written out as one text
 
 
+@lru_cache(maxsize=4096)
 def canonical(key: Any) -> str:
     """A key as it is compared: without case, blanks as underscores."""
     return "_".join(str(key).strip().lower().replace("-", " ").split())
 
 
+@lru_cache(maxsize=4096)
 def is_harmless(key: str) -> bool:
     """Whether a key, as ``canonical`` gives it, says something about a record and nothing in it."""
     return key in HARMLESS or _HARMLESS_NAME.fullmatch(key) is not None
@@ -55,6 +58,7 @@ class Fields:
         columns: Mapping[str, str] | None = None,
         cells: bool = False,
     ) -> None:
+        self.ignore = ignore
         self.cells = cells
         self.typed: dict[str, str] = {}
         self.values: dict[str, Any] = {}
@@ -90,6 +94,7 @@ class Fields:
         """Leaves a value out that says nothing of the content."""
         if name in self.values:
             self.ignored.add(self.typed[name])
+            self.read.discard(name)
             del self.values[name]
 
     def put(self, name: str, value: Any) -> None:
@@ -142,7 +147,7 @@ class Fields:
         keys = ", ".join(f"`{self.typed[name]}`" for name in lost)
         raise BadRecordError(
             f"{where}{keys} would not be read ({shown(self.values[lost[0]])}), and what it says would be lost: map a "
-            "key that is read to it by `data.init_args.reading.columns`, or leave it out by "
+            "known key to it by `data.init_args.reading.columns`, or leave it out by "
             f"`data.init_args.reading.ignore: [{', '.join(self.typed[name] for name in lost)}]`"
         )
 

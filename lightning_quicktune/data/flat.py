@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning_quicktune.data.conversation import is_turn_list, read_rounds, read_turns
 from lightning_quicktune.data.fields import Fields
-from lightning_quicktune.data.multiple_choice import Options, read_options
+from lightning_quicktune.data.multiple_choice import Options, read_options, unfold_question
 from lightning_quicktune.data.names import ANSWERS, CONTEXTS, LABELS, OPTIONS, QUESTIONS, REASONING, ROUNDS, SYSTEMS
 from lightning_quicktune.data.parts import read_content
 from lightning_quicktune.data.reading import ReadingSettings
@@ -65,6 +65,7 @@ def read_flat(fields: Fields, settings: ReadingSettings, answer_required: bool) 
     Raises:
         BadRecordError: If a part isn't a text, or the record has no answer though it needs one.
     """
+    unfold_question(fields)
     question = str(question_key(fields))
     answer = answer_key(fields)
     name = f"{question}/{answer or ('answers' if has_spans(fields) else QUESTIONS[question])}"
@@ -80,7 +81,7 @@ def read_flat(fields: Fields, settings: ReadingSettings, answer_required: bool) 
 
 def _earlier(fields: Fields) -> list[Turn]:
     name = fields.first(ROUNDS)
-    return read_rounds(fields.take(name), fields.typed[name]) if name else []
+    return read_rounds(fields.take(name), fields.typed[name], fields.ignore) if name else []
 
 
 def _read_options(fields: Fields) -> Options | None:
@@ -92,7 +93,7 @@ def _asked(fields: Fields, question: str, options: Options | None) -> list[Turn]
     """The user's turn; where the question is a list of turns, those, and none of them is learned."""
     value = fields.values[question]
     if is_turn_list(value):
-        turns = read_turns(fields.take(question), fields.typed[question])
+        turns = read_turns(fields.take(question), fields.typed[question], fields.ignore)
         return [replace(turn, learned=turn.role != "assistant") for turn in turns]
     context = fields.first(CONTEXTS)
     before = fields.optional_text(context) if context else ""
@@ -121,7 +122,7 @@ def _answered(fields: Fields, answer: str | None, options: Options | None, setti
             fields.take(name)
     typed, value = fields.typed[answer], fields.take(answer)
     if is_turn_list(value):
-        return read_turns(value, typed)
+        return read_turns(value, typed, fields.ignore)
     if answer in LABELS and options is None:
         raise BadRecordError(f"`{typed}` is {shown(value)}, the label of an option, but there are no `choices`")
     text = options.answer(value, typed) if options else _answer_text(answer, value, typed, fields.cells)

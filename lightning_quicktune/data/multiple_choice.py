@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, decoded, is_absent, number, shown
 
@@ -64,6 +65,14 @@ class Options:
         letter = len(stripped) == 1 and stripped in string.ascii_uppercase
         if letter and stripped not in self.labels and not by_text:
             raise BadRecordError(f"`{key}` is {given}, but the options are {', '.join(self.labels)}")
+
+
+def unfold_question(fields: Fields) -> None:
+    """Puts the parts of a question that is an object (``stem``, ``choices``) beside it, as AI2 writes them."""
+    question = fields.values.get("question")
+    if isinstance(question, dict) and question.keys() == {"stem", "choices"} and "choices" not in fields:
+        fields.put("question", question["stem"])
+        fields.put("choices", question["choices"])
 
 
 def read_options(value: Any, key: str) -> Options:

@@ -58,6 +58,8 @@ def read_content(value: Any, key: str) -> Content:
 def result_text(value: Any, key: str) -> str:
     """What a tool answered: a text, its text parts, or else JSON."""
     value = without_nulls(value)
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and value[0].keys() == {"json"}:
+        value = value[0]["json"]  # as Bedrock writes it
     if isinstance(value, dict) or (isinstance(value, list) and not all(_is_text_part(part) for part in value)):
         return json.dumps(value, ensure_ascii=False)
     return read_content(value, key).text

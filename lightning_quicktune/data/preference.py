@@ -41,13 +41,13 @@ def read_preferred(fields: Fields, pair: tuple[str, str], settings: ReadingSetti
 def _asked(fields: Fields, settings: ReadingSettings) -> list[Turn]:
     nested = fields.values.get("input")
     if isinstance(nested, dict) and is_turn_list(nested.get("messages")):  # as OpenAI writes it
-        inner = Fields(fields.take("input"), settings.ignore)
+        inner = Fields(fields.take("input"), fields.ignore)
         for name in ("messages", *TOOLS):
             if name in inner:
                 fields.put(name, inner.take(name))
         inner.check_unread("`input`: ")
     if (key := list_key(fields)) is not None:
-        return read_turns(fields.take(key), fields.typed[key], settings.ignore)
+        return read_turns(fields.take(key), fields.typed[key], fields.ignore)
     return read_flat(fields, settings, answer_required=False)[1] if question_key(fields) is not None else []
 
 
@@ -68,4 +68,6 @@ def _chosen(fields: Fields, pair: tuple[str, str], preference: str) -> list[Turn
         raise BadRecordError(f"{keys} are equal, so neither is preferred")
     fields.drop(rejected)
     typed = fields.typed[chosen]
-    return read_turns(value, typed) if is_turn_list(value) else [Turn("assistant", as_text(value, typed, fields.cells))]
+    if is_turn_list(value):
+        return read_turns(value, typed, fields.ignore)
+    return [Turn("assistant", as_text(value, typed, fields.cells))]

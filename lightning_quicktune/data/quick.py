@@ -1,4 +1,4 @@
-"""The short way for the commonest records: one text as question, one as answer, and keys that say nothing."""
+"""The short way for the commonest records: plain texts under known keys, beside keys that say nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from lightning_quicktune.data.conversation import plain_turn
 from lightning_quicktune.data.fields import canonical, is_harmless, known_names
+from lightning_quicktune.data.names import LISTS
 from lightning_quicktune.data.turns import Turn
 
 _PAIRS = (
@@ -49,9 +51,8 @@ class QuickPlan:
         question, answer = raw[self.question], raw[self.answer]
         if not (_is_plain(question) and _is_plain(answer)):
             return None
-        for key in self.empty:
-            if raw[key] is not None and raw[key] != "":
-                return None
+        if not _are_empty(raw, self.empty):
+            return None
         if self.after is not None and (after := raw[self.after]) is not None and after != "":
             if not _is_plain(after):
                 return None
@@ -59,10 +60,44 @@ class QuickPlan:
         return Turn("user", question), Turn("assistant", answer)
 
 
+@dataclass(frozen=True)
+class QuickListPlan:
+    """How records with a list of turns, and nothing else, are read.
+
+    Args:
+        key: Key of the list.
+        empty: Keys that must say nothing.
+        format: Name of the format.
+        read: Keys that are read.
+        ignored: Keys that aren't.
+    """
+
+    key: str
+    empty: tuple[str, ...]
+    format: str
+    read: frozenset[str]
+    ignored: frozenset[str]
+
+    def turns(self, raw: Mapping[str, Any]) -> tuple[Turn, ...] | None:
+        """The turns, where a user speaks first and an assistant last; none where a value needs a closer look."""
+        entries = raw[self.key]
+        if type(entries) is not list or not _are_empty(raw, self.empty):
+            return None
+        turns = [turn for turn in map(plain_turn, entries) if turn is not None]
+        if not turns or len(turns) < len(entries) or turns[-1].role != "assistant":
+            return None
+        second = turns[1].role if turns[0].role == "system" else turns[0].role
+        return tuple(turns) if second == "user" else None
+
+
+def _are_empty(raw: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+    return all(raw[key] is None or raw[key] == "" for key in keys)
+
+
 @lru_cache(maxsize=1024)
 def quick_plan(
     keys: tuple[str, ...], columns: tuple[tuple[str, str], ...], ignore: tuple[str, ...]
-) -> QuickPlan | None:
+) -> QuickPlan | QuickListPlan | None:
     """The plan of records with these keys; none if they need to be looked at one by one.
 
     Args:
@@ -72,15 +107,21 @@ def quick_plan(
     """
     kept = [key for key in keys if key not in ignore]
     typed = {name: key for key, name in known_names(dict.fromkeys(kept, "text"), dict(columns)).items()}
-    pair = next((pair for pair in _PAIRS if pair[0] in typed and pair[1] in typed), None)
-    if pair is None or any(canonical(key) in _MARKS or "." in key or "suggestion" in key for key in keys):
+    if any(canonical(key) in _MARKS or "." in key or "suggestion" in key for key in keys):
         return None
-    after = typed.get("input") if pair[0] == "instruction" else None
-    read = {typed[pair[0]], typed[pair[1]], *([after] if after is not None else [])}
-    harmless = {key for name, key in typed.items() if is_harmless(name)}
-    empty = tuple(key for key in kept if key not in read | harmless)
+    listed = next((name for name in LISTS if name in typed), None)
+    pair = next((pair for pair in _PAIRS if pair[0] in typed and pair[1] in typed), None)
+    if listed is None and pair is None:
+        return None
+    after = typed.get("input") if pair is not None and pair[0] == "instruction" else None
+    read = {typed[name] for name in ((listed,) if listed is not None else pair or ())}
+    read |= {after} if after is not None and listed is None else set()
+    empty = tuple(key for name, key in typed.items() if key not in read and not is_harmless(name))
     ignored = frozenset(set(keys) - read - set(empty))
-    return QuickPlan(typed[pair[0]], typed[pair[1]], after, empty, "/".join(pair), frozenset(read), ignored)
+    if listed is not None:
+        return QuickListPlan(typed[listed], empty, listed, frozenset(read), ignored)
+    question, answer = pair or ("", "")
+    return QuickPlan(typed[question], typed[answer], after, empty, f"{question}/{answer}", frozenset(read), ignored)
 
 
 def _is_plain(value: Any) -> bool:

@@ -64,3 +64,28 @@ class ReadingSettings:
                 f"`data.init_args.reading.columns` names {', '.join(theirs)}: one of the dataset's keys twice, but "
                 "each can become one key alone. Name each once in `data.init_args.reading.columns`."
             )
+
+
+def column_overrides(columns: str | None) -> dict[str, dict[str, str]]:
+    """What a subcommand's `--columns` sets in a fit YAML.
+
+    Args:
+        columns: Pairs of a key that is known here and the dataset's, as in ``question=Frage,answer=Antwort``.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    if columns is None:
+        return {}
+    pairs = [pair.partition("=") for pair in columns.split(",")]
+    if not all(ours.strip() and theirs.strip() for ours, _, theirs in pairs):
+        raise ValueError(
+            f"`--columns` is {columns!r}, but it holds pairs of a key that is known here and the dataset's. Write it "
+            "as `--columns question=Frage,answer=Antwort`; names with a comma go to `data.init_args.reading.columns`."
+        )
+    if len({ours.strip() for ours, _, _ in pairs}) < len(pairs):
+        raise ValueError(
+            f"`--columns` is {columns!r}, which gives one key two of the dataset's, of which one would be lost. Name "
+            "each key once in `--columns`."
+        )
+    return {"data.init_args.reading.columns": {ours.strip(): theirs.strip() for ours, _, theirs in pairs}}

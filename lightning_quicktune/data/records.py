@@ -96,7 +96,7 @@ def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettin
     if pair is not None:
         name, turns = read_preferred(fields, pair, settings)
     elif (key := list_key(fields)) is not None:
-        name, turns = key, [*_beside(fields, key), *read_turns(fields.take(key), fields.typed[key], settings.ignore)]
+        name, turns = key, [*_beside(fields, key), *read_turns(fields.take(key), fields.typed[key], fields.ignore)]
     elif is_flat(fields, answer_required):
         name, turns = read_flat(fields, settings, answer_required)
     else:
@@ -132,7 +132,7 @@ def _missing(fields: Fields, columns: Mapping[str, str]) -> str:
             return f"no `{theirs}`, which `data.init_args.reading.columns` names as `{ours}`"
     empty = [name for name in (*QUESTIONS, *LISTS) if name in fields.empty]
     question = question_key(fields)
-    if question is not None:
+    if question is not None and (question != "text" or "label" in fields.typed):
         try:
             fields.text(QUESTIONS[question].lower())
         except BadRecordError as error:

@@ -17,7 +17,7 @@ _CELL_KEYS = frozenset(
     {"text", "choices", "labels", "rating", "taxonomy", "number", "datetime", "answer_start", "start", "end"}
     | {"type", "value", "from_name", "to_name", "user_id", "status"}
 )
-_NUMBER = re.compile(r"[-+]?(\d[\d_,.]*)([eE][-+]?\d+)?%?|[-+]?(nan|inf|infinity)|true|false|none|null", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?\d[-+\d_,.:/ TZe%]*|[-+]?(nan|inf|infinity)|true|false|none|null", re.IGNORECASE)
 _ARRAY = re.compile(r"\barray\(\[|\bdtype=")
 
 
@@ -69,8 +69,10 @@ def _scalar(value: Any, key: str) -> str:
         return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise BadRecordError(f"`{key}` is {value}, which is no text and no number")
+            raise BadRecordError(f"`{key}` is {json.dumps(value)}, which is no text and no number")
         return repr(value)
+    if found := _tool_structure(value):
+        raise BadRecordError(f"`{key}` is {shown(value)}, {found}, not a text: keep the one text that is meant")
     raise BadRecordError(f"`{key}` is {shown(value)}, not a text")
 
 
@@ -88,6 +90,12 @@ def boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def flag(value: Any) -> bool | None:
+    """The boolean that a mark is, where 0 and 1 stand for one too; none if it is something else."""
+    found = number(value)
+    return bool(found) if found in (0, 1) else boolean(value)
+
+
 def number(value: Any) -> float | None:
     """The number that a value is, in any file; none if it is something else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
@@ -99,7 +107,7 @@ def number(value: Any) -> float | None:
 
 
 def texts_in(value: Any) -> list[str]:
-    """All texts in a value at any depth, stripped; numbers, dates of no words and the like are none."""
+    """All texts in a value at any depth, stripped; numbers, booleans and dates are none, in any file."""
     if isinstance(value, str):
         stripped = value.strip()
         return [stripped] if stripped and not _NUMBER.fullmatch(stripped) else []

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.turns import BadRecordError
-from lightning_quicktune.data.values import as_text, boolean, number, shown
+from lightning_quicktune.data.values import as_text, boolean, flag, number, shown
 
-_IF_TRUE = ("kto_tag", "accepted", "approved", "wanted", "desirable", "is_good", "is_valid", "keep")
-_IF_FALSE = ("deleted", "discarded", "rejected", "was_cancelled", "cancelled", "skipped", "undesirable", "is_bad")
+_IF_TRUE = ("kto_tag", "accepted", "approved", "wanted", "desirable", "is_good", "is_valid", "keep", "thumbs_up")
+_IF_FALSE = (
+    "deleted",
+    "discarded",
+    "rejected",
+    "was_cancelled",
+    "cancelled",
+    "skipped",
+    "undesirable",
+    "is_bad",
+    "flagged",
+    "thumbs_down",
+)
 _LEARNED_IF_TRUE = ("label", "train", "training", "train_on_turn", "trainable", "do_train", "learn", "loss")
 _LEARNED_IF_FALSE = ("masked", "mask", "is_masked", "ignore_loss")
 _WEIGHTS = ("weight", "loss_weight", "sample_weight", "loss_scale")
@@ -46,7 +57,7 @@ def check_wanted(fields: Fields, label_is_mark: bool) -> None:
     """
     for names, bad in ((_IF_TRUE, False), (_LEARNED_IF_TRUE, False), (_IF_FALSE, True), (_LEARNED_IF_FALSE, True)):
         for name in names:
-            if (mark := boolean(fields.values.get(name))) is None or (name == "label" and not label_is_mark):
+            if (mark := _mark(fields, name)) is None or (name == "label" and not label_is_mark):
                 continue
             if mark is bad:
                 raise unwanted(fields.typed[name], fields.values[name], "so its answer isn't one to learn")
@@ -57,6 +68,12 @@ def check_wanted(fields: Fields, label_is_mark: bool) -> None:
     _check_number_label(fields)
 
 
+def _mark(fields: Fields, name: str) -> bool | None:
+    """What a mark says; a `label` of 0 or 1 may be a class."""
+    value = fields.values.get(name)
+    return boolean(value) if name == "label" else flag(value)
+
+
 def is_learned(fields: Fields) -> bool:
     """Whether the assistant's turn with these keys is a target; its marks count as read.
 
@@ -65,11 +82,11 @@ def is_learned(fields: Fields) -> bool:
     """
     learned = True
     for name in _IF_FALSE:
-        if boolean(fields.values.get(name)):
+        if _mark(fields, name):
             raise unwanted(fields.typed[name], fields.values[name], "so its answer isn't one to learn")
     for names, wanted in ((_LEARNED_IF_TRUE, True), (_LEARNED_IF_FALSE, False)):
         for name in names:
-            if (mark := boolean(fields.values.get(name))) is not None:
+            if (mark := _mark(fields, name)) is not None:
                 fields.drop(name)
                 learned = learned and mark is wanted
     for name in ("train_detail", "training_detail"):
