@@ -18,7 +18,9 @@ ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "prompter", "customer"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatbot", "chatgpt", "ai", "bard", "bing"), "assistant"),
-    **dict.fromkeys(("tool", "function", "observation", "ipython", "tool_response", "function_response"), "tool"),
+    **dict.fromkeys(
+        ("tool", "function", "observation", "ipython", "tool_response", "function_response", "tool_result"), "tool"
+    ),
 }
 CALL_ROLES = frozenset({"function_call", "tool_call"})  # an assistant's turn whose text is the call
 _ROLE_KEYS = ("role", "from", "author", "speaker", "sender")
@@ -59,10 +61,15 @@ def read_turns(entries: Any, key: str, ignore: Collection[str] = ()) -> list[Tur
     return turns
 
 
-def is_turn_list(value: Any) -> bool:
-    """Whether a value is a list of turns, or the text of one."""
+def is_turn_list(value: Any, in_text: bool = True) -> bool:
+    """Whether a value is a list of turns, or one turn.
+
+    Args:
+        value: Any decoded value.
+        in_text: Whether it may be the text of one, in JSON or Python's notation.
+    """
     if isinstance(value, str):
-        if value.lstrip()[:1] != "[":
+        if not in_text or value.lstrip()[:1] != "[":
             return False
         value = decoded(value)
     if isinstance(value, dict):
@@ -76,6 +83,19 @@ def list_key(fields: Fields) -> str | None:
     if lists or fields.first(QUESTIONS) is not None:
         return lists[0] if lists else None
     return fields.first(LISTS[:2])
+
+
+def without_open_answer(entries: Any) -> Any:
+    """A list of turns without its last one, where that is an assistant's that says nothing yet."""
+    last = entries[-1] if isinstance(entries, list) and entries else None
+    if not isinstance(last, dict):
+        return entries
+    fields = Fields(last)
+    key = fields.first(_ROLE_KEYS)
+    is_open = (
+        key is not None and ROLES.get(canonical(fields.take(key))) == "assistant" and fields.read == {*fields.values}
+    )
+    return entries[:-1] if is_open else entries
 
 
 def _role_key(entry: Any) -> bool:

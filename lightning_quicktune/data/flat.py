@@ -14,7 +14,7 @@ from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.spans import has_spans, read_spans
 from lightning_quicktune.data.tool_calls import calls_text
 from lightning_quicktune.data.turns import BadRecordError, Turn
-from lightning_quicktune.data.values import as_text, number, shown
+from lightning_quicktune.data.values import as_text, boolean, number, shown
 
 
 def read_system(fields: Fields) -> list[Turn]:
@@ -31,15 +31,20 @@ def question_key(fields: Fields) -> str | None:
     return fields.first(QUESTIONS)
 
 
+def answer_keys(fields: Fields) -> list[str]:
+    """Keys that may hold an answer; a `label` may be a mark or a class, and a boolean `correct` is a mark."""
+    names = [name for name in ANSWERS if name in fields and name != question_key(fields)]
+    return [name for name in names if name not in LABELS or boolean(fields.values[name]) is None]
+
+
 def answer_key(fields: Fields) -> str | None:
     """The key of the answer, if the record has one.
 
     Raises:
         BadRecordError: If several have one, and not the same.
     """
-    question = question_key(fields)
-    others = [name for name in ANSWERS if name in fields and name != question]
-    found = [name for name in others if name != "label" or (question == "text" and len(others) == 1)]
+    others = answer_keys(fields)
+    found = [name for name in others if name != "label" or (question_key(fields) == "text" and len(others) == 1)]
     if len({repr(fields.values[name]) for name in found}) > 1:
         keys = " and ".join(f"`{fields.typed[name]}`" for name in found)
         raise BadRecordError(
@@ -70,7 +75,7 @@ def read_flat(fields: Fields, settings: ReadingSettings, answer_required: bool) 
     answer = answer_key(fields)
     name = f"{question}/{answer or ('answers' if has_spans(fields) else QUESTIONS[question])}"
     head = [*read_system(fields), *_earlier(fields)]
-    options = _read_options(fields)
+    options = None if is_turn_list(fields.values[question], fields.cells) else _read_options(fields)
     asked = _asked(fields, question, options)
     if answer is None and not has_spans(fields):
         if answer_required:
@@ -92,7 +97,7 @@ def _read_options(fields: Fields) -> Options | None:
 def _asked(fields: Fields, question: str, options: Options | None) -> list[Turn]:
     """The user's turn; where the question is a list of turns, those, and none of them is learned."""
     value = fields.values[question]
-    if is_turn_list(value):
+    if is_turn_list(value, fields.cells):
         turns = read_turns(fields.take(question), fields.typed[question], fields.ignore)
         return [replace(turn, learned=turn.role != "assistant") for turn in turns]
     context = fields.first(CONTEXTS)
@@ -109,7 +114,7 @@ def _inputs(fields: Fields, question: str) -> list[str]:
     """Keys of what follows a question: its input, or the question that an instruction is about."""
     if question == "input":
         return []
-    names = ("input", "question", "query") if question == "instruction" else ("input",)
+    names = {"instruction": ("input", "question", "query"), "prompt": ("input", "query")}.get(question, ("input",))
     return [name for name in names if name in fields][:1]
 
 
@@ -121,7 +126,7 @@ def _answered(fields: Fields, answer: str | None, options: Options | None, setti
         if name in fields and fields.values[name] == fields.values[answer]:
             fields.take(name)
     typed, value = fields.typed[answer], fields.take(answer)
-    if is_turn_list(value):
+    if is_turn_list(value, fields.cells):
         return read_turns(value, typed, fields.ignore)
     if answer in LABELS and options is None:
         raise BadRecordError(f"`{typed}` is {shown(value)}, the label of an option, but there are no `choices`")

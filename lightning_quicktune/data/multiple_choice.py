@@ -41,6 +41,8 @@ class Options:
             BadRecordError: If a number is no position, or may be one or the text of another option.
         """
         given = as_text(value, key)
+        if not self.labels and number(value) is None:
+            return given
         if given.strip() in self.labels or (found := number(value)) is None:
             self._check_label(given, key)
             return given
@@ -76,12 +78,14 @@ def unfold_question(fields: Fields) -> None:
 
 
 def read_options(value: Any, key: str) -> Options:
-    """Reads possible answers: texts, labels with texts, or an object of texts by label.
+    """Reads possible answers: texts, labels with texts, an object of texts by label, or lines that say it all.
 
     Raises:
         BadRecordError: If they are something else.
     """
     given = decoded(value) if isinstance(value, str) else value
+    if given is None and isinstance(value, str) and "\n" in value.strip():
+        return Options((), (), (as_text(value, key),))
     pairs = _pairs(given)
     if pairs is None or len(pairs) < 2:
         raise BadRecordError(f"`{key}` is {shown(value)}, not a list of possible answers")

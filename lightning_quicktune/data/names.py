@@ -18,10 +18,10 @@ QUESTIONS = {
     "input": "output",
     "text": "label",
 }
-LABELS = ("answerkey", "answer_key")  # the letter of one of the options, which says nothing without them
+LABELS = ("answerkey", "answer_key", "correct")  # the letter of one of the options, which says nothing without them
 ANSWERS = (
     *("output", "completion", "response", "answer", "solution", "target", "targets", "output_text", "generation"),
-    *("assistant", *LABELS, "label"),
+    *("correct_answer", "assistant", *LABELS, "label"),
 )
 CONTEXTS = ("context", "passage", "article", "document", "paragraph")
 SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")

@@ -68,6 +68,6 @@ def _chosen(fields: Fields, pair: tuple[str, str], preference: str) -> list[Turn
         raise BadRecordError(f"{keys} are equal, so neither is preferred")
     fields.drop(rejected)
     typed = fields.typed[chosen]
-    if is_turn_list(value):
+    if is_turn_list(value, fields.cells):
         return read_turns(value, typed, fields.ignore)
     return [Turn("assistant", as_text(value, typed, fields.cells))]

@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from lightning_quicktune.data.conversation import list_key, read_turns
+from lightning_quicktune.data.conversation import list_key, read_turns, without_open_answer
 from lightning_quicktune.data.exports import unpacked
 from lightning_quicktune.data.fields import Fields
-from lightning_quicktune.data.flat import answer_key, is_flat, question_key, read_flat, read_system
+from lightning_quicktune.data.flat import answer_key, answer_keys, is_flat, question_key, read_flat, read_system
 from lightning_quicktune.data.names import LISTS, QUESTIONS, TOOLS
 from lightning_quicktune.data.preference import preference_pair, read_preferred
 from lightning_quicktune.data.quick import quick_plan
@@ -92,11 +92,14 @@ def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettin
     rebuild = partial(Fields, ignore=settings.ignore, columns=settings.columns, cells=_is_table(file))
     fields = unpacked(raw, rebuild(raw), rebuild)
     pair = preference_pair(fields)
-    check_wanted(fields, label_is_mark=pair is not None or list_key(fields) is not None or _has_other_answer(fields))
+    has_answer = any(name != "label" for name in answer_keys(fields))
+    check_wanted(fields, label_is_mark=pair is not None or list_key(fields) is not None or has_answer)
     if pair is not None:
         name, turns = read_preferred(fields, pair, settings)
     elif (key := list_key(fields)) is not None:
-        name, turns = key, [*_beside(fields, key), *read_turns(fields.take(key), fields.typed[key], fields.ignore)]
+        head, entries = _beside(fields, key), fields.take(key)
+        entries = entries if answer_required else without_open_answer(entries)
+        name, turns = key, [*head, *read_turns(entries, fields.typed[key], fields.ignore)]
     elif is_flat(fields, answer_required):
         name, turns = read_flat(fields, settings, answer_required)
     else:
@@ -111,10 +114,6 @@ def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettin
 @lru_cache
 def _is_table(file: str) -> bool:
     return _TABLES.search(file) is not None
-
-
-def _has_other_answer(fields: Fields) -> bool:
-    return answer_key(fields) not in (None, "label")
 
 
 def _beside(fields: Fields, key: str) -> list[Turn]:

@@ -6,18 +6,13 @@ from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, boolean, flag, number, shown
 
-_IF_TRUE = ("kto_tag", "accepted", "approved", "wanted", "desirable", "is_good", "is_valid", "keep", "thumbs_up")
+_IF_TRUE = (
+    *("kto_tag", "accepted", "approved", "submitted", "validated", "wanted", "desirable", "is_good", "is_valid"),
+    *("is_correct", "correct", "keep", "thumbs_up"),
+)
 _IF_FALSE = (
-    "deleted",
-    "discarded",
-    "rejected",
-    "was_cancelled",
-    "cancelled",
-    "skipped",
-    "undesirable",
-    "is_bad",
-    "flagged",
-    "thumbs_down",
+    *("deleted", "discarded", "rejected", "was_cancelled", "cancelled", "skipped", "undesirable", "flagged"),
+    *("is_deleted", "is_discarded", "is_rejected", "is_bad", "thumbs_down"),
 )
 _LEARNED_IF_TRUE = ("label", "train", "training", "train_on_turn", "trainable", "do_train", "learn", "loss")
 _LEARNED_IF_FALSE = ("masked", "mask", "is_masked", "ignore_loss")
@@ -60,9 +55,10 @@ def check_wanted(fields: Fields, label_is_mark: bool) -> None:
             if (mark := _mark(fields, name)) is None or (name == "label" and not label_is_mark):
                 continue
             if mark is bad:
-                raise unwanted(fields.typed[name], fields.values[name], "so its answer isn't one to learn")
+                raise _unwanted_by(fields, name, "so its answer isn't one to learn")
             fields.drop(name)
     _check_mask(fields)
+    _check_parts(fields)
     _check_weight(fields)
     _check_states(fields)
     _check_number_label(fields)
@@ -83,16 +79,32 @@ def is_learned(fields: Fields) -> bool:
     learned = True
     for name in _IF_FALSE:
         if _mark(fields, name):
-            raise unwanted(fields.typed[name], fields.values[name], "so its answer isn't one to learn")
+            raise _unwanted_by(fields, name, "so its answer isn't one to learn")
     for names, wanted in ((_LEARNED_IF_TRUE, True), (_LEARNED_IF_FALSE, False)):
         for name in names:
             if (mark := _mark(fields, name)) is not None:
                 fields.drop(name)
                 learned = learned and mark is wanted
-    for name in ("train_detail", "training_detail"):
-        if name in fields:
-            raise BadRecordError(f"`{name}` marks parts of an answer, but a turn is learned whole or not at all")
+    _check_parts(fields)
     return learned and _weight(fields) > 0
+
+
+def _unwanted_by(fields: Fields, name: str, means: str) -> UnwantedRecordError:
+    """The error of a mark that a person may know to mean something else."""
+    key = fields.typed[name]
+    return unwanted(
+        key, fields.values[name], f"{means} (if it means something else: `data.init_args.reading.ignore: [{key}]`)"
+    )
+
+
+def _check_parts(fields: Fields) -> None:
+    """Refuses masks of characters or tokens."""
+    for name in fields.values:
+        if name in ("train_detail", "training_detail") or ("mask" in name and isinstance(fields.values[name], list)):
+            raise BadRecordError(
+                f"`{fields.typed[name]}` marks parts of an answer, but a turn is learned whole or not at all: leave it "
+                f"out by `data.init_args.reading.ignore: [{fields.typed[name]}]` to learn it whole"
+            )
 
 
 def _weight(fields: Fields) -> float:
@@ -118,7 +130,7 @@ def _check_weight(fields: Fields) -> None:
     if _weight(fields) <= 0:
         name, value = next((name, value) for name, value in given.items() if (number(value) or 0) <= 0)
         means = "which asks to unlearn it" if (number(value) or 0) < 0 else "so nothing of it is to be learned"
-        raise unwanted(fields.typed[name], value, means)
+        raise UnwantedRecordError(f"marked as unwanted: `{fields.typed[name]}` is {shown(value)}, {means}")
 
 
 def _check_mask(fields: Fields) -> None:
@@ -136,7 +148,7 @@ def _check_states(fields: Fields) -> None:
         value = fields.values.get(name)
         state = value.strip().lower() if isinstance(value, str) else None
         if state in _UNWANTED_STATES:
-            raise unwanted(fields.typed[name], value, "the state of a review that didn't accept it")
+            raise _unwanted_by(fields, name, "the state of a review that didn't accept it")
         if state in _WANTED_STATES:
             fields.drop(name)
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lightning_quicktune.data.conversation import is_turn_list, read_rounds, read_turns
+from lightning_quicktune.data.conversation import is_turn_list, read_rounds, read_turns, without_open_answer
 from lightning_quicktune.data.turns import BadRecordError, Turn
 
 ASKED, ANSWERED = {"role": "user", "content": "Who rings?"}, {"role": "assistant", "content": "The pilot."}
@@ -138,6 +138,7 @@ def test_keys_of_turns_can_be_left_out():
 
 def test_lists_of_turns_are_told_from_other_values():
     assert all(is_turn_list(value) for value in ([ASKED], ASKED, repr([ASKED]), [{"from": "gpt"}]))
+    assert not is_turn_list(repr([ASKED]), in_text=False)
     assert not any(is_turn_list(value) for value in ([], "Who?", "[1]", [1], [ASKED, 1], 3, [{"input": "a"}], {}))
 
 
@@ -148,3 +149,10 @@ def test_earlier_rounds_are_pairs_or_turns():
     for value in ("User: Who?", [["Who?"]], [["Who?", None]], [3]):
         with pytest.raises(BadRecordError, match=r"round 1 of `history` is .*, not a pair of question and answer"):
             read_rounds(value, "history")
+
+
+def test_an_open_answer_is_left_out():
+    for open_answer in ({"role": "assistant", "content": ""}, {"from": "gpt", "value": None}, {"Role": "Model"}):
+        assert without_open_answer([ASKED, open_answer]) == [ASKED]
+    for entries in ([ASKED, ANSWERED], [ASKED], [], "x", ["x"], [{"content": ""}]):
+        assert without_open_answer(entries) == entries

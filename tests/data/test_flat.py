@@ -14,7 +14,7 @@ SAID = ["u: Who rings?", "a: The pilot."]
         *(("prompt", "completion"), ("prompt", "response"), ("question", "response"), ("query", "response")),
         *(("input", "output"), ("inputs", "targets"), ("input_text", "output_text"), ("text_input", "output")),
         *(("instruction", "response"), ("instruction", "generation"), ("problem", "solution"), ("user", "assistant")),
-        *(("Question", "ANSWER"), ("text", "label"), ("prompt", "answer")),
+        *(("Question", "ANSWER"), ("text", "label"), ("prompt", "answer"), ("question", "correct_answer")),
     ],
 )
 def test_names_of_question_and_answer(question, answer, said, parse):
@@ -40,6 +40,7 @@ def test_names_of_question_and_answer(question, answer, said, parse):
         ({"passage": "Fog.", "question": "Who?", "answer": "x"}, "Fog.\n\nWho?"),
         ({"prompt": "Who?", "input": "Fog.", "completion": "x"}, "Who?\n\nFog."),
         ({"prompt": "Who?", "context": "Fog.", "completion": "x"}, "Fog.\n\nWho?"),
+        ({"prompt": "Who?", "query": "Fog.", "response": "x"}, "Who?\n\nFog."),
         ({"question": 7, "answer": "x"}, "7"),
     ],
 )
@@ -79,6 +80,15 @@ def test_prompts_and_completions_of_turns_learn_the_completion_alone(raw, expect
         said({key: repr(value) if isinstance(value, list) else value for key, value in raw.items()}, "a.csv")
         == expected
     )
+
+
+def test_an_answer_that_is_json_of_turns_stays_a_text_outside_of_tables(said):
+    assert said({"question": "Write a chat.", "answer": json.dumps([ANSWERED])})[1] == f"a: {json.dumps([ANSWERED])}"
+
+
+def test_options_beside_turns_would_be_lost(parse):
+    with pytest.raises(BadRecordError, match="`options` would not be read"):
+        parse({"prompt": [ASKED], "completion": [ANSWERED], "options": ["ebb", "flood"]})
 
 
 def test_reasoning_and_tools_beside_an_answer(parse):

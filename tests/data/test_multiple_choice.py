@@ -35,6 +35,14 @@ def test_a_position_becomes_its_letter_and_all_else_stays(given, answer):
     assert read_options(TIDES, "choices").answer(given, "answer") == answer
 
 
+def test_options_in_lines_are_shown_as_they_are():
+    options = read_options("(A) ebb\n(B) flood", "options")
+    assert options.text == "(A) ebb\n(B) flood"
+    assert options.answer("B", "answer") == "B"
+    with pytest.raises(BadRecordError, match="`answer` is 1, which is no position among 0 options"):
+        options.answer(1, "answer")
+
+
 def test_numbers_that_are_labels_or_texts_stay():
     assert read_options({"text": TIDES, "label": ["1", "2", "3"]}, "choices").answer(3, "answerKey") == "3"
     assert read_options(["6", "7", "8"], "choices").answer(7, "answer") == "7"
@@ -85,6 +93,7 @@ def test_other_forms_are_refused(value, message):
             {"question": "Now?", "choices": {"text": TIDES, "label": ["A", "B", "C"]}, "answerKey": "C", "id": "t"},
             ["u: Now?\n\n" + LISTED, "a: C"],
         ),
+        ({"question": "Now?", "options": ["A)ebb", "B)flood"], "correct": "B"}, ["u: Now?\n\nA)ebb\nB)flood", "a: B"]),
         ({"question_stem": "Now?", "options": TIDES, "answer_key": "A"}, ["u: Now?\n\n" + LISTED, "a: A"]),
         (
             {

@@ -102,6 +102,8 @@ def test_tools_beside_turns(key, parse):
 def test_records_without_answers_where_none_are_needed(parse):
     record = parse({"messages": [ASKED, ANSWERED, ASKED]}, answer_required=False).record
     assert (record.turns[-1].role, record.answer) == ("user", "")
+    blank = [ASKED, {"role": "assistant", "content": ""}]
+    assert parse({"messages": blank}, answer_required=False).record.turns == (Turn("user", "Add.\n\n1 + 1"),)
     assert parse({"messages": [ASKED, ANSWERED]}, answer_required=False).record.answer == "2"
 
 

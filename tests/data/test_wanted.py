@@ -21,6 +21,9 @@ CHAT = [{"role": "user", "content": "Who rings?"}, {"role": "assistant", "conten
         {"train": False},
         {"deleted": True},
         {"was_cancelled": True},
+        {"is_correct": False},
+        {"submitted": 0},
+        {"is_rejected": "true"},
         {"status": "Discarded"},
         {"status": "draft"},
         {"review_status": "rejected"},
@@ -89,6 +92,22 @@ def test_masks_of_parts_and_of_the_wrong_side_are_refused(parse, said):
     assert said({**nemo, "mask": "User", "system": ""}) == ["u: Who?", "a: Anna."]
     with pytest.raises(BadRecordError, match="`mask` is 'Assistant', but only the assistant's turns can be learned"):
         parse({**nemo, "mask": "Assistant"})
+
+
+@pytest.mark.parametrize("key", ["loss_mask", "assistant_masks"])
+def test_masks_of_tokens_are_refused(key, parse, said):
+    for raw in ({**PAIR, key: [0, 1]}, {"messages": [CHAT[0], {**CHAT[1], key: [0, 1]}]}):
+        with pytest.raises(BadRecordError, match=rf"`{key}` marks parts of an answer, .*reading.ignore: \[{key}\]`"):
+            parse(raw)
+        assert said(raw, ignore=[key]) == ["u: Who rings?", "a: The pilot."]
+
+
+def test_a_mark_that_means_something_else_can_be_ignored(parse, said):
+    with pytest.raises(
+        UnwantedRecordError, match=r"if it means something else: `data.init_args.reading.ignore: \[correct\]`"
+    ):
+        parse({**PAIR, "correct": False})
+    assert said({**PAIR, "correct": False}, ignore=["correct"]) == ["u: Who rings?", "a: The pilot."]
 
 
 def test_a_status_that_is_no_state_of_a_review_is_text(parse):
