@@ -145,8 +145,8 @@ def check_begins(turns: Sequence[Turn], key: str) -> None:
     """
     if turns and turns[0].role in ("user", "system"):
         raise BadRecordError(
-            f"`{key}` begins with a turn of the {turns[0].role}, but the question stands beside it, with another text or "
-            "the same: keep it in one of them"
+            f"`{key}` begins with a turn of the {turns[0].role}, but the question stands beside it: "
+            "keep it in one of them"
         )
 
 

@@ -42,5 +42,5 @@ def test_a_key_that_no_format_reads_is_refused_with_the_nearest():
 
 
 def test_a_blank_answer_to_questions_without_one_is_refused():
-    with pytest.raises(ValueError, match="`data.init_args.reading.unanswerable` is blank"):
+    with pytest.raises(ValueError, match=r"`data.init_args.reading.unanswerable` is blank"):
         ReadingSettings(unanswerable=" ")
