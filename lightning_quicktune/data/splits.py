@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from lightning_quicktune.data.files import Row
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.records import format_advice, format_name, parse_record
+from lightning_quicktune.data.records import format_advice, parse_record
 from lightning_quicktune.data.sources import SPLITS, SplitName, read_parts
 from lightning_quicktune.data.turns import BadRecordError, Record
 
@@ -49,7 +49,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
     """
     parts = read_parts(path)
     problems: list[str] = []
-    parsed = {name: _parse(rows, problems) for name, rows in parts.items()}
+    parsed = {name: _parse(rows, problems, settings) for name, rows in parts.items()}
     _check_problems(problems, parts, settings)
     records = parsed if len(parsed) == len(SPLITS) else _split(path, parsed["train"], settings)
     unique, n_duplicates = _without_duplicates(records, settings)
@@ -62,7 +62,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
     return Splits(unique, len(problems), n_duplicates)
 
 
-def _parse(rows: Sequence[Row], problems: list[str]) -> list[Record]:
+def _parse(rows: Sequence[Row], problems: list[str], settings: ReadingSettings) -> list[Record]:
     """Reads what can be read, and adds what can't to ``problems``; a file has the format of its first record."""
     records = []
     expected: str | None = None
@@ -70,12 +70,11 @@ def _parse(rows: Sequence[Row], problems: list[str]) -> list[Record]:
         try:
             if row.problem is not None:
                 raise BadRecordError(row.problem)
-            record = parse_record(row.value, row.file, row.line)
-            found = format_name(row.value)
-            expected = expected or found
-            if found != expected:
-                raise BadRecordError(f"format {found}, but the file began with {expected}")
-            records.append(record)
+            parsed = parse_record(row.value, row.file, row.line, settings)
+            expected = expected or parsed.format
+            if parsed.format != expected:
+                raise BadRecordError(f"format {parsed.format}, but the file began with {expected}")
+            records.append(parsed.record)
         except BadRecordError as error:
             keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
             problems.append(f"{row.file}:{row.line}: {error}{keys}")
