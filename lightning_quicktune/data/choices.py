@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.collate import Batch, padded_batch
 from lightning_quicktune.data.loading import CACHED_TASKS, LoadedTask, TokenSettings
-from lightning_quicktune.data.sources import SplitName
+from lightning_quicktune.data.split_names import SplitName
 from lightning_quicktune.data.template import encode
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 from lightning_quicktune.data.turns import Record, Turn

@@ -21,7 +21,7 @@ from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.resume import check_same
 from lightning_quicktune.data.sampler import SliceBatchSampler, StepShape
 from lightning_quicktune.data.seeding import global_seed
-from lightning_quicktune.data.sources import SplitName
+from lightning_quicktune.data.split_names import SplitName
 from lightning_quicktune.data.template import Template
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 from lightning_quicktune.data.turns import Record

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, text_meta_features
-from lightning_quicktune.data.sources import SPLITS
+from lightning_quicktune.data.split_names import SPLITS
 from lightning_quicktune.data.tokens import TokenRecord
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)

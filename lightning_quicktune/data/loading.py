@@ -12,7 +12,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.sources import SPLITS, SplitName, content_digest
+from lightning_quicktune.data.sources import content_digest
+from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.splits import read_splits
 from lightning_quicktune.data.template import Template, encode
 from lightning_quicktune.data.tokens import Layout, TokenRecord
@@ -109,7 +110,7 @@ def load_task(
         FileNotFoundError: If nothing is at ``path``, or a split is missing.
         ValueError: If records can't be used or are too long, and the settings don't allow for it.
     """
-    key = (content_digest(path), reading, settings, tokenizer_digest(tokenizer))
+    key = (content_digest(path, reading.subset), reading, settings, tokenizer_digest(tokenizer))
     if key not in _cache:
         _cache[key] = _load(path, reading, settings, tokenizer)
         if len(_cache) > CACHED_TASKS:

@@ -16,9 +16,11 @@ class ReadingSettings:
             each in the later split alone (train, then validation, then test), ``keep`` leaves them where they are.
         on_long_prompt: ``error`` counts the records of more than ``data.init_args.max_length`` tokens; ``drop`` leaves
             them out.
-        validation_share: Share of the records that validation gets when one file is split, above 0.
-        test_share: Share that test gets then, above 0.
+        validation_share: Share of the questions that validation gets when one file is split, or where there is a train
+            file but no validation file, above 0.
+        test_share: Share that test gets likewise, above 0.
         split_seed: Seed of that split; the same for all trials.
+        subset: Which dataset is meant where a folder or a public dataset holds several.
     """
 
     on_bad_record: Literal["error", "skip"] = "error"
@@ -27,6 +29,7 @@ class ReadingSettings:
     validation_share: float = 0.1
     test_share: float = 0.1
     split_seed: int = 0
+    subset: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.sources import SPLITS
+from lightning_quicktune.data.split_names import SPLITS
 from lightning_quicktune.data.splits import read_splits
 
 TASKS = Path(__file__).parents[2].parent / "shared" / "tasks"
