@@ -93,8 +93,8 @@ def saved_files(folder: Path, names: Sequence[str]) -> list[str]:
         ) from error
     if state.get("_indices_files") or state.get("_indices_data_files"):
         raise ValueError(
-            f"`{folder}` was saved by an old version of datasets with its order in a file of indices, which isn't read. "
-            "Load it there, call `flatten_indices()` and save it again."
+            f"`{folder}` was saved by an old version of datasets with its order in a file of indices, which isn't "
+            "read. Load it there, call `flatten_indices()` and save it again."
         )
     if missing := [file for file in listed if not (folder / file).is_file()]:
         raise ValueError(f"`{folder}` lacks {', '.join(missing)}, which its state.json names. Copy the folder again.")

@@ -88,7 +88,8 @@ def encoding_problem(text: str) -> str | None:
     found = _UNDECODED.search(text)
     if found is None:
         return None
-    return f"{NOT_UTF8}: byte {ord(found.group()) - 0xDC00:#04x} at column {found.start() + 1}"
+    before = text[max(0, found.start() - 12) : found.start()]
+    return f"{NOT_UTF8}: byte {ord(found.group()) - 0xDC00:#04x} {f'after {before!r}' if before else 'at the start'}"
 
 
 def encoding_advice(file: str) -> str:

@@ -36,8 +36,8 @@ def read_tsv(path: Path, name: str, data: bytes) -> dict[str, list[Row]]:
 def _read(path: Path, name: str, data: bytes, delimiter: str | None) -> list[Row]:
     text, clean = decode(path, data)
     text, n_lines, given = _without_separator_line(text)
-    dialect = _dialect(text, delimiter or given)
-    lines = _fields(text, dialect)
+    text_lines = list(io.StringIO(text, newline=""))
+    lines = _fields(text_lines, _dialect(text_lines, delimiter or given))
     _, header, problem = next((row for row in lines if row[2] or any(map(str.strip, row[1]))), (0, [], None))
     if problem is not None:
         raise ValueError(f"`{path}` has no header that can be read: {problem}. {_header_advice(path)}")
@@ -72,21 +72,29 @@ def _without_separator_line(text: str) -> tuple[str, int, str | None]:
     return text, 0, None
 
 
-def _dialect(text: str, delimiter: str | None) -> _Dialect:
+def _dialect(lines: Sequence[str], delimiter: str | None) -> _Dialect:
     """The first delimiter that splits the header and each of the first rows into as many fields."""
     candidates = (delimiter,) if delimiter else _DELIMITERS
-    samples = {candidate: _sample(text, _Dialect(candidate)) for candidate in candidates}
-    splitting = [candidate for candidate, rows in samples.items() if rows and len(rows[0]) > 1]
-    agreeing = [candidate for candidate in splitting if len({len(row) for row in samples[candidate]}) == 1]
+    samples = {candidate: _sample(lines, _Dialect(candidate)) for candidate in candidates}
+    splitting = [candidate for candidate, rows in samples.items() if rows and len(_trimmed(rows[0])) > 1]
+    agreeing = [candidate for candidate in splitting if _agree(samples[candidate])]
     chosen = next(iter([*agreeing, *splitting, *candidates]))
     blanks = any(field.startswith(" ") and field.lstrip().startswith('"') for row in samples[chosen] for field in row)
     return _Dialect(chosen, blanks)
 
 
-def _sample(text: str, dialect: _Dialect) -> list[list[str]]:
-    """Header and first rows without what is empty: rows, and fields behind the last that isn't."""
-    rows = [_trimmed(fields) for _, fields, problem in islice(_fields(text, dialect), _SAMPLED_ROWS) if problem is None]
-    return [row for row in rows if row]
+def _sample(lines: Sequence[str], dialect: _Dialect) -> list[list[str]]:
+    """Header and first rows that aren't empty; nothing if not even the header can be read so."""
+    rows = [row for row in islice(_fields(lines, dialect), _SAMPLED_ROWS) if row[2] or _trimmed(row[1])]
+    if not rows or rows[0][2]:
+        return []
+    return [fields for _, fields, problem in rows if problem is None]
+
+
+def _agree(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether every row has a field for each name of the first, and no text in further ones."""
+    width = len(_trimmed(rows[0]))
+    return all(len(_trimmed(row)) <= width <= len(row) for row in rows)
 
 
 def _trimmed(fields: Sequence[str]) -> list[str]:
@@ -94,24 +102,29 @@ def _trimmed(fields: Sequence[str]) -> list[str]:
     return list(fields[:width])
 
 
-def _fields(text: str, dialect: _Dialect) -> Iterator[tuple[int, list[str], str | None]]:
+def _fields(lines: Sequence[str], dialect: _Dialect) -> Iterator[tuple[int, list[str], str | None]]:
     """Line, fields and problem of each row."""
     csv.field_size_limit(_LONGEST_FIELD)
-    # strict, or a quote that is never closed would swallow the rest of the file as one answer
-    reader = csv.reader(
-        io.StringIO(text, newline=""), strict=True, delimiter=dialect.delimiter, skipinitialspace=dialect.skips_blanks
-    )
-    while True:
-        first = reader.line_num + 1
+    start = 0
+    while start < len(lines):
+        # strict, or a quote that is never closed would swallow the rest of the file as one answer
+        reader = csv.reader(
+            islice(lines, start, None),
+            strict=True,
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.skips_blanks,
+        )
+        read = 0
         try:
-            fields = next(reader)
-        except StopIteration:
+            for fields in reader:
+                read = reader.line_num
+                yield start + read, fields, None
             return
         except csv.Error as error:
-            begun = f" in the record that begins in line {first}" if reader.line_num > first else ""
-            yield reader.line_num, [], f"not CSV: {error}{begun} (a quote that isn't closed or doubled?)"
-        else:
-            yield reader.line_num, fields, None
+            yield start + read + 1, [], f"not CSV: {error} (a quote that isn't closed or doubled?)"
+            # an open quote takes in all lines to the end of the file, of which one alone is at fault
+            at_end = start + reader.line_num == len(lines)
+            start += read + 1 if at_end else reader.line_num
 
 
 def _column_names(path: Path, header: Sequence[str]) -> list[str]:

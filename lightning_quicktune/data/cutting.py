@@ -44,7 +44,7 @@ def cut(
     if len(groups) <= len(missing):
         raise ValueError(
             f"`{path}` holds {len(groups)} different questions, too few to be split into "
-            f"{' and '.join(('train', *missing))}, each of at least one: records of one question stay together. Add "
+            f"train and {' and '.join(missing)}, each of at least one: records of one question stay together. Add "
             "records, or name a folder with one file per split as `data.init_args.path`."
         )
     _warn_of_large_groups(path, list(groups.values()), len(records))

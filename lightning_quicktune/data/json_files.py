@@ -44,14 +44,15 @@ def read_json_lines(path: Path, name: str, data: bytes) -> dict[str, list[Row]]:
         ValueError: If it isn't text, or a document that isn't JSON.
     """
     text, clean = decode(path, data)
-    start = text.strip().lstrip("\ufeff").split("\n", 1)
-    first = _line(name, 1, start[0]).value
-    if isinstance(first, dict) and len(start) > 1:
+    begin = _after_space(text, 0)
+    end = text.find("\n", begin)
+    first = text[begin : end if end >= 0 else len(text)]
+    if end >= 0 and _after_space(text, end) < len(text) and isinstance(_line(name, 1, first).value, dict):
         return {"": _lines(name, text, clean)}
     try:
         return _document(path, name, text, clean)
     except ValueError:
-        if start[0].strip() in ("[", "{", "[{"):
+        if first.strip() in ("[", "{", "[{"):
             raise
         return {"": _lines(name, text, clean)}
 
@@ -83,7 +84,9 @@ def _document(path: Path, name: str, text: str, clean: bool) -> dict[str, list[R
 
 def _tables(path: Path, document: Any) -> dict[str, list[Any]]:
     found = tables(document)
-    if found is None and isinstance(document, dict) and document and not _is_table_of_tables(document):
+    if document == {}:
+        return {"": []}
+    if found is None and isinstance(document, dict) and not _is_table_of_tables(document):
         return {"": [document]}
     if found is None:
         shown = (
@@ -91,7 +94,8 @@ def _tables(path: Path, document: Any) -> dict[str, list[Any]]:
         )
         raise ValueError(
             f"`{path}` holds the JSON {shown[:200]}, in which no list of records can be told, but a .json file is one "
-            "list `[{...}, ...]`, or an object with one such list, or one for each split. Keep only that in it."
+            "list `[{...}, ...]`, or an object with one such list, or one for each split. Keep only "
+            "that in it, or name another file as `data.init_args.path`."
         )
     return found
 
@@ -164,7 +168,8 @@ def _may_have_problems(line: str, value: Any) -> bool:
 
 def _rows(name: str, entries: list[Any], clean: bool) -> Iterator[Row]:
     for number, entry in enumerate(entries, start=1):
-        yield Row(name, number, entry, _problem(entry, clean))
+        problem = _problem(entry, clean)
+        yield Row(name, number, entry if clean or problem is None else None, problem)
 
 
 def _problem(value: Any, clean: bool) -> str | None:

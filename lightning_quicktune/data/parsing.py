@@ -79,7 +79,7 @@ def _parse(rows: Sequence[Row], problems: list[str], formats: Counter[str]) -> l
             records.append(record)
         except BadRecordError as error:
             keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
-            problems.append(f"{row.file}:{row.line}: {error}{keys}")
+            problems.append(_printable(f"{row.file}:{row.line}: {error}{keys}"))
     if expected is not None:
         formats[expected] = len(records)
     return records
@@ -90,7 +90,7 @@ def _advice(rows: Sequence[Row], n_problems: int) -> tuple[str, ...]:
     not_text = sorted({row.file for row in rows if row.problem is not None and row.problem.startswith(NOT_UTF8)})
     advice = [encoding_advice(file) for file in not_text]
     first = next((row.value for row in rows if isinstance(row.value, dict)), {})
-    keys = list(map(str, first))
+    keys = [_printable(str(key)) for key in first]
     tables = sorted({row.file for row in rows if ending(row.file) in (".csv", ".tsv")})
     if tables and n_problems == len(rows) and any(len(key) > 30 or key.endswith((".", "?", "!")) for key in keys):
         advice.append(
@@ -98,3 +98,8 @@ def _advice(rows: Sequence[Row], n_problems: int) -> tuple[str, ...]:
             "put a row such as `question,answer` before it."
         )
     return (*advice, format_advice(keys))
+
+
+def _printable(text: str) -> str:
+    """A text that any terminal takes, half a surrogate pair written out."""
+    return text.encode(errors="backslashreplace").decode()

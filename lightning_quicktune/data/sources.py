@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from lightning_quicktune.data.hub import fetch, is_hub_id, load_rows
 from lightning_quicktune.data.rows import Row
 from lightning_quicktune.data.split_names import SPLITS, SplitName, split_word
 
+_HUB_ADDRESS = re.compile(r"(?:hf://|huggingface\.co/)datasets/([\w.-]+(?:/[\w.-]+)?)")
 _DEPTH = 4  # folders below the task's that are looked into
 _SETTLED_S = 2.0  # a file changed later than this before it was read may change again in the same tick of the clock
 
@@ -143,11 +145,7 @@ def _locate(path: str, subset: str | None) -> _Located | None:
     except PermissionError as error:
         raise ValueError(unreadable(local, error)) from error
     if not is_hub_id(path):
-        raise FileNotFoundError(
-            f"Nothing is at `{_absolute(local)}`, but records should be: a folder with files of the splits "
-            f"({', '.join(SPLITS)}), or one file ending in {', '.join(READERS)}. A public dataset is named by its id, "
-            "`owner/name`. Correct `data.init_args.path`."
-        )
+        raise FileNotFoundError(_nothing_at(path, local))
     folder = fetch(path, subset)
     return None if folder is None else _located_in(folder, subset, path)
 
@@ -184,8 +182,18 @@ def _saved(folder: Path, names: list[str]) -> list[str]:
     return [(parent / file).as_posix() for file in saved_files(folder / parent, [Path(name).name for name in names])]
 
 
-def _absolute(path: Path) -> str:
-    return str(path) if path.is_absolute() else f"{path}` in `{Path.cwd()}"
+def _nothing_at(path: str, local: Path) -> str:
+    if found := _HUB_ADDRESS.search(path):
+        return (
+            f"`{path}` is an address, but a public dataset is named by its id. Set `data.init_args.path` to "
+            f"{found.group(1)}."
+        )
+    place = str(local) if local.is_absolute() else f"{path}` in `{Path.cwd()}"
+    return (
+        f"Nothing is at `{place}`, but records should be: a folder with files of the splits ({', '.join(SPLITS)}), or "
+        f"one file ending in {', '.join(READERS)}. A public dataset is named by its id, `owner/name`. Correct "
+        "`data.init_args.path`."
+    )
 
 
 _digests: dict[Path, tuple[tuple[int, ...], str]] = {}

@@ -86,10 +86,15 @@ def _one_set(names: Sequence[str], split: str, where: str) -> list[str]:
         sets.setdefault(_set_of(name), []).append(name)
     if len(sets) > 1:
         first = [found[0] for found in sets.values()]
-        told = f"The {split} split is there twice" if split in SPLITS else "No name says which split a file is"
+        shown = f"`{where}` holds {' and '.join(first[:10])}"
+        if split not in SPLITS:
+            raise ValueError(
+                f"{shown}, and no name says which split a file is. Rename them to train, validation and test, or name "
+                "one file as `data.init_args.path` to have it split."
+            )
         raise ValueError(
-            f"{told}: `{where}` holds {' and '.join(first[:10])}, and only one can be meant. Remove or rename "
-            "the others, or name one file as `data.init_args.path` to have it split."
+            f"The {split} split is there twice: {shown}, and only one can be meant. Remove or rename the others, or "
+            "name another folder as `data.init_args.path`."
         )
     (found,) = sets.values()
     return _in_order(found, where)

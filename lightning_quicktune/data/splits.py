@@ -58,8 +58,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
     _check_problems(parsed, settings)
     if parsed.unread:
         rank_zero_warn(
-            f"`{path}` also holds {', '.join(parsed.unread)}, whose names don't say of which split they are. They are "
-            "not read."
+            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says which split."
         )
     missing = [name for name in SPLITS if name not in parsed.records]
     records = {**parsed.records, **_with_missing(path, parsed, missing, settings)}
