@@ -85,8 +85,10 @@ def _struct(fields: Sequence[pa.Field], feature: Any, leaves: Iterator[bool]) ->
 
 def _note(notes: Mapping[str, Any], name: str) -> Any:
     """What is noted of a part of a struct; of a list of structs, old files have a struct of lists."""
-    inner = notes.get("feature") if notes.get("_type") in ("Sequence", "List", "LargeList") else notes
-    return inner.get(name) if isinstance(inner, Mapping) else None
+    if notes.get("_type") != "Sequence":
+        return notes.get(name)
+    inner = notes.get("feature")
+    return [inner[name]] if isinstance(inner, Mapping) and name in inner else None
 
 
 def _list(element: Conversion) -> Conversion:

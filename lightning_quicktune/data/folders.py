@@ -129,7 +129,8 @@ def _card_subsets(card: str | None) -> dict[str, Mapping[str, Any]]:
     except yaml.YAMLError:
         return {}
     entries = parsed.get("configs") if isinstance(parsed, dict) else None
-    usable = [entry for entry in entries or () if isinstance(entry, dict) and {"data_files", "data_dir"} & set(entry)]
+    listed = entries if isinstance(entries, list) else []
+    usable = [entry for entry in listed if isinstance(entry, dict) and {"data_files", "data_dir"} & set(entry)]
     return {str(entry.get("config_name", "default")): entry for entry in usable}
 
 

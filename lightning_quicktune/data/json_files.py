@@ -84,8 +84,6 @@ def _document(path: Path, name: str, text: str, clean: bool) -> dict[str, list[R
 
 def _tables(path: Path, document: Any) -> dict[str, list[Any]]:
     found = tables(document)
-    if document == {}:
-        return {"": []}
     if found is None and isinstance(document, dict) and not _is_table_of_tables(document):
         return {"": [document]}
     if found is None:
@@ -102,7 +100,7 @@ def _tables(path: Path, document: Any) -> dict[str, list[Any]]:
 
 def _is_table_of_tables(document: dict[str, Any]) -> bool:
     """Whether nothing in it could be the text of a record."""
-    return all(isinstance(value, dict) for value in document.values())
+    return bool(document) and all(isinstance(value, dict) for value in document.values())
 
 
 def _not_one_document(path: Path, name: str, text: str, clean: bool, error: json.JSONDecodeError) -> list[Row]:

@@ -93,7 +93,7 @@ def read_parts(path: str, subset: str | None = None) -> Parts:
 
 def _read_split(located: _Located, split: SplitName, problems: list[str]) -> dict[str, list[Row]]:
     """Rows of a split's files, one after another; under splits of its own if its one file names them."""
-    names = located.files[split]
+    names, n_before = located.files[split], len(problems)
     tables: dict[str, list[Row]] = {}
     for name in names:
         try:
@@ -107,7 +107,7 @@ def _read_split(located: _Located, split: SplitName, problems: list[str]) -> dic
                 tables.setdefault(key, []).extend(rows)
         except ValueError as error:
             problems.append(str(error))
-    if not any(tables.values()) and not problems:
+    if not any(tables.values()) and len(problems) == n_before:
         problems.append(empty(located.folder / names[0]))
     return tables
 

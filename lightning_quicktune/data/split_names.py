@@ -123,7 +123,7 @@ def _in_order(names: Sequence[str], where: str) -> list[str]:
     totals = {int(found.group(2)) for name in names if (found := _OF.search(stem(name)))}
     if not totals and (len(known) < 2 or min(known) > 1):
         return ordered
-    first = min([*known, 1])
+    first = (1 if max(totals) in known else 0) if totals else min(known)
     wanted = max(totals) if totals else max(known) + 1 - first
     missing = [number for number in range(first, first + wanted) if number not in known]
     if missing or len(totals) > 1:
