@@ -17,6 +17,9 @@ LARGE_GROUP = 0.05
 
 def question_key(record: Record) -> Hashable:
     """What makes two records ask the same: every turn up to the first question, without blanks at the ends."""
+    first = record.turns[0]
+    if first.role == "user":  # most often
+        return first.content.strip()
     last = next((number for number, turn in enumerate(record.turns) if turn.role == "user"), len(record.turns))
     return tuple((turn.role, turn.content.strip()) for turn in record.turns[: last + 1])
 

@@ -24,10 +24,13 @@ def without_duplicates(
     kept: dict[SplitName, list[Record]] = {}
     seen: set[object] = set()
     counts: Counter[str] = Counter()
+    repeated = _questions_of_several(records)
     for name in reversed(SPLITS):
-        kept[name] = [record for record in records[name] if record.turns not in seen]
-        counts[name] = len(records[name]) - len(kept[name])
-        seen |= {record.turns for record in kept[name]}
+        suspects = {n for n, record in enumerate(records[name]) if question_key(record) in repeated} if repeated else ()
+        equal = {n for n in suspects if records[name][n].turns in seen}
+        kept[name] = [record for n, record in enumerate(records[name]) if n not in equal]
+        counts[name] = len(equal)
+        seen |= {records[name][n].turns for n in suspects}
     n_duplicates = counts.total()
     if n_duplicates == 0 or settings.on_duplicate == "keep":
         return {name: list(records[name]) for name in SPLITS}, 0
@@ -46,14 +49,22 @@ def without_duplicates(
 
 def shared_questions(records: Mapping[SplitName, Sequence[Record]]) -> dict[SplitName, int]:
     """Counts, for train and validation, the records whose question a later split has with another answer."""
-    counts: dict[SplitName, int] = {}
+    counts: dict[SplitName, int] = {"train": 0, "validation": 0}
+    repeated = _questions_of_several(records)
     answered: set[object] = set()
     asked: set[object] = set()
-    for name in reversed(SPLITS):
-        counts[name] = sum(question_key(r) in asked and r.turns not in answered for r in records[name])
-        answered |= {record.turns for record in records[name]}
-        asked |= {question_key(record) for record in records[name]}
+    for name in reversed(SPLITS) if repeated else ():
+        shared = [record for record in records[name] if question_key(record) in repeated]
+        counts[name] = sum(question_key(record) in asked and record.turns not in answered for record in shared)
+        answered |= {record.turns for record in shared}
+        asked |= {question_key(record) for record in shared}
     return {"train": counts["train"], "validation": counts["validation"]}
+
+
+def _questions_of_several(records: Mapping[SplitName, Sequence[Record]]) -> set[object]:
+    """Questions in more than one split: few, and only their records need a closer look."""
+    asked = [{question_key(record) for record in split} for split in records.values()]
+    return {key for number, keys in enumerate(asked) for others in asked[:number] for key in keys & others}
 
 
 def warn_of_shared_questions(counts: Mapping[SplitName, int]) -> None:

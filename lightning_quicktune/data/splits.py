@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lightning.pytorch.utilities import rank_zero_warn
@@ -39,6 +41,19 @@ class Splits:
     cut: tuple[SplitName, ...]
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pauses the search for cycles, which reading makes none of, and which takes as long as all the rest of it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collection()
 def read_splits(path: str, settings: ReadingSettings) -> Splits:
     """Reads the records of a task.
 
@@ -61,12 +76,14 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
             f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says which split."
         )
     missing = [name for name in SPLITS if name not in parsed.records]
-    records = {**parsed.records, **_with_missing(path, parsed, missing, settings)}
-    unique, n_duplicates = without_duplicates(records, settings)
+    unique = {**parsed.records, **_with_missing(path, parsed, missing, settings)}
+    n_duplicates = 0
+    if len(parsed.records) > 1:  # splits that are all cut off one have no question in common
+        unique, n_duplicates = without_duplicates(unique, settings)
     for name, split in unique.items():
         if not split:
             raise ValueError(_nothing_left(path, name))
-    shared = shared_questions(unique)
+    shared = shared_questions(unique) if len(parsed.records) > 1 else {}
     warn_of_shared_questions(shared)
     return Splits(unique, len(parsed.problems), n_duplicates, shared, parsed.formats, tuple(missing))
 

@@ -1,3 +1,4 @@
+import gc
 import json
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_three_answers_to_a_question_stay_together(tmp_path):
     (tmp_path / "all.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     splits = read_splits(str(tmp_path / "all.jsonl"), DEFAULT)
     assert [len(splits.records[name]) for name in SPLITS] == [96, 12, 12]
-    assert splits.shared_questions == {"train": 0, "validation": 0}
+    assert splits.shared_questions == {}
 
 
 def one_file(tmp_path, n_records, copies=1):
@@ -184,6 +185,18 @@ def test_people_name_splits_otherwise(tmp_path):
         "validation": {"question/answer": 2},
         "test": {"question/answer": 1},
     }
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_afterwards_as_before(write_task, tmp_path, monkeypatch, enabled):
+    monkeypatch.setattr(gc, "isenabled", lambda: enabled)
+    calls = []
+    monkeypatch.setattr(gc, "enable", lambda: calls.append("enable"))
+    monkeypatch.setattr(gc, "disable", lambda: calls.append("disable"))
+    read_splits(str(write_task()), DEFAULT)
+    with pytest.raises(FileNotFoundError):
+        read_splits(str(tmp_path / "none"), DEFAULT)
+    assert calls == (["disable", "enable"] if enabled else ["disable"]) * 2
 
 
 def test_files_that_are_not_read_are_said(tmp_path):
