@@ -3,8 +3,8 @@
     python tools/benchmarks/reading.py [--records 1000000] [--against REV] [--repeats 3]
 
 What is timed is what a task takes before its records become tokens: the digest of the file and the three splits. Each
-time is of a process of its own, after its imports; both codes take turns, and the medians are compared. Exit status 1
-if this code takes more than ``AIM`` times as long as the other.
+number is the CPU seconds of a process of its own, after its imports; both codes take turns, and the medians are
+compared. Exit status 1 if this code takes more than ``AIM`` times as long as the other.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ TIMED = """
 import sys, time
 from lightning_quicktune.data.sources import content_digest
 from lightning_quicktune.data.splits import ReadingSettings, read_splits
-start = time.perf_counter()
+start = time.process_time()
 content_digest(sys.argv[1])
 splits = read_splits(sys.argv[1], ReadingSettings())
-print(time.perf_counter() - start, sum(map(len, splits.records.values())))
+print(time.process_time() - start, sum(map(len, splits.records.values())))
 """
 
 
