@@ -18,10 +18,12 @@ class InspectSettings:
     Args:
         recipe: Fit YAML whose base model and data settings are used.
         task: Folder, file or hub id of the dataset; the recipe's own if left out.
+        columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
     """
 
     recipe: Path_fr
     task: str | None = None
+    columns: str | None = None
 
 
 def run(args: list[str]) -> None:
@@ -29,9 +31,9 @@ def run(args: list[str]) -> None:
     settings = parse_settings("inspect", InspectSettings, args)
     from lightning_quicktune.compose import read_yaml, with_overrides
     from lightning_quicktune.data.inspect import inspection
+    from lightning_quicktune.data.reading import column_overrides
     from lightning_quicktune.trials.task_setup import task_objects
 
-    fit = with_overrides(
-        read_yaml(Path(settings.recipe)), {"data.init_args.path": settings.task} if settings.task else {}
-    )
+    task = {"data.init_args.path": settings.task} if settings.task else {}
+    fit = with_overrides(read_yaml(Path(settings.recipe)), {**task, **column_overrides(settings.columns)})
     sys.stdout.write(inspection(task_objects(fit)[1]) + "\n")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, field
 from typing import Literal
+
+from lightning_quicktune.data.names import KNOWN_KEYS
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class ReadingSettings:
         test_share: Share that test gets likewise, above 0.
         split_seed: Seed of that split; the same for all trials.
         subset: Which dataset is meant where a folder or a public dataset holds several.
+        columns: Names of the dataset's keys, by the key that is known here: ``{question: Frage, answer: Antwort}``.
+        ignore: Keys, of records and of turns, whose text is left out although it is no part of question or answer.
+        preference: ``error`` names every pair of a chosen and a rejected answer; ``chosen`` learns the chosen one.
+        unanswerable: Answer to questions that their context doesn't answer, as SQuAD v2 has them; such a record can't
+            be used if it is left out.
     """
 
     on_bad_record: Literal["error", "skip"] = "error"
@@ -30,6 +38,10 @@ class ReadingSettings:
     test_share: float = 0.1
     split_seed: int = 0
     subset: str | None = None
+    columns: dict[str, str] = field(default_factory=dict, hash=False)
+    ignore: list[str] = field(default_factory=list, hash=False)
+    preference: Literal["error", "chosen"] = "error"
+    unanswerable: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):
@@ -38,3 +50,45 @@ class ReadingSettings:
                 "all three splits: each needs more than 0, and their sum less than 1. Change "
                 "`data.init_args.reading.validation_share` or `data.init_args.reading.test_share`."
             )
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        unknown = sorted(set(self.columns) - KNOWN_KEYS)
+        if unknown:
+            close = difflib.get_close_matches(unknown[0], KNOWN_KEYS, n=1)
+            raise ValueError(
+                f"`data.init_args.reading.columns` maps `{unknown[0]}`, which no format reads, so its column would be "
+                "lost. It maps a key that is known here to the dataset's, as in `{question: Frage, answer: Antwort}`. "
+                f"Known are {', '.join(sorted(KNOWN_KEYS))}" + (f"; nearest: {close[0]}." if close else ".")
+            )
+        theirs = list(self.columns.values())
+        if len(set(theirs)) < len(theirs):
+            raise ValueError(
+                f"`data.init_args.reading.columns` names {', '.join(theirs)}: one of the dataset's keys twice, but "
+                "each can become one key alone. Name each once in `data.init_args.reading.columns`."
+            )
+
+
+def column_overrides(columns: str | None) -> dict[str, dict[str, str]]:
+    """What a subcommand's `--columns` sets in a fit YAML.
+
+    Args:
+        columns: Pairs of a key that is known here and the dataset's, as in ``question=Frage,answer=Antwort``.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    if columns is None:
+        return {}
+    pairs = [pair.partition("=") for pair in columns.split(",")]
+    if not all(ours.strip() and theirs.strip() for ours, _, theirs in pairs):
+        raise ValueError(
+            f"`--columns` is {columns!r}, but it holds pairs of a key that is known here and the dataset's. Write it "
+            "as `--columns question=Frage,answer=Antwort`; names with a comma go to `data.init_args.reading.columns`."
+        )
+    if len({ours.strip() for ours, _, _ in pairs}) < len(pairs):
+        raise ValueError(
+            f"`--columns` is {columns!r}, which gives one key two of the dataset's, of which one would be lost. Name "
+            "each key once in `--columns`."
+        )
+    return {"data.init_args.reading.columns": {ours.strip(): theirs.strip() for ours, _, theirs in pairs}}

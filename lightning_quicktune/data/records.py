@@ -3,136 +3,173 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
-from lightning_quicktune.data.turns import BadRecordError, Record, Role, Turn
+from lightning_quicktune.data.conversation import list_key, read_turns, without_open_answer
+from lightning_quicktune.data.exports import unpacked
+from lightning_quicktune.data.fields import Fields
+from lightning_quicktune.data.flat import answer_key, answer_keys, is_flat, question_key, read_flat, read_system
+from lightning_quicktune.data.names import LISTS, QUESTIONS, TOOLS
+from lightning_quicktune.data.preference import preference_pair, read_preferred
+from lightning_quicktune.data.quick import quick_plan
+from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.tool_calls import tools_text
+from lightning_quicktune.data.turns import BadRecordError, Record, Turn
+from lightning_quicktune.data.values import shown
+from lightning_quicktune.data.wanted import UnwantedRecordError, check_wanted
 
-ROLES: Mapping[str, Role] = {
-    "system": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "messages (role, content)": ("messages",),
+    "conversations (from, value)": ("conversations",),
+    "contents (role, parts)": ("contents",),
+    "instruction/input/output": ("instruction", "output"),
+    "instruction/context/response": ("instruction", "response"),
+    "prompt/completion": ("prompt", "completion"),
+    "prompt/response": ("prompt", "response"),
+    "question/answer": ("question", "answer"),
+    "question/answers (SQuAD)": ("question", "answers"),
+    "input/output": ("input", "output"),
+    "text/label": ("text", "label"),
 }
+_TABLES = re.compile(r"\.(csv|tsv)(\.|$)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class FlatFormat:
-    """A format with one key per part of a record.
+class Parsed(NamedTuple):
+    """A record, and what of its object it was read from.
 
     Args:
-        question: Key of the question, required.
-        answer: Key of the answer, required.
-        before: Key of an optional text that precedes the question.
-        after: Key of an optional text that follows it.
+        record: The record.
+        format: Name of the format.
+        read: Keys, as typed, that became part of it.
+        ignored: Keys with a value that say nothing in it, or that were to be left out.
     """
 
-    question: str
-    answer: str
-    before: str | None = None
-    after: str | None = None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Keys that a record of this format needs."""
-        return (self.question, self.answer)
-
-    def turns(self, raw: Mapping[str, Any]) -> list[Turn]:
-        """Reads one record."""
-        parts = [_optional_text(raw, self.before), _text(raw, self.question), _optional_text(raw, self.after)]
-        system = _optional_text(raw, "system")
-        head = [Turn("system", system)] if system else []
-        user = Turn("user", "\n\n".join(part for part in parts if part))
-        return [*head, user, Turn("assistant", _text(raw, self.answer))]
+    record: Record
+    format: str
+    read: frozenset[str]
+    ignored: frozenset[str]
 
 
-@dataclass(frozen=True)
-class ListFormat:
-    """A format with a list of turns.
+def parse_record(
+    raw: Any, file: str, line: int, settings: ReadingSettings = ReadingSettings(), answer_required: bool = True
+) -> Parsed:
+    """Reads one record of any of the known formats; null, blank texts and empty lists are the same as absent.
 
-    Args:
-        turns_key: Key of the list.
-        role: Key of a turn's role.
-        content: Key of a turn's text.
-    """
-
-    turns_key: str
-    role: str
-    content: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Keys that a record of this format needs."""
-        return (self.turns_key,)
-
-    def turns(self, raw: Mapping[str, Any]) -> list[Turn]:
-        """Reads one record; a system turn without text is left out."""
-        entries = raw[self.turns_key]
-        if not isinstance(entries, list) or not entries:
-            raise BadRecordError(f"`{self.turns_key}` is {_shown(entries)}, not a list of turns")
-        turns = [self._turn(number, entry) for number, entry in enumerate(entries, start=1)]
-        return [turn for turn in turns if turn is not None]
-
-    def _turn(self, number: int, entry: Any) -> Turn | None:
-        if not isinstance(entry, dict):
-            raise BadRecordError(f"turn {number} is {_shown(entry)}, not an object")
-        role = entry.get(self.role)
-        if not isinstance(role, str) or role not in ROLES:
-            raise BadRecordError(f"turn {number} has `{self.role}` {_shown(role)}, not one of {', '.join(ROLES)}")
-        if ROLES[role] == "system" and entry.get(self.content) in ("", None):
-            return None
-        try:
-            return Turn(ROLES[role], _text(entry, self.content))
-        except BadRecordError as error:
-            raise BadRecordError(f"turn {number}: {error}") from None
-
-
-RecordFormat = FlatFormat | ListFormat
-
-FORMATS: Mapping[str, RecordFormat] = {
-    "messages (role, content)": ListFormat("messages", role="role", content="content"),
-    "conversations (from, value)": ListFormat("conversations", role="from", content="value"),
-    "instruction/input/output": FlatFormat("instruction", "output", after="input"),
-    "prompt/completion": FlatFormat("prompt", "completion"),
-    "question/answer": FlatFormat("question", "answer", before="context"),
-}
-
-
-def parse_record(raw: Any, file: str, line: int) -> Record:
-    """Reads one record of any of the ``FORMATS``.
+    Every key is read, known to say nothing in the record, or an error: no text is dropped. Marks that an answer isn't
+    wanted are kept to. Turns behind the last one that is learned are left out; an assistant that speaks first is
+    context.
 
     Args:
         raw: What the file holds at this place, such as a decoded JSON object.
         file: Name of the file.
         line: Line in it.
+        settings: What to do with keys that aren't read, pairs of answers, and questions without any.
+        answer_required: Whether a record needs an answer; without one, the last turn is the user's.
 
     Returns:
-        The record.
+        The record with what it was read from.
 
     Raises:
-        BadRecordError: If it has no known format, or no answer, or an empty or non-text part.
+        UnwantedRecordError: If it is marked as not to be learned.
+        BadRecordError: If it has no known format, or no answer, or a part that can't be read or would be lost.
     """
     if not isinstance(raw, dict):
-        raise BadRecordError(f"{_shown(raw)} is not an object with keys")
-    found = format_name(raw)
-    if found is None:
-        raise BadRecordError("no known format")
-    turns = FORMATS[found].turns(raw)
-    if not turns or turns[-1].role != "assistant":
-        raise BadRecordError("the last turn is not the assistant's, so there is no answer")
-    if all(turn.role != "user" for turn in turns):
+        raise BadRecordError(f"{shown(raw)} is not an object with keys")
+    plan = quick_plan(tuple(raw), tuple(settings.columns.items()), tuple(settings.ignore))
+    if plan is not None and (turns := plan.turns(raw)) is not None:
+        return Parsed(Record(turns, file, line), plan.format, plan.read, plan.ignored)
+    try:
+        return _parse(raw, file, line, settings, answer_required)
+    except RecursionError:
+        raise BadRecordError("nested too deeply to be read") from None
+
+
+def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettings, answer_required: bool) -> Parsed:
+    rebuild = partial(Fields, ignore=settings.ignore, columns=settings.columns, cells=_is_table(file))
+    fields = unpacked(raw, rebuild(raw), rebuild)
+    pair = preference_pair(fields)
+    has_answer = any(name != "label" for name in answer_keys(fields))
+    check_wanted(fields, label_is_mark=pair is not None or list_key(fields) is not None or has_answer)
+    if pair is not None:
+        name, turns = read_preferred(fields, pair, settings)
+    elif (key := list_key(fields)) is not None:
+        head, entries = _beside(fields, key), fields.take(key)
+        entries = entries if answer_required else without_open_answer(entries)
+        name, turns = key, [*head, *read_turns(entries, fields.typed[key], fields.ignore)]
+    elif is_flat(fields, answer_required):
+        name, turns = read_flat(fields, settings, answer_required)
+    else:
+        raise BadRecordError(_missing(fields, settings.columns))
+    tools = next((tools_text(fields.take(key), fields.typed[key]) for key in TOOLS if key in fields), "")
+    record = Record(_ordered(turns, answer_required), file, line, tools)
+    fields.check_unread()
+    read = frozenset(fields.typed[key] for key in fields.read)
+    return Parsed(record, name, read, frozenset(fields.ignored))
+
+
+@lru_cache
+def _is_table(file: str) -> bool:
+    return _TABLES.search(file) is not None
+
+
+def _beside(fields: Fields, key: str) -> list[Turn]:
+    """System turn beside a list; Vertex AI's chats keep it as a context."""
+    entries = fields.values[key]
+    if "context" in fields and isinstance(entries, list) and all("author" in entry for entry in entries):
+        return [*read_system(fields), Turn("system", fields.text("context"))]
+    return read_system(fields)
+
+
+def _missing(fields: Fields, columns: Mapping[str, str]) -> str:
+    """Says which key a record of the nearest format lacks."""
+    for ours, theirs in columns.items():
+        if ours not in fields.typed:
+            return f"no `{theirs}`, which `data.init_args.reading.columns` names as `{ours}`"
+    empty = [name for name in (*QUESTIONS, *LISTS) if name in fields.empty]
+    question = question_key(fields)
+    if question is not None and (question != "text" or "label" in fields.typed):
+        try:
+            fields.text(QUESTIONS[question].lower())
+        except BadRecordError as error:
+            return str(error)
+    for name in empty:
+        value = fields.empty[name]
+        wanted = "a list of turns" if name in LISTS else "a text"
+        if name in LISTS or answer_key(fields) is not None:
+            return f"`{fields.typed[name]}` is " + ("empty" if value == "" else f"{shown(value)}, not {wanted}")
+    return "no known format"
+
+
+def _ordered(turns: Sequence[Turn], answer_required: bool) -> tuple[Turn, ...]:
+    """Turns in the order that a record has: one system turn first, and a learned answer last.
+
+    Raises:
+        BadRecordError: If nothing is asked, or nothing answered or learned.
+    """
+    count = next((n for n, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    system = "\n\n".join(dict.fromkeys(turn.content for turn in turns[:count]))
+    head = [Turn("system", system)] if system else []
+    rest = list(turns[count:])
+    first = next((n for n, turn in enumerate(rest) if turn.role == "user"), None)
+    if first is None:
         raise BadRecordError("no turn is the user's, so there is no question")
-    return Record(tuple(turns), file, line)
+    rest[:first] = [replace(turn, learned=False) if turn.role == "assistant" else turn for turn in rest[:first]]
+    if rest[-1].role == "user" and not answer_required:
+        return (*head, *rest)
+    if rest[-1].role != "assistant":
+        raise BadRecordError("the last turn is not the assistant's, so there is no answer")
+    last = next((n for n in range(len(rest) - 1, -1, -1) if _is_target(rest[n])), None)
+    if last is None:
+        raise UnwantedRecordError("marked as unwanted: no turn of it is to be learned")
+    return (*head, *rest[: last + 1])
 
 
-def format_name(raw: Mapping[str, Any]) -> str | None:
-    """The first of the ``FORMATS`` whose keys are all there, else the first whose question is, else none."""
-    for name, candidate in FORMATS.items():
-        if all(key in raw for key in candidate.keys):
-            return name
-    return next((name for name, candidate in FORMATS.items() if candidate.keys[0] in raw), None)
+def _is_target(turn: Turn) -> bool:
+    return turn.role == "assistant" and turn.learned
 
 
 def format_advice(keys: list[str]) -> str:
@@ -140,40 +177,11 @@ def format_advice(keys: list[str]) -> str:
     nearest = max(FORMATS, key=lambda name: _closeness(keys, FORMATS[name]))
     return (
         f"Keys of the first record: {', '.join(keys) or 'none'}. Formats tried: {'; '.join(FORMATS)}. "
-        f"Nearest: {nearest}, which needs {' and '.join(f'`{key}`' for key in FORMATS[nearest].keys)}."
+        f"Nearest: {nearest}, which needs {' and '.join(f'`{key}`' for key in FORMATS[nearest])}; other names are "
+        "mapped by `data.init_args.reading.columns: {question: THEIRS, answer: THEIRS}`."
     )
 
 
-def _closeness(keys: list[str], candidate: RecordFormat) -> float:
-    best = [
-        max((difflib.SequenceMatcher(None, key, wanted).ratio() for key in keys), default=0.0)
-        for wanted in candidate.keys
-    ]
+def _closeness(keys: Sequence[str], wanted: Sequence[str]) -> float:
+    best = [max((difflib.SequenceMatcher(None, key, name).ratio() for key in keys), default=0.0) for name in wanted]
     return sum(best) / len(best)
-
-
-def _text(raw: Mapping[str, Any], key: str) -> str:
-    """A required text."""
-    if key not in raw:
-        raise BadRecordError(f"no `{key}`")
-    value = raw[key]
-    if not isinstance(value, str):
-        raise BadRecordError(f"`{key}` is {_shown(value)}, not a text")
-    if not value.strip():
-        raise BadRecordError(f"`{key}` is empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadRecordError(f"`{key}` has half a surrogate pair, which is no text") from None
-    return value
-
-
-def _optional_text(raw: Mapping[str, Any], key: str | None) -> str:
-    """An optional text; empty, null and absent are the same."""
-    value = raw.get(key) if key is not None else None
-    return "" if value is None or value == "" else _text(raw, str(key))
-
-
-def _shown(value: Any) -> str:
-    shown = "null" if value is None else repr(value)
-    return shown if len(shown) <= 40 else shown[:37] + "..."

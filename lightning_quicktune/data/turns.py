@@ -40,7 +40,7 @@ class Record:
     """One question with its answer, or a longer conversation that ends with an answer.
 
     Args:
-        turns: What was said, in order; the last turn is the assistant's.
+        turns: What was said, in order; the last turn is the assistant's, and learned, or a question to be answered.
         file: Name of the file that it was read from.
         line: Line of the file, or number of the record where a format has no lines, from 1.
         tools: Tools that the assistant may call, as the text of a JSON list.
@@ -58,10 +58,11 @@ class Record:
 
     @property
     def question(self) -> str:
-        """Text of all turns before the last, line by line."""
-        return "\n".join(turn.content for turn in self.turns[:-1])
+        """Text of all turns before the answer, line by line."""
+        asked = self.turns[:-1] if self.turns[-1].role == "assistant" else self.turns
+        return "\n".join(turn.content for turn in asked)
 
     @property
     def answer(self) -> str:
-        """Text of the last turn."""
-        return self.turns[-1].content
+        """Text of the last turn, if it is the assistant's; else empty."""
+        return self.turns[-1].content if self.turns[-1].role == "assistant" else ""

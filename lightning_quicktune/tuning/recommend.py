@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml
+from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml, with_overrides
+from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.border import at_border
 from lightning_quicktune.space.search_space import SearchSpace
@@ -64,7 +65,8 @@ def recommend(settings: RecommendSettings) -> Recommended:
         ValueError: If they don't fit each other.
     """
     quiet_upstream()
-    folder, recipe = Path(settings.output), read_yaml(Path(settings.recipe))
+    folder = Path(settings.output)
+    recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
     experience = load_experience(settings.surrogates or SHIPPED)
     card = experience.cards[0]
     space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space

@@ -17,6 +17,7 @@ class RecommendSettings:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every configuration is set in; names the base model.
         output: Folder of the recommendations: a fit YAML of each, and their table.
+        columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
             and ``cost`` seconds.
         space: YAML of the search space; that of the surrogates if left out.
@@ -29,6 +30,7 @@ class RecommendSettings:
     task: str
     recipe: Path_fr
     output: str
+    columns: str | None = None
     surrogates: SurrogateSources | None = None
     space: Path_fr | None = None
     k: int = 5

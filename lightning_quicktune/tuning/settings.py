@@ -42,6 +42,7 @@ class TuneSettings:
         recipe: Fit YAML that every trial starts from; names the base model.
         budget: What the search may spend; the comparison at the end comes on top.
         output: Folder of this search; the same command goes on where it stopped.
+        columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; methods without transfer need none.
         experience: Meta-dataset of earlier tasks (a folder, ``runs:/ID/meta_dataset`` or a shipped one by name); only
             the portfolios need it.
@@ -60,6 +61,7 @@ class TuneSettings:
     recipe: Path_fr
     budget: Budget
     output: str
+    columns: str | None = None
     surrogates: SurrogateSources | None = None
     experience: str | None = None
     searcher: SearcherName = "transfer_guarded"

@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml
+from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml, with_overrides
+from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.search.build import SearchContext, build_searcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
@@ -89,7 +90,7 @@ class _Job:
     def __init__(self, settings: TuneSettings) -> None:
         self.settings = settings
         self.output = Path(settings.output)
-        recipe = read_yaml(Path(settings.recipe))
+        recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
         self.experience = load_experience(settings.surrogates, settings.experience)
         self.space = self._space()
         if settings.surrogates or settings.experience:

@@ -8,6 +8,9 @@ from lightning.pytorch import LightningModule, Trainer
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.records import Parsed, parse_record
+
 PHI3_TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
@@ -60,6 +63,27 @@ def sentencepiece_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def t5_tokenizer() -> PreTrainedTokenizerFast:
     return sentencepiece_tokenizer()
+
+
+@pytest.fixture
+def parse() -> Callable[..., Parsed]:
+    """Parses one record: ``(raw, file, answer_required, **settings)``."""
+
+    def parse_with(raw, file="pier.jsonl", answer_required=True, **settings) -> Parsed:
+        return parse_record(raw, file, 3, ReadingSettings(**settings), answer_required)
+
+    return parse_with
+
+
+@pytest.fixture
+def said(parse) -> Callable[..., list[str]]:
+    """What is said in a record, as ``u: text``; ``(a): text`` is an assistant's turn that isn't learned."""
+
+    def turns(raw, *args, **settings) -> list[str]:
+        found = parse(raw, *args, **settings).record.turns
+        return [f"{t.role[0] if t.learned else f'({t.role[0]})'}: {t.content}" for t in found]
+
+    return turns
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_an_encoder_decoder_shows_what_each_half_has(write_task, t5_tokenizer):
 
 def test_every_assistant_turn_is_marked(tokenizer):
     turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
-    record = parse_record({"messages": [{"role": role, "content": text} for role, text in turns]}, "f", 1)
+    record = parse_record({"messages": [{"role": role, "content": text} for role, text in turns]}, "f", 1).record
     shown = marked(encode(record, tokenizer, "chat"), tokenizer)
     assert shown.count("«") == 2
     assert shown.endswith("«d<|end|>»\n<|endoftext|>")

@@ -1,48 +1,119 @@
+import json
+
 import pytest
 
-from lightning_quicktune.data.records import FORMATS, format_advice, parse_record
+from lightning_quicktune.data.records import Parsed, format_advice, parse_record
 from lightning_quicktune.data.turns import BadRecordError, Record, Turn
+
+ASKED, ANSWERED = {"role": "user", "content": "Add.\n\n1 + 1"}, {"role": "assistant", "content": "2"}
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "format_", "read", "ignored"),
     [
-        {"instruction": "Add.", "input": "1 + 1", "output": "2"},
-        {"messages": [{"role": "user", "content": "Add.\n\n1 + 1"}, {"role": "assistant", "content": "2"}]},
-        {"conversations": [{"from": "human", "value": "Add.\n\n1 + 1"}, {"from": "gpt", "value": "2"}]},
-        {"prompt": "Add.\n\n1 + 1", "completion": "2"},
-        {"context": "Add.", "question": "1 + 1", "answer": "2", "id": 7},
+        (
+            {"instruction": "Add.", "input": "1 + 1", "output": "2"},
+            "instruction/output",
+            "instruction input output",
+            "",
+        ),
+        ({"messages": [ASKED, ANSWERED], "id": 7}, "messages", "messages", "id"),
+        (
+            {
+                "conversations": [{"from": "human", "value": "Add.\n\n1 + 1"}, {"from": "gpt", "value": 2}],
+                "tools": None,
+            },
+            "conversations",
+            "conversations",
+            "",
+        ),
+        ({"conversations": [ASKED, ANSWERED]}, "conversations", "conversations", ""),
+        (
+            {"contents": [{"role": "user", "parts": [{"text": "Add.\n\n1 + 1"}]}, {"role": "model", "parts": ["2"]}]},
+            "contents",
+            "contents",
+            "",
+        ),
+        (
+            {"prompt": "Add.\n\n1 + 1", "completion": "2", "messages": None},
+            "prompt/completion",
+            "prompt completion",
+            "",
+        ),
+        (
+            {"context": "Add.", "question": "1 + 1", "answer": "2", "id": 7},
+            "question/answer",
+            "context question answer",
+            "id",
+        ),
+        ({"Context": "Add.", "Question": "1 + 1", "Answer": 2}, "question/answer", "Context Question Answer", ""),
+        (
+            {"messages": [ASKED, ANSWERED], "prompt": "Add.\n\n1 + 1", "conversations": [ASKED]},
+            "messages",
+            "messages",
+            "prompt conversations",
+        ),
     ],
-    ids=FORMATS,
 )
-def test_each_format_becomes_the_same_record(raw):
-    assert parse_record(raw, "a.jsonl", 3) == Record(
-        (Turn("user", "Add.\n\n1 + 1"), Turn("assistant", "2")), "a.jsonl", 3
-    )
+def test_each_format_becomes_the_same_record(raw, format_, read, ignored):
+    record = Record((Turn("user", "Add.\n\n1 + 1"), Turn("assistant", "2")), "a.jsonl", 3)
+    expected = Parsed(record, format_, frozenset(read.split()), frozenset(ignored.split()))
+    assert parse_record(raw, "a.jsonl", 3) == expected
 
 
-def test_conversations_keep_their_turns_and_a_system_text():
+def test_conversations_keep_their_turns_and_a_system_text(said):
     turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Bye"), ("assistant", "Ciao")]
-    record = parse_record({"messages": [{"role": r, "content": c} for r, c in turns]}, "a.json", 1)
-    assert [(turn.role, turn.content) for turn in record.turns] == turns
-    assert record.question == "Be brief.\nHi\nHello\nBye"
-    assert record.answer == "Ciao"
-    assert record.where == "a.json:1"
+    assert said({"messages": [{"role": r, "content": c} for r, c in turns]}) == [f"{r[0]}: {c}" for r, c in turns]
 
 
-def test_optional_parts_may_be_empty_null_or_absent():
-    for extra in ({}, {"input": ""}, {"input": None}):
-        assert parse_record({"instruction": "Go", "output": "on", **extra}, "a", 1).question == "Go"
-    empty_system = [{"from": "system", "value": ""}, {"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]
-    assert [turn.role for turn in parse_record({"conversations": empty_system}, "a", 1).turns] == ["user", "assistant"]
-    assert parse_record({"prompt": "Q", "completion": "A", "system": "S"}, "a", 1).turns[0] == Turn("system", "S")
+def test_several_system_texts_at_the_beginning_are_one_turn(said):
+    systems = [{"role": "system", "content": "Be kind."}, {"role": "developer", "content": "Use English."}]
+    raw = {"system": "Be brief.", "messages": [*systems, ASKED, ANSWERED]}
+    assert said(raw)[0] == "s: Be brief.\n\nBe kind.\n\nUse English."
+    assert said({**raw, "system": "Be kind."})[0] == "s: Be kind.\n\nUse English."
+    later = [ASKED, ANSWERED, systems[0], ASKED, ANSWERED]
+    assert [line[0] for line in said({"messages": later})] == ["u", "a", "s", "u", "a"]
 
 
-def test_a_complete_format_wins_over_one_that_only_begins():
-    assert parse_record({"prompt": "ignored", "question": "Q", "answer": "A"}, "a", 1).question == "Q"
+def test_vertex_keeps_the_system_text_as_a_context(said, parse):
+    chat = [{"author": "user", "content": "Who?"}, {"author": "bot", "content": "Anna."}]
+    assert said({"context": "Be brief.", "messages": chat}) == ["s: Be brief.", "u: Who?", "a: Anna."]
+    with pytest.raises(BadRecordError, match="`context` would not be read"):
+        parse({"context": "Fog.", "messages": [ASKED, ANSWERED]})
 
 
-USER, ASSISTANT = {"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}
+def test_an_assistant_that_speaks_first_is_context(said):
+    hello = {"role": "assistant", "content": "Hello."}
+    assert said({"messages": [hello, ASKED, ANSWERED]}) == ["(a): Hello.", "u: Add.\n\n1 + 1", "a: 2"]
+
+
+def test_two_turns_of_one_side_in_a_row_are_kept(said):
+    assert [line[0] for line in said({"messages": [ASKED, ASKED, ANSWERED, ANSWERED]})] == ["u", "u", "a", "a"]
+
+
+@pytest.mark.parametrize("key", ["tools", "functions"])
+def test_tools_beside_turns(key, parse):
+    tool = {"name": "add", "parameters": {"type": "object"}}
+    assert json.loads(parse({"messages": [ASKED, ANSWERED], key: [tool]}).record.tools) == [
+        {"type": "function", "function": tool}
+    ]
+
+
+def test_records_without_answers_where_none_are_needed(parse):
+    record = parse({"messages": [ASKED, ANSWERED, ASKED]}, answer_required=False).record
+    assert (record.turns[-1].role, record.answer) == ("user", "")
+    blank = [ASKED, {"role": "assistant", "content": ""}]
+    assert parse({"messages": blank}, answer_required=False).record.turns == (Turn("user", "Add.\n\n1 + 1"),)
+    assert parse({"messages": [ASKED, ANSWERED]}, answer_required=False).record.answer == "2"
+
+
+@pytest.mark.parametrize("file", ["a.csv", "a.TSV", "a.csv.gz"])
+def test_cells_of_tables_with_structures_are_refused_and_turns_in_them_read(file, parse, said):
+    for raw in ({"question": "Who?", "answer": "['a']"}, {"question": '{"text":["a"]}', "answer": "x"}):
+        with pytest.raises(BadRecordError, match="rather than a text"):
+            parse(raw, file)
+    assert said({"messages": json.dumps([ASKED, ANSWERED]), "id": "7"}, file) == ["u: Add.\n\n1 + 1", "a: 2"]
+    assert parse({"question": "Who?", "answer": "['a']"}, "a.jsonl").record.answer == "['a']"
 
 
 @pytest.mark.parametrize(
@@ -50,44 +121,32 @@ USER, ASSISTANT = {"role": "user", "content": "Q"}, {"role": "assistant", "conte
     [
         ([1], r"\[1\] is not an object"),
         ({"a": "b"}, "no known format"),
-        ({"question": "Q"}, "no `answer`"),
-        ({"question": "Q", "answer": " \n"}, "`answer` is empty"),
-        ({"question": "Q", "answer": None}, "`answer` is null, not a text"),
-        ({"question": "Q", "answer": 5}, "`answer` is 5, not a text"),
-        ({"question": "Q", "answer": ["long" * 20]}, r"`answer` is \['long.*\.\.\., not a text"),
-        ({"question": "Q", "answer": "A\ud83d"}, "`answer` has half a surrogate pair"),
-        ({"instruction": "I", "input": 1, "output": "O"}, "`input` is 1, not a text"),
+        ({"text": "b"}, "no known format"),
         ({"messages": []}, r"`messages` is \[\], not a list of turns"),
         ({"messages": "Q"}, "`messages` is 'Q', not a list of turns"),
-        ({"messages": ["Q"]}, "turn 1 is 'Q', not an object"),
-        ({"messages": [USER, {"role": "tool", "content": "x"}]}, "turn 2 has `role` 'tool', not one of system, user"),
-        ({"messages": [USER, {"role": "assistant"}]}, "turn 2: no `content`"),
-        ({"messages": {"role": "user"}}, r"`messages` is \{'role': 'user'\}, not a list of turns"),
-        ({"messages": [None, ASSISTANT]}, "turn 1 is null, not an object"),
-        ({"messages": [USER, {"role": 2, "content": "A"}]}, "turn 2 has `role` 2, not one of"),
-        ({"messages": [USER, {"content": "A"}]}, "turn 2 has `role` null, not one of"),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "text"}]}, ASSISTANT]},
-            r"turn 1: `content` is \[.*not a text",
-        ),
-        ({"messages": [USER, {"role": "assistant", "content": None}]}, "turn 2: `content` is null, not a text"),
-        ({"conversations": [{"from": "human", "value": 1}]}, "turn 1: `value` is 1, not a text"),
-        ({"question": None, "answer": "A"}, "`question` is null, not a text"),
-        ({"question": "", "answer": "A"}, "`question` is empty"),
-        ({"question": True, "answer": "A"}, "`question` is True, not a text"),
-        ({"question": {"a": 1}, "answer": "A"}, r"`question` is \{'a': 1\}, not a text"),
-        ({"question": b"Q", "answer": "A"}, "`question` is b'Q', not a text"),
-        ({"messages": [USER, ASSISTANT, USER]}, "the last turn is not the assistant's"),
-        ({"messages": [ASSISTANT]}, "no turn is the user's"),
+        ({"messages": None}, "`messages` is null, not a list of turns"),
+        ({"messages": [ASKED, ANSWERED, ASKED]}, "the last turn is not the assistant's"),
+        ({"messages": [ANSWERED]}, "no turn is the user's"),
+        ({"messages": [ASKED, ANSWERED], "tools": "{x"}, "`tools` is '{x', which isn't JSON"),
+        ({"messages": [ASKED, ANSWERED], "input": "Fog."}, "`input` would not be read"),
+        ({"question": "Who?", "answer": "Anna", "deep": json.loads("[" * 900 + "]" * 900)}, "nested too deeply"),
     ],
 )
-def test_what_is_wrong_with_a_record_is_said(raw, message):
+def test_what_is_wrong_with_a_record_is_said(raw, message, parse):
     with pytest.raises(BadRecordError, match=message):
-        parse_record(raw, "a.jsonl", 1)
+        parse(raw)
+
+
+def test_a_column_that_is_not_there_is_named(parse, said):
+    raw = {"Frage": "Wer?", "Antwort": "Anna."}
+    assert said(raw, columns={"question": "Frage", "answer": "Antwort"}) == ["u: Wer?", "a: Anna."]
+    message = "no `Frge`, which `data.init_args.reading.columns` names as `question`"
+    with pytest.raises(BadRecordError, match=message):
+        parse(raw, columns={"question": "Frge", "answer": "Antwort"})
 
 
 def test_complaint_typos_the_nearest_format_is_named():
-    advice = format_advice(["questions", "response", "answers"])
-    assert "Keys of the first record: questions, response, answers." in advice
-    assert "Nearest: question/answer, which needs `question` and `answer`." in advice
+    advice = format_advice(["questions", "answr"])
+    assert "Keys of the first record: questions, answr." in advice
+    assert "Nearest: question/answer, which needs `question` and `answer`; other names are mapped by" in advice
     assert "Keys of the first record: none." in format_advice([])

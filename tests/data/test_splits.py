@@ -97,7 +97,7 @@ def test_a_file_of_mixed_formats_is_an_error_or_skipped(write_task):
     alpaca = {"instruction": "Say b.", "output": "b"}
     path = str(write_task(train=["a", alpaca, "c"]))
     message = (
-        r"1 of 5 records can't be used:\n  train\.jsonl:2: format instruction/input/output, but the file began with "
+        r"1 of 5 records can't be used:\n  train\.jsonl:2: format instruction/output, but the file began with "
         r"question/answer \(keys: instruction, output\)(?s:.*)Mend these records"
     )
     with pytest.raises(ValueError, match=message):

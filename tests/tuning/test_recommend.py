@@ -78,6 +78,11 @@ def settings(tmp_path, fit_config, colour_task, surrogates):
     return make
 
 
+def test_columns_reach_the_reader(settings):
+    with pytest.raises(ValueError, match=r"no `Frage`, which `data.init_args.reading.columns` names as `question`"):
+        recommend(settings(columns="question=Frage"))
+
+
 def test_the_best_predicted_come_first(settings, small_space, surrogates, fit_config, colour_task, tmp_path):
     found = recommend(settings())
     task = set_up_task(str(colour_task), fit_config, 3, tmp_path / "again").info

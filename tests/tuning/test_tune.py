@@ -75,6 +75,11 @@ def test_a_search_leaves_adapter_report_figure_and_runs(settings, tmp_path):
     assert tuned.run_id is not None
 
 
+def test_columns_reach_the_reader(settings):
+    with pytest.raises(ValueError, match=r"no `Frage`, which `data.init_args.reading.columns` names as `question`"):
+        tune(settings(columns="question=Frage"))
+
+
 def test_the_same_command_again_trains_nothing_and_says_the_same(settings, tmp_path):
     first = tune(settings())
     before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("search/trials/*/*.ckpt")}

@@ -1,0 +1,178 @@
+"""Exports of annotation tools: which key of them holds the answer, and what their states mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lightning_quicktune.data.fields import Fields
+from lightning_quicktune.data.turns import BadRecordError
+from lightning_quicktune.data.values import decoded, is_absent, shown
+from lightning_quicktune.data.wanted import UnwantedRecordError, unwanted
+
+Rebuild = Callable[[Mapping[str, Any]], Fields]
+_PRODIGY = ("_input_hash", "_task_hash", "_view_id")
+_PRODIGY_ASIDE = ("config", "html", "style")
+_LABEL_STUDIO = ("annotator", "lead_time", "created_at", "updated_at")
+_ASIDE = re.compile(r"[._](suggestion|responses)([._]|$)")
+_TEXT_RESULTS = {"textarea": "text", "choices": "choices"}
+
+
+def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields:
+    """The record that an annotation tool's export holds; any other record as it is.
+
+    Args:
+        raw: The record as it was read.
+        fields: The same, by key.
+        rebuild: Makes fields of an object that was found inside.
+
+    Raises:
+        UnwantedRecordError: If nobody submitted an answer, or it was rejected.
+        BadRecordError: If several answers were submitted.
+    """
+    if any(name in raw for name in _PRODIGY):
+        return _prodigy(raw, fields)
+    if isinstance(raw.get("data"), dict) and isinstance(raw.get("annotations"), list):
+        return rebuild({**raw["data"], **_label_studio(raw)})
+    if "annotation_id" in raw and is_absent(raw["annotation_id"]) and any(name in raw for name in _LABEL_STUDIO):
+        raise unwanted("annotation_id", raw["annotation_id"], "a draft that nobody submitted in Label Studio")
+    if isinstance(raw.get("fields"), dict) and isinstance(raw.get("responses"), (dict, list, type(None))):
+        return rebuild({**raw["fields"], **_argilla_responses(raw)})
+    if any(map(_ASIDE.search, fields.typed)) or any(map(_is_responses, fields.values.values())):
+        return _argilla_columns(fields)
+    return fields
+
+
+def _prodigy(raw: Mapping[str, Any], fields: Fields) -> Fields:
+    """Prodigy's ``answer`` is what the annotator did; what was written or chosen has a key of its own."""
+    state = raw.get("answer")
+    if state in ("reject", "ignore"):
+        raise unwanted("answer", state, "what the annotator did in Prodigy")
+    if state != "accept" and not is_absent(state):
+        raise BadRecordError(f"`answer` is {shown(state)}, not one of Prodigy's accept, reject and ignore")
+    for name in _PRODIGY_ASIDE:
+        fields.drop(name)
+    for name in ("answer", "answer (not mapped)"):
+        if fields.values.get(name) == state:
+            fields.drop(name)
+    if "accept" in raw and "options" in fields:
+        fields.put("response", _accepted(raw["accept"], fields.values["options"]))
+        fields.drop("accept")
+    elif "user_input" in fields:
+        fields.rename("user_input", "response")
+    return fields
+
+
+def _accepted(accepted: Any, options: Any) -> Any:
+    """The text of the one option that was chosen."""
+    if not isinstance(accepted, list) or len(accepted) != 1 or not isinstance(options, list):
+        raise BadRecordError(f"`accept` is {shown(accepted)}, but one option must be chosen to be the answer")
+    texts = [entry.get("text") for entry in options if isinstance(entry, dict) and entry.get("id") == accepted[0]]
+    if len(texts) != 1 or is_absent(texts[0]):
+        raise BadRecordError(f"`accept` is {shown(accepted)}, which names no option with a text")
+    return texts[0]
+
+
+def _label_studio(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The one answer to each question of a task: predictions and drafts are none."""
+    done = [entry for entry in raw["annotations"] if isinstance(entry, dict) and not entry.get("was_cancelled")]
+    if not done:
+        cancelled = "was skipped" if raw["annotations"] else "has no annotation"
+        raise UnwantedRecordError(f"marked as unwanted: the task {cancelled} in Label Studio")
+    answers = [_results(entry.get("result") or []) for entry in done]
+    return _agreed(answers, "annotations")
+
+
+def _results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for result in results:
+        kind, name = result.get("type"), str(result.get("from_name"))
+        if kind not in _TEXT_RESULTS:
+            raise BadRecordError(f"`annotations` hold a result of type {kind!r} (`{name}`), and only texts can be read")
+        texts = (result.get("value") or {}).get(_TEXT_RESULTS[kind])
+        texts = [texts] if isinstance(texts, str) else texts
+        if not isinstance(texts, list) or len(texts) != 1 or name in found:
+            raise BadRecordError(f"`{name}` is {shown(texts)}: one text can be the answer, not several")
+        found[name] = texts[0]
+    return found
+
+
+def _agreed(answers: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """What several people answered, where they agree."""
+    if any(answer != answers[0] for answer in answers[1:]):
+        raise BadRecordError(f"`{key}` hold {len(answers)} answers that differ: keep the one that is meant")
+    return dict(answers[0])
+
+
+def _argilla_responses(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Argilla's record with its fields and responses in objects of their own."""
+    responses = raw.get("responses") or {}
+    if isinstance(responses, list):  # by user
+        by_name: dict[str, list[Any]] = {}
+        for response in responses:
+            for name, value in (response.get("values") or {}).items():
+                given = value.get("value") if isinstance(value, dict) else value
+                by_name.setdefault(name, []).append({"value": given, "status": response.get("status")})
+        responses = by_name
+    answers = {name: _submitted(name, given, raw.get("status")) for name, given in responses.items()}
+    return _answered(answers, responses)
+
+
+def _argilla_columns(fields: Fields) -> Fields:
+    """Argilla's record with its responses in columns."""
+    names = [name.removesuffix(".responses") for name in fields.typed if name.endswith(".responses")]
+    old = [name.removesuffix("_suggestion") for name in fields.typed if name.endswith("_suggestion")]
+    old += [name for name, value in fields.values.items() if _is_responses(value)]
+    given: dict[str, list[Any]] = {}
+    for name in names:
+        values, states = _listed(fields.take(f"{name}.responses")), _listed(fields.take(f"{name}.responses.status"))
+        states = states or [None] * len(values)
+        if len(states) != len(values):
+            raise BadRecordError(f"`{name}.responses` has {len(values)} values, but {len(states)} states")
+        given[name] = [{"value": value, "status": state} for value, state in zip(values, states, strict=True)]
+    given |= {name: _listed(fields.take(name)) for name in old if name in fields or name in fields.empty}
+    status = fields.values.get("status")
+    fields.drop("status")
+    for name in fields.values.keys() - fields.read:
+        if _ASIDE.search(name):
+            fields.drop(name)
+    for name, value in _answered({name: _submitted(name, each, status) for name, each in given.items()}, given).items():
+        fields.put(name, value)
+    return fields
+
+
+def _is_responses(value: Any) -> bool:
+    """Whether a value is Argilla's list of what users answered."""
+    return isinstance(value, list) and all(isinstance(v, dict) and {"value", "status"} <= v.keys() for v in value)
+
+
+def _listed(value: Any) -> list[Any]:
+    value = decoded(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else value
+    return value if isinstance(value, list) else [] if is_absent(value) else [value]
+
+
+def _submitted(name: str, given: Any, status: Any) -> list[Any]:
+    """Submitted values; where a response doesn't say, the record must be completed, and have one alone."""
+    entries = [entry if isinstance(entry, dict) else {"value": entry} for entry in _listed(given)]
+    values = []
+    for entry in entries:
+        state = entry.get("status")
+        if state is None and str(status).lower() not in ("completed", "validated", "submitted"):
+            raise UnwantedRecordError(
+                f"marked as unwanted: `{name}` has a response, but Argilla's record is {shown(status)}, not completed"
+            )
+        if state is None or str(state).lower().endswith("submitted"):
+            values.append(entry.get("value"))
+    return [value for value in values if not is_absent(value)]
+
+
+def _answered(answers: Mapping[str, Sequence[Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The one answer to each question; suggestions of models are none."""
+    if not any(answers.values()):
+        what = "were discarded or drafts" if any(map(_listed, given.values())) else "are none"
+        raise UnwantedRecordError(f"marked as unwanted: the responses in Argilla {what}")
+    for name, values in answers.items():
+        if len({repr(value) for value in values}) > 1:
+            raise BadRecordError(f"`{name}` has {len(values)} responses that differ: keep the one that is meant")
+    return {name: values[0] for name, values in answers.items() if values}

@@ -1,0 +1,73 @@
+"""Records that hold a preferred and a rejected answer."""
+
+from __future__ import annotations
+
+from lightning_quicktune.data.conversation import is_turn_list, list_key, read_turns
+from lightning_quicktune.data.fields import Fields
+from lightning_quicktune.data.flat import question_key, read_flat, read_system
+from lightning_quicktune.data.names import PREFERENCES, TOOLS
+from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.turns import BadRecordError, Turn
+from lightning_quicktune.data.values import as_text, boolean
+
+
+def preference_pair(fields: Fields) -> tuple[str, str] | None:
+    """Keys of the preferred and of the rejected answer, where one of them is there and no boolean."""
+    for pair in PREFERENCES:
+        if any(boolean(fields.values.get(name)) is None and name in fields for name in pair):
+            return pair
+    return None
+
+
+def read_preferred(fields: Fields, pair: tuple[str, str], settings: ReadingSettings) -> tuple[str, list[Turn]]:
+    """Reads a record as its format's name and its turns: the question, and the preferred answer.
+
+    Args:
+        fields: The record.
+        pair: Keys of both answers.
+        settings: Whether pairs are read at all.
+
+    Raises:
+        BadRecordError: If they aren't, or neither answer is preferred.
+    """
+    chosen = _chosen(fields, pair, settings.preference)
+    head, asked = read_system(fields), _asked(fields, settings)
+    known = [(turn.role, turn.content) for turn in chosen]
+    if len(chosen) > 1 and all((turn.role, turn.content) in known for turn in asked):
+        asked = []  # both answers are whole conversations, and the question is a copy of their beginning
+    return f"{pair[0]}/{pair[1]}", [*head, *asked, *chosen]
+
+
+def _asked(fields: Fields, settings: ReadingSettings) -> list[Turn]:
+    nested = fields.values.get("input")
+    if isinstance(nested, dict) and is_turn_list(nested.get("messages")):  # as OpenAI writes it
+        inner = Fields(fields.take("input"), fields.ignore)
+        for name in ("messages", *TOOLS):
+            if name in inner:
+                fields.put(name, inner.take(name))
+        inner.check_unread("`input`: ")
+    if (key := list_key(fields)) is not None:
+        return read_turns(fields.take(key), fields.typed[key], fields.ignore)
+    return read_flat(fields, settings, answer_required=False)[1] if question_key(fields) is not None else []
+
+
+def _chosen(fields: Fields, pair: tuple[str, str], preference: str) -> list[Turn]:
+    """The preferred answer as turns; the rejected one is left out."""
+    chosen, rejected = pair
+    keys = " and ".join(f"`{fields.typed[name]}`" for name in pair if name in fields)
+    if preference != "chosen":
+        raise BadRecordError(
+            f"{keys} make it a preference pair, of which one answer is better than the other, and answers are "
+            f"learned one by one: set `data.init_args.reading.preference: chosen` to learn `{chosen}` and leave "
+            f"`{rejected}` out"
+        )
+    if chosen not in fields:
+        raise BadRecordError(f"{keys} is there, but no `{chosen}`")
+    value = fields.take(chosen)
+    if rejected in fields and fields.values[rejected] == value:
+        raise BadRecordError(f"{keys} are equal, so neither is preferred")
+    fields.drop(rejected)
+    typed = fields.typed[chosen]
+    if is_turn_list(value, fields.cells):
+        return read_turns(value, typed, fields.ignore)
+    return [Turn("assistant", as_text(value, typed, fields.cells))]
