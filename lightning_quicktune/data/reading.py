@@ -19,6 +19,8 @@ class ReadingSettings:
         validation_share: Share of the records that validation gets when one file is split, above 0.
         test_share: Share that test gets then, above 0.
         split_seed: Seed of that split; the same for all trials.
+        on_special_token: What to do with special tokens of the tokenizer in a record's own text: ``error`` counts them,
+            ``text`` has them read and written letter by letter, so that they control nothing.
     """
 
     on_bad_record: Literal["error", "skip"] = "error"
@@ -27,6 +29,7 @@ class ReadingSettings:
     validation_share: float = 0.1
     test_share: float = 0.1
     split_seed: int = 0
+    on_special_token: Literal["error", "text"] = "error"
 
     def __post_init__(self) -> None:
         if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):

@@ -100,13 +100,14 @@ FORMATS: Mapping[str, RecordFormat] = {
 }
 
 
-def parse_record(raw: Any, file: str, line: int) -> Record:
+def parse_record(raw: Any, file: str, line: int, *, answer_required: bool = True) -> Record:
     """Reads one record of any of the ``FORMATS``.
 
     Args:
         raw: What the file holds at this place, such as a decoded JSON object.
         file: Name of the file.
         line: Line in it.
+        answer_required: Whether the last turn must be the assistant's.
 
     Returns:
         The record.
@@ -119,8 +120,12 @@ def parse_record(raw: Any, file: str, line: int) -> Record:
     found = format_name(raw)
     if found is None:
         raise BadRecordError("no known format")
-    turns = FORMATS[found].turns(raw)
-    if not turns or turns[-1].role != "assistant":
+    form = FORMATS[found]
+    if not answer_required and isinstance(form, FlatFormat) and raw.get(form.answer) in ("", None):
+        turns = form.turns({**raw, form.answer: "-"})[:-1]
+    else:
+        turns = form.turns(raw)
+    if not turns or (answer_required and turns[-1].role != "assistant"):
         raise BadRecordError("the last turn is not the assistant's, so there is no answer")
     if all(turn.role != "user" for turn in turns):
         raise BadRecordError("no turn is the user's, so there is no question")

@@ -33,12 +33,13 @@ class Splits:
     n_duplicates: int
 
 
-def read_splits(path: str, settings: ReadingSettings) -> Splits:
+def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[SplitName] = frozenset()) -> Splits:
     """Reads the records of a task.
 
     Args:
         path: A folder with one file per split, one file to split, or an id for ``datasets.load_dataset``.
         settings: What to do with records that can't be used, and how to split.
+        unanswered: Splits whose records may lack an answer; all records of one file where train is among them.
 
     Returns:
         Three splits, none of them empty.
@@ -49,7 +50,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
     """
     parts = read_parts(path)
     problems: list[str] = []
-    parsed = {name: _parse(rows, problems) for name, rows in parts.items()}
+    parsed = {name: _parse(rows, problems, answer_required=name not in unanswered) for name, rows in parts.items()}
     _check_problems(problems, parts, settings)
     records = parsed if len(parsed) == len(SPLITS) else _split(path, parsed["train"], settings)
     unique, n_duplicates = _without_duplicates(records, settings)
@@ -62,7 +63,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
     return Splits(unique, len(problems), n_duplicates)
 
 
-def _parse(rows: Sequence[Row], problems: list[str]) -> list[Record]:
+def _parse(rows: Sequence[Row], problems: list[str], *, answer_required: bool) -> list[Record]:
     """Reads what can be read, and adds what can't to ``problems``; a file has the format of its first record."""
     records = []
     expected: str | None = None
@@ -70,7 +71,7 @@ def _parse(rows: Sequence[Row], problems: list[str]) -> list[Record]:
         try:
             if row.problem is not None:
                 raise BadRecordError(row.problem)
-            record = parse_record(row.value, row.file, row.line)
+            record = parse_record(row.value, row.file, row.line, answer_required=answer_required)
             found = format_name(row.value)
             expected = expected or found
             if found != expected:

@@ -91,6 +91,7 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
         )
     if data.packing:
         check_packing(module.layout, module.keeps_packed_apart)
+    module.use_chat_template(data.chat_template)
     data.attach_tokenizer(module.tokenizer, layout=module.layout, positions=module.positions)
     data.setup("fit")
     for split in ("validation", "test") if module.score.generates else ("test",):

@@ -7,7 +7,7 @@ from lightning_quicktune.data.inspect import inspection, marked
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.records import parse_record
-from lightning_quicktune.data.template import encode
+from lightning_quicktune.data.encode import encode
 
 DROP = ReadingSettings(on_long_prompt="drop")
 
@@ -67,6 +67,6 @@ def test_an_encoder_decoder_shows_what_each_half_has(write_task, t5_tokenizer):
 def test_every_assistant_turn_is_marked(tokenizer):
     turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
     record = parse_record({"messages": [{"role": role, "content": text} for role, text in turns]}, "f", 1)
-    shown = marked(encode(record, tokenizer, "chat"), tokenizer)
+    shown = marked(encode(record, tokenizer, "chat")[0], tokenizer)
     assert shown.count("«") == 2
     assert shown.endswith("«d<|end|>»\n<|endoftext|>")
