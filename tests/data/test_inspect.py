@@ -3,11 +3,11 @@ import re
 import pytest
 
 from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.data.encode import encode
 from lightning_quicktune.data.inspect import inspection, marked
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.records import parse_record
-from lightning_quicktune.data.encode import encode
 
 DROP = ReadingSettings(on_long_prompt="drop")
 
