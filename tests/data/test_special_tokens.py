@@ -117,8 +117,8 @@ def test_they_are_an_error_with_counts_and_places(write_task, tokenizer):
     path = str(write_task(train=[*rows, "fine"], test=["<|endoftext|>"]))
     message = (
         r"7 of 9 records hold special tokens of `tiny` in their own text: <\|end\|> \(12 times\), "
-        r"<\|user\|> \(6 times\), <\|endoftext\|> \(1 times\); they are train\.jsonl:1, train\.jsonl:2, .*, train\.jsonl:5 and 2 more\. .*"
-        r"`data\.init_args\.reading\.on_special_token: text`"
+        r"<\|user\|> \(6 times\), <\|endoftext\|> \(1 times\); they are train\.jsonl:1, train\.jsonl:2, .*, "
+        r"train\.jsonl:5 and 2 more\. .*`data\.init_args\.reading\.on_special_token: text`"
     )
     with pytest.raises(ValueError, match=message):
         load_task(path, ReadingSettings(), SETTINGS, tokenizer)
