@@ -1,12 +1,12 @@
 """A think template in the place of the tokenizer's own: in training, generation and export."""
 
-import json
-
 import pytest
 import torch
 from transformers import AutoTokenizer
 
 from lightning_quicktune.compose import build
+from lightning_quicktune.data.encode import encode
+from lightning_quicktune.data.turns import Record, Turn
 from lightning_quicktune.finetune.export import export_adapter
 from lightning_quicktune.finetune.generation import generate_answers
 from lightning_quicktune.trials.task_setup import task_objects
@@ -57,17 +57,10 @@ def test_fit_brings_the_template_to_the_model(thinking, tmp_path):
     composed.model.release()
 
 
-def test_what_is_written_before_the_answer_mark_is_no_answer(thinking, tmp_path, monkeypatch):
+def test_what_is_written_before_the_answer_mark_is_no_answer(thinking, monkeypatch):
     """Reasoning is generated first; the score compares what follows it."""
-    rows = [
-        {"role": "user", "content": "What rings?"},
-        {"role": "assistant", "content": "The bell.", "reasoning_content": "So it is.\n"},
-    ]
-    module, data = task_objects(thinking)
-    from lightning_quicktune.data.encode import encode
-    from lightning_quicktune.data.turns import Record, Turn
-
-    turns = (Turn("user", rows[0]["content"]), Turn("assistant", "The bell.", reasoning="So it is.\n"))
+    module, _ = task_objects(thinking)
+    turns = (Turn("user", "What rings?"), Turn("assistant", "The bell.", reasoning="So it is.\n"))
     (encoded,) = encode(Record(turns, "f", 1), module.tokenizer, "chat")
     assert encoded.prompt_text.endswith("(thinking)\n")
     written = torch.tensor(encoded.input_ids[None])
@@ -83,4 +76,4 @@ def test_what_is_written_before_the_answer_mark_is_no_answer(thinking, tmp_path,
     (answer,) = generate_answers(model, module.tokenizer, batch, 8)
     assert answer.generated == answer.reference == "The bell."
     (whole,) = generate_answers(model, module.tokenizer, {**batch, "answer_marks": [()]}, 8)
-    assert json.dumps(whole.generated).startswith('"So it is.')
+    assert whole.generated.startswith("So it is.")
