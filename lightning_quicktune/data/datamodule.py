@@ -19,6 +19,7 @@ from lightning_quicktune.data.evaluation import EvaluationSettings, check_positi
 from lightning_quicktune.data.limits import check_answered, check_enough, check_packing, check_positions
 from lightning_quicktune.data.loading import LoadedTask, TokenSettings, Unanswered, load_task
 from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.resume import check_same
 from lightning_quicktune.data.sampler import SliceBatchSampler, StepShape
 from lightning_quicktune.data.seeding import global_seed
@@ -218,6 +219,15 @@ class TaskData(LightningDataModule):
     def describe(self) -> dict[str, Value]:
         """What a person wants to know of the task: sizes, lengths in tokens, and what was left out."""
         return {"path": self.path, **self._task().facts()}
+
+    @property
+    def report(self) -> ReadingReport:
+        """What reading the files found."""
+        return self._task().report
+
+    def long(self, split: SplitName) -> tuple[str, ...]:
+        """Records of a split that are left out because they are too long: file, line and tokens."""
+        return self._task().splits[split].long
 
     def state_dict(self) -> dict[str, Value]:
         """What a training that goes on must find unchanged; Lightning keeps it in every checkpoint.

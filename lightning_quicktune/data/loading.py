@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.encode import Encoder
 from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.sources import SPLITS, SplitName, content_digest
 from lightning_quicktune.data.special_tokens import check_special_tokens
 from lightning_quicktune.data.splits import read_splits
@@ -50,12 +51,17 @@ class LoadedSplit:
     Args:
         records: Its records, those that were too long left out.
         tokens: The same, as tokens.
-        n_long: Records that were too long.
+        long: Records that were too long: file, line and tokens.
     """
 
     records: tuple[Record, ...]
     tokens: tuple[TokenRecord, ...]
-    n_long: int
+    long: tuple[str, ...]
+
+    @property
+    def n_long(self) -> int:
+        """Records that were too long."""
+        return len(self.long)
 
     @property
     def n_unanswered(self) -> int:
@@ -72,12 +78,14 @@ class LoadedTask:
         n_skipped: Records left out because they can't be used, or the template can't write them.
         n_duplicates: Records left out of a split because a later split has them too.
         digest: Its ``token_digest``.
+        report: What was found in the files, with what the template can't write.
     """
 
     splits: Mapping[SplitName, LoadedSplit]
     n_skipped: int
     n_duplicates: int
     digest: str
+    report: ReadingReport
 
     def facts(self) -> dict[str, Value]:
         """Sizes, lengths in tokens, and what was left out."""
@@ -85,6 +93,7 @@ class LoadedTask:
             "content_digest": self.digest,
             "n_skipped": self.n_skipped,
             "n_duplicates": self.n_duplicates,
+            "n_shared_questions": sum(self.report.shared_questions.values()),
         }
         for name, split in self.splits.items():
             lengths = [record.n_tokens for record in split.tokens]
@@ -163,7 +172,9 @@ def _load(
     unwritable.check({name: len(pairs) for name, pairs in encoded.items()}, skip=reading.on_bad_record == "skip")
     _check_lengths(path, encoded, settings.max_length, drop=reading.on_long_prompt == "drop")
     loaded = {name: _fitting(pairs, settings.max_length) for name, pairs in encoded.items()}
-    return LoadedTask(loaded, splits.n_skipped + unwritable.count, splits.n_duplicates, token_digest(loaded))
+    report = replace(splits.report, problems=(*splits.report.problems, *unwritable.problems))
+    n_skipped = splits.n_skipped + unwritable.count
+    return LoadedTask(loaded, n_skipped, splits.n_duplicates, token_digest(loaded), report)
 
 
 def _is_answered(record: Record) -> bool:
@@ -193,7 +204,8 @@ def token_digest(splits: Mapping[SplitName, LoadedSplit]) -> str:
 def _fitting(pairs: Sequence[tuple[Record, TokenRecord]], max_length: int) -> LoadedSplit:
     fitting = [(record, tokens) for record, tokens in pairs if tokens.n_tokens <= max_length]
     records, tokens = zip(*fitting, strict=True)
-    return LoadedSplit(records, tokens, len(pairs) - len(fitting))
+    long = tuple(f"{record.where}: {each.n_tokens} tokens" for record, each in pairs if each.n_tokens > max_length)
+    return LoadedSplit(records, tokens, long)
 
 
 def _check_lengths(

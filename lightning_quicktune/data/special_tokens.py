@@ -82,6 +82,12 @@ def _texts(turn: Turn) -> Iterator[str]:
     yield turn.name
 
 
+def special_tokens_in(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, list[str]]]:
+    """The records whose own text holds special tokens: file and line, and the tokens one by one."""
+    special = SpecialTokens.of(tokenizer)
+    return [(record.where, found) for record in records if (found := special.found(record))]
+
+
 def check_special_tokens(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuses records whose own text holds special tokens of a tokenizer.
 
@@ -92,15 +98,11 @@ def check_special_tokens(records: Sequence[Record], tokenizer: PreTrainedTokeniz
     Raises:
         ValueError: If there are any; with counts, and the file and line of the first ones.
     """
-    special = SpecialTokens.of(tokenizer)
-    counts: Counter[str] = Counter()
-    places = []
-    for record in records:
-        if found := special.found(record):
-            counts.update(found)
-            places.append(record.where)
-    if not places:
+    found = special_tokens_in(records, tokenizer)
+    if not found:
         return
+    counts = Counter(token for _, tokens in found for token in tokens)
+    places = [place for place, _ in found]
     listed = ", ".join(f"{token} ({count} times)" for token, count in counts.most_common())
     more = f" and {len(places) - SHOWN_PLACES} more" if len(places) > SHOWN_PLACES else ""
     raise ValueError(

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lightning_quicktune.data.files import Row
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.records import format_advice, format_name, parse_record
+from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.sources import SPLITS, SplitName, read_parts
 from lightning_quicktune.data.turns import BadRecordError, Record
 
@@ -26,11 +27,13 @@ class Splits:
         records: Records of each split, at least one.
         n_skipped: Records left out because they can't be used.
         n_duplicates: Records left out of a split because a later split has them too.
+        report: What was found in the files.
     """
 
     records: Mapping[SplitName, Sequence[Record]]
     n_skipped: int
     n_duplicates: int
+    report: ReadingReport
 
 
 def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[SplitName] = frozenset()) -> Splits:
@@ -60,7 +63,7 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
                 f"No record is left for the {name} split of `{path}`, but each split needs at least one. Add records, "
                 "or change `data.init_args.reading.on_bad_record` or `data.init_args.reading.on_duplicate`."
             )
-    return Splits(unique, len(problems), n_duplicates)
+    return Splits(unique, len(problems), n_duplicates, ReadingReport(tuple(problems)))
 
 
 def _parse(rows: Sequence[Row], problems: list[str], *, answer_required: bool) -> list[Record]:
