@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,13 +44,18 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.data.examine import examine
     from lightning_quicktune.data.inspect import bad_records, inspection
     from lightning_quicktune.data.showing import marks_for
-    from lightning_quicktune.trials.task_setup import unread_objects
+    from lightning_quicktune.trials.task_setup import check_rooms, unread_objects
 
     fit = with_overrides(
         read_yaml(Path(settings.recipe)), {"data.init_args.path": settings.task} if settings.task else {}
     )
-    _, data = unread_objects(fit)
+    module, data = unread_objects(fit)
     found = examine(data)
+    if found.is_read and not data.n_unanswered("test"):
+        try:
+            check_rooms(module, data)
+        except ValueError as error:
+            found = replace(found, faults=(*found.faults, str(error)))
     shown = (
         bad_records(data, found)
         if settings.where == "bad"

@@ -225,6 +225,10 @@ class TaskData(LightningDataModule):
         """What reading the files found."""
         return self._task().report
 
+    def n_unanswered(self, split: SplitName) -> int:
+        """Records of a split without an answer, which can be answered but not scored."""
+        return self._task().splits[split].n_unanswered
+
     def long(self, split: SplitName) -> tuple[str, ...]:
         """Records of a split that are left out because they are too long: file, line and tokens."""
         return self._task().splits[split].long
@@ -249,7 +253,7 @@ class TaskData(LightningDataModule):
             check_same(state_dict, self.state_dict())
 
     def _check_answered(self, split: SplitName) -> None:
-        check_answered(self.path, split, self._task().splits[split].n_unanswered)
+        check_answered(self.path, split, self.n_unanswered(split))
 
     def _task(self) -> LoadedTask:
         if self._loaded is None:

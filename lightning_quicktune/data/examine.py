@@ -46,11 +46,13 @@ def examine(data: TaskData) -> Examination:
             error = None
         except (ValueError, OSError) as raised:
             error = str(raised)
+        finally:
+            data.reading = strict
     said = [str(warning.message) for warning in caught]
     if error is not None:
         return Examination((*(text for text in said if _SAID_ELSEWHERE[0] in text), error), is_read=False)
     notes = tuple(text for text in said if not any(words in text for words in _SAID_ELSEWHERE))
-    return Examination(tuple(_faults(data, strict)), tuple(_problems(data)), notes)
+    return Examination(tuple(_faults(data, strict)), tuple(_problems(data)), (*notes, *_unanswered(data)))
 
 
 def _lenient(reading: ReadingSettings) -> ReadingSettings:
@@ -58,6 +60,13 @@ def _lenient(reading: ReadingSettings) -> ReadingSettings:
     return replace(
         reading, on_bad_record="skip", on_long_prompt="drop", on_special_token="text", on_duplicate=on_duplicate
     )
+
+
+def _unanswered(data: TaskData) -> list[str]:
+    n_unanswered = data.n_unanswered("test")
+    if n_unanswered == 0:
+        return []
+    return [f"{n_unanswered} test records have no answer: `fit` and `predict` don't need one, `test` and `tune` do."]
 
 
 def _faults(data: TaskData, strict: ReadingSettings) -> list[str]:
@@ -82,9 +91,8 @@ def _faults(data: TaskData, strict: ReadingSettings) -> list[str]:
 
 
 def _problems(data: TaskData) -> list[str]:
-    special = [
-        f"{place}: holds {', '.join(found)}" for place, found in special_tokens_in(_records(data), data.tokenizer)
-    ]
+    looked_for = _records(data) if data.reading.on_special_token == "error" else []
+    special = [f"{where}: holds {', '.join(found)}" for where, found in special_tokens_in(looked_for, data.tokenizer)]
     long = [f"{each}, more than {data.token_settings.max_length}" for split in SPLITS for each in data.long(split)]
     return [*data.report.problems, *long, *special]
 

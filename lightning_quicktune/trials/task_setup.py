@@ -84,9 +84,18 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
     """
     module, data = unread_objects(fit)
     data.setup("fit")
+    check_rooms(module, data)
+    return module, data
+
+
+def check_rooms(module: Finetuner, data: TaskData) -> None:
+    """Refuses prompts of a split that is to be scored that leave an answer too few positions.
+
+    Raises:
+        ValueError: If there are any, or a record has no answer.
+    """
     for split in ("validation", "test") if module.score.generates else ("test",):
         check_room(load_config(module.base_model), data.prompt_dataloader(split), module.score.max_new_tokens)
-    return module, data
 
 
 def unread_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:

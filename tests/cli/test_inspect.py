@@ -44,3 +44,10 @@ def test_a_bad_dataset_is_shown_with_all_its_faults_and_an_exit_status(recipe, c
 def test_at_least_one_record_is_shown(recipe, capsys):
     assert main(["inspect", "--recipe", recipe, "--records", "0"]) == 1
     assert "`--records` is 0, but at least 1 record is shown. Raise it." in capsys.readouterr().err
+
+
+def test_prompts_without_room_for_an_answer_are_among_the_faults(fit_config, tmp_path, capsys):
+    fit_config["model"]["init_args"]["score"]["max_new_tokens"] = 250
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(fit_config))
+    assert main(["inspect", "--recipe", str(tmp_path / "recipe.yaml")]) == 1
+    assert "- A prompt of " in capsys.readouterr().out

@@ -180,3 +180,17 @@ def test_what_was_read_of_which_key_is_shown(write_task, tokenizer):
     assert "Records whose question is in a later split too: 1 of train." in text
     assert "Note: One question is asked often." in text
     assert data.describe()["n_shared_questions"] == 1
+
+
+def test_test_records_without_answers_are_noted(write_task, tokenizer):
+    data = make(write_task(test=[{"question": "Why?"}]), tokenizer)
+    found = examine(data)
+    assert found.faults == ()
+    assert "Note: 1 test records have no answer: `fit` and `predict` don't need one" in inspection(data, found, 1)
+
+
+def test_special_tokens_that_may_stay_are_no_fault(write_task, tokenizer):
+    data = make(write_task(train=["<|end|>"]), tokenizer, reading=ReadingSettings(on_special_token="text"))
+    found = examine(data)
+    assert (found.faults, found.problems) == ((), ())
+    assert data.reading == ReadingSettings(on_special_token="text")
