@@ -15,7 +15,7 @@ from lightning_quicktune.data.template import Arguments, Conversation, Template,
 from lightning_quicktune.data.turns import BadRecordError, Record, Turn
 
 T = TypeVar("T")
-_ANSWER, _REASONING = f"{FIRST}answer{LAST}", f"{FIRST}reasoning{LAST}"
+_ANSWER, _REASONING, _NEXT = (f"{FIRST}{name}{LAST}" for name in ("answer", "reasoning", "next"))
 _THOUGHT = re.compile(r"\s*<think>(.*?)</think>(.*)", re.DOTALL)
 
 
@@ -65,13 +65,16 @@ class Writer:
         Raises:
             BadRecordError: If the template can't write the record as it is.
         """
+        apart = replace(record, turns=tuple(map(_reasoning_apart, record.turns)))
         try:
-            return _with_calls(record, lambda arguments: self._passages(record, arguments))
-        except BadRecordError:
-            apart = replace(record, turns=tuple(map(_reasoning_apart, record.turns)))
+            return _with_calls(apart, lambda arguments: self._passages(apart, arguments))
+        except BadRecordError as error:
             if apart == record:
                 raise
-            return _with_calls(apart, lambda arguments: self._passages(apart, arguments))
+            try:
+                return _with_calls(record, lambda arguments: self._passages(record, arguments))
+            except BadRecordError:
+                raise error from None
 
     def prompt(self, record: Record) -> str:
         """What a generation starts from, for a record that ends with a question.
@@ -114,7 +117,7 @@ class Writer:
         tail = probed[answer + len(_ANSWER) :]
         if not tail.strip():
             text = text.removesuffix(tail)
-            tail = self._next_mark(conversation)
+            tail = self._next_mark(conversation, text)
             text += tail
         end = len(text) - len(self._after_end_of_turn(tail))
         if turn.tool_calls:
@@ -165,12 +168,14 @@ class Writer:
             raise BadRecordError(self._no_end(rest[:20]))
         return rest[found.end() :]
 
-    def _next_mark(self, conversation: Conversation) -> str:
-        """What begins a next question, where nothing else ends an answer: the model stops on it."""
-        question = f"{FIRST}question{LAST}"
-        probe = replace(conversation.turns[-1], content=_ANSWER, tool_calls="")
-        turns = (*conversation.turns[:-1], probe, Turn("user", question))
-        between = self._render(replace(conversation, turns=turns)).partition(_ANSWER)[2].partition(question)[0].lstrip()
+    def _next_mark(self, conversation: Conversation, text: str) -> str:
+        """What begins the next turn, where nothing else ends an answer: the model stops on it."""
+        *context, last = conversation.turns
+        if last.tool_calls:
+            turns, before = (*context, last, Turn("tool", _NEXT)), text
+        else:
+            turns, before = (*context, replace(last, content=_ANSWER), Turn("user", _NEXT)), _ANSWER
+        between = self._render(replace(conversation, turns=turns)).partition(before)[2].partition(_NEXT)[0].lstrip()
         found = self._special.pattern.match(between)
         return found[0] if found else between
 
@@ -203,11 +208,8 @@ def _with_calls(record: Record, write: Callable[[Arguments], T]) -> T:
         return write("object")
     try:
         return write("object")
-    except BadRecordError as error:
-        try:
-            return write("text")
-        except BadRecordError:
-            raise error from None
+    except BadRecordError:
+        return write("text")
 
 
 def _common_length(text: str, other: str) -> int:
@@ -230,7 +232,7 @@ def _is_answer(text: str, prompt: str, turn: Turn, mark: str, tail: str) -> bool
 
 
 def _reasoning_apart(turn: Turn) -> Turn:
-    """An assistant's turn whose text begins with a think block, for templates that take the block on its own."""
+    """An assistant's turn whose text begins with a think block: most templates want the block on its own."""
     found = _THOUGHT.fullmatch(turn.content) if turn.role == "assistant" and not turn.reasoning else None
     if found is None or not found[2].strip():
         return turn

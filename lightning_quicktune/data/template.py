@@ -77,7 +77,7 @@ def render(
                 **{name: conversation.thinking for name in _THINKING if name in variables(text)},
             )
         )
-    except (TemplateError, TypeError) as error:  # a template adds a text and an object, for example
+    except (TemplateError, TypeError, ValueError, LookupError) as error:  # it adds a text and an object, for example
         raise BadRecordError(
             f"{template_name(template, tokenizer)} rejects its turns, whose roles are "
             f"{', '.join(turn.role for turn in conversation.turns)}: {error}. Each turn must reach the model as it is "

@@ -40,7 +40,7 @@ FAMILIES = {
     "smollm2": ("<|im_start|>assistant\n", "<|im_end|>", True, True),
     "smollm3": ("<|im_start|>assistant\n<think>\n\n</think>\n", "<|im_end|>", True, True),
 }
-THINKING = ("gpt_oss", "qwen3", "qwen35")
+THINKING = ("glm", "gpt_oss", "qwen3", "qwen35")
 
 
 def end_of(family):
@@ -153,6 +153,7 @@ def test_a_generation_stops_on_the_end_of_turn(shape_tokenizer, family):
 
 
 REASONED = {
+    "glm": "The log says so.</think>\nThe bell.<|user|>",
     "gpt_oss": "The log says so.<|end|><|start|>assistant<|channel|>final<|message|>The bell.<|return|>",
     "qwen3": "The log says so.\n</think>\n\nThe bell.<|im_end|>",
     "qwen35": "The log says so.\n</think>\n\nThe bell.<|im_end|>",
@@ -176,19 +177,17 @@ def test_reasoning_is_learned_with_the_answer_or_refused(shape_tokenizer, family
     assert REASONED[family].partition(mark)[2].strip() == "The bell." + end_of(family)
 
 
-@pytest.mark.parametrize("family", ["qwen3", "chatml", "deepseek_r1"])
+@pytest.mark.parametrize("family", ["qwen3", "qwen35", "gpt_oss", "chatml", "deepseek_r1"])
 def test_a_think_block_in_the_content_is_learned_or_refused(shape_tokenizer, family):
-    tokenizer, record = (
-        shape_tokenizer(family),
-        conversation("What rings?", "<think>\nThe log says so.\n</think>\n\nThe bell."),
-    )
+    """As reasoning where a template writes that, as it is where it doesn't and keeps it."""
+    tokenizer = shape_tokenizer(family)
+    record = conversation("What rings?", "<think>\nThe log says so.\n</think>\n\nThe bell.")
     if family == "deepseek_r1":
         with pytest.raises(BadRecordError, match="doesn't write reasoning"):
             encode(record, tokenizer, "chat")
         return
     (encoded,) = encode(record, tokenizer, "chat")
-    whole = {"qwen3": REASONED["qwen3"], "chatml": record.answer + "<|im_end|>"}[family]
-    assert learned(encoded, tokenizer) == whole
+    assert learned(encoded, tokenizer) == REASONED.get(family, record.answer + "<|im_end|>")
 
 
 def test_reasoning_of_earlier_answers_is_in_their_own_texts(shape_tokenizer):
@@ -205,6 +204,7 @@ def test_reasoning_of_earlier_answers_is_in_their_own_texts(shape_tokenizer):
 CALL = [{"id": "c1", "type": "function", "function": {"name": "get_price", "arguments": {"sku": "x-7"}}}]
 TOOLS = json.dumps([{"type": "function", "function": {"name": "get_price", "parameters": {"type": "object"}}}])
 CALLS = {
+    "glm": '<tool_call>get_price\n{"sku": "x-7"}</tool_call><|observation|>',
     "qwen25": '<tool_call>\n{"name": "get_price", "arguments": {"sku": "x-7"}}\n</tool_call><|im_end|>',
     "llama3": '{"name": "get_price", "parameters": {"sku": "x-7"}}<|eot_id|>',
     "gpt_oss": ' to=functions.get_price<|channel|>commentary json<|message|>{"sku": "x-7"}<|call|>',
