@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from lightning_quicktune.data.contents import NOT_UTF8, encoding_advice
 from lightning_quicktune.data.files import ending
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.records import format_advice, format_name, parse_record
+from lightning_quicktune.data.records import format_advice, parse_record
+from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.rows import Row
 from lightning_quicktune.data.sources import read_parts
 from lightning_quicktune.data.split_names import SplitName
@@ -22,9 +23,8 @@ class ParsedTask:
 
     Args:
         records: Records of each split that is there, or of all under the first split's name.
-        formats: How many records of a split have which format.
+        report: What was found in the files.
         n_rows: Rows of all files.
-        problems: Each row that can't be used, with file, line and reason.
         file_problems: Why whole files can't be read.
         advice: What may help against the problems.
         is_one_file: Whether one file was named, to be cut into three.
@@ -32,21 +32,25 @@ class ParsedTask:
     """
 
     records: Mapping[SplitName, list[Record]]
-    formats: Mapping[SplitName, Counter[str]]
+    report: ReadingReport
     n_rows: int
-    problems: tuple[str, ...]
     file_problems: tuple[str, ...]
     advice: tuple[str, ...]
     is_one_file: bool
     unread: tuple[str, ...]
 
 
-def parse_task(path: str, settings: ReadingSettings) -> ParsedTask:
+_Found = Counter[tuple[str, frozenset[str], frozenset[str]]]
+"""How many records have a format, keys that are read, and keys that are ignored."""
+
+
+def parse_task(path: str, settings: ReadingSettings, unanswered: frozenset[SplitName] = frozenset()) -> ParsedTask:
     """Reads what can be read of a task, and says what can't.
 
     Args:
         path: A folder with files of the splits, one file, or the id of a public dataset.
         settings: How files become records.
+        unanswered: Splits whose records may lack an answer; all records of one file where train is among them.
 
     Raises:
         FileNotFoundError: If nothing is at ``path``, or nothing to train on.
@@ -54,16 +58,20 @@ def parse_task(path: str, settings: ReadingSettings) -> ParsedTask:
     """
     parts = read_parts(path, settings.subset)
     problems: list[str] = []
-    formats: dict[SplitName, Counter[str]] = {name: Counter() for name in parts.rows}
-    records = {name: _parse(rows, problems, formats[name]) for name, rows in parts.rows.items()}
+    found: dict[SplitName, _Found] = {name: Counter() for name in parts.rows}
+    records = {
+        name: _parse(rows, settings, problems, found[name], answer_required=name not in unanswered)
+        for name, rows in parts.rows.items()
+    }
     rows = [row for split in parts.rows.values() for row in split]
     advice = _advice(rows, len(problems)) if problems else ()
-    return ParsedTask(
-        records, formats, len(rows), tuple(problems), parts.problems, advice, parts.is_one_file, parts.unread
-    )
+    report = _report(problems, found)
+    return ParsedTask(records, report, len(rows), parts.problems, advice, parts.is_one_file, parts.unread)
 
 
-def _parse(rows: Sequence[Row], problems: list[str], formats: Counter[str]) -> list[Record]:
+def _parse(
+    rows: Sequence[Row], settings: ReadingSettings, problems: list[str], found: _Found, *, answer_required: bool
+) -> list[Record]:
     """Reads what can be read, and adds what can't to ``problems``; a file has the format of its first record."""
     records = []
     expected: str | None = None
@@ -71,18 +79,28 @@ def _parse(rows: Sequence[Row], problems: list[str], formats: Counter[str]) -> l
         try:
             if row.problem is not None:
                 raise BadRecordError(row.problem)
-            record = parse_record(row.value, row.file, row.line)
-            found = format_name(row.value)
-            expected = expected or found
-            if found != expected:
-                raise BadRecordError(f"format {found}, but the file began with {expected}")
+            record, form, read, ignored = parse_record(row.value, row.file, row.line, settings, answer_required)
+            expected = expected or form
+            if form != expected:
+                raise BadRecordError(f"format {form}, but the file began with {expected}")
             records.append(record)
+            found[form, read, ignored] += 1
         except BadRecordError as error:
             keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
             problems.append(_printable(f"{row.file}:{row.line}: {error}{keys}"))
-    if expected is not None:
-        formats[expected] = len(records)
     return records
+
+
+def _report(problems: Sequence[str], found: Mapping[SplitName, _Found]) -> ReadingReport:
+    formats: dict[SplitName, Counter[str]] = {name: Counter() for name in found}
+    read_keys: Counter[str] = Counter()
+    ignored_keys: Counter[str] = Counter()
+    for name, counts in found.items():
+        for (form, read, ignored), n_records in counts.items():
+            formats[name][form] += n_records
+            read_keys.update(dict.fromkeys(read, n_records))
+            ignored_keys.update(dict.fromkeys(ignored, n_records))
+    return ReadingReport(tuple(problems), formats, read_keys, ignored_keys)
 
 
 def _advice(rows: Sequence[Row], n_problems: int) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ class ReadingSettings:
         preference: ``error`` names every pair of a chosen and a rejected answer; ``chosen`` learns the chosen one.
         unanswerable: Answer to questions that their context doesn't answer, as SQuAD v2 has them; such a record can't
             be used if it is left out.
+        on_special_token: What to do with special tokens of the tokenizer in a record's own text: ``error`` counts them,
+            ``text`` has them read and written letter by letter, so that they control nothing.
     """
 
     on_bad_record: Literal["error", "skip"] = "error"
@@ -42,6 +44,7 @@ class ReadingSettings:
     ignore: list[str] = field(default_factory=list, hash=False)
     preference: Literal["error", "chosen"] = "error"
     unanswerable: str | None = None
+    on_special_token: Literal["error", "text"] = "error"
 
     def __post_init__(self) -> None:
         if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):

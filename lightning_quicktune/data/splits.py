@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightning.pytorch.utilities import rank_zero_warn
 
@@ -14,6 +13,7 @@ from lightning_quicktune.data.cutting import cut
 from lightning_quicktune.data.duplicates import shared_questions, warn_of_shared_questions, without_duplicates
 from lightning_quicktune.data.parsing import ParsedTask, parse_task
 from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.turns import Record
 
@@ -28,16 +28,14 @@ class Splits:
         records: Records of each split, at least one.
         n_skipped: Records left out because they can't be used.
         n_duplicates: Records left out of a split because a later split has them too.
-        shared_questions: Records of train and of validation whose question a later split has with another answer.
-        formats: How many records, of each split that has files, have which format.
+        report: What was found in the files.
         cut: Splits that were cut off the training records.
     """
 
     records: Mapping[SplitName, Sequence[Record]]
     n_skipped: int
     n_duplicates: int
-    shared_questions: Mapping[SplitName, int]
-    formats: Mapping[SplitName, Counter[str]]
+    report: ReadingReport
     cut: tuple[SplitName, ...]
 
 
@@ -54,12 +52,13 @@ def _without_collection() -> Iterator[None]:
 
 
 @_without_collection()
-def read_splits(path: str, settings: ReadingSettings) -> Splits:
+def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[SplitName] = frozenset()) -> Splits:
     """Reads the records of a task.
 
     Args:
         path: A folder with files of the splits, one file to split, or the id of a public dataset.
         settings: What to do with records that can't be used, and how to split.
+        unanswered: Splits whose records may lack an answer; all records of one file where train is among them.
 
     Returns:
         Three splits, none of them empty.
@@ -69,7 +68,7 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
         ValueError: If files or records can't be used, or records are in more than one split, and the settings allow
             neither.
     """
-    parsed = parse_task(path, settings)
+    parsed = parse_task(path, settings, unanswered)
     _check_problems(parsed, settings)
     if parsed.unread:
         rank_zero_warn(
@@ -85,7 +84,8 @@ def read_splits(path: str, settings: ReadingSettings) -> Splits:
             raise ValueError(_nothing_left(path, name))
     shared = shared_questions(unique) if len(parsed.records) > 1 else {}
     warn_of_shared_questions(shared)
-    return Splits(unique, len(parsed.problems), n_duplicates, shared, parsed.formats, tuple(missing))
+    report = replace(parsed.report, shared_questions=shared)
+    return Splits(unique, len(report.problems), n_duplicates, report, tuple(missing))
 
 
 def _with_missing(
@@ -116,12 +116,12 @@ def _nothing_left(path: str, name: SplitName) -> str:
 
 def _check_problems(parsed: ParsedTask, settings: ReadingSettings) -> None:
     """Raises all that is wrong at once, or warns of records that are left out."""
-    message = _listed(parsed) if parsed.problems else ""
+    message = _listed(parsed) if parsed.report.problems else ""
     if parsed.file_problems:
         raise ValueError("\n".join((*parsed.file_problems, *([message] if message else []))))
     if not message:
         return
-    n_bad = len(parsed.problems)
+    n_bad = len(parsed.report.problems)
     if settings.on_bad_record == "skip" and n_bad < parsed.n_rows:
         rank_zero_warn(f"{message}\nThey are left out, because `data.init_args.reading.on_bad_record` is skip.")
         return
@@ -132,9 +132,9 @@ def _check_problems(parsed: ParsedTask, settings: ReadingSettings) -> None:
 
 
 def _listed(parsed: ParsedTask) -> str:
-    n_bad = len(parsed.problems)
+    n_bad = len(parsed.report.problems)
     lines = [f"{n_bad} of {parsed.n_rows} records can't be used:"]
-    lines += [f"  {problem}" for problem in parsed.problems[:SHOWN_PROBLEMS]]
+    lines += [f"  {problem}" for problem in parsed.report.problems[:SHOWN_PROBLEMS]]
     if n_bad > SHOWN_PROBLEMS:
         lines.append(f"  and {n_bad - SHOWN_PROBLEMS} more")
     return "\n".join(lines)

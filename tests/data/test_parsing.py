@@ -23,11 +23,15 @@ def test_all_that_is_wrong_is_said_and_all_that_is_right_is_read(tmp_path):
         "validation": ["c"],
         "test": [],
     }
-    assert [problem.split(" ")[0] for problem in parsed.problems] == ["train.jsonl:2:", "train.jsonl:3:", "dev.csv:3:"]
+    assert [problem.split(" ")[0] for problem in parsed.report.problems] == [
+        "train.jsonl:2:",
+        "train.jsonl:3:",
+        "dev.csv:3:",
+    ]
     assert len(parsed.file_problems) == 1
     assert "test.json` isn't JSON" in parsed.file_problems[0]
     assert parsed.n_rows == 5
-    assert {name: dict(found) for name, found in parsed.formats.items()} == {
+    assert {name: dict(found) for name, found in parsed.report.formats.items()} == {
         "train": {"question/answer": 1},
         "validation": {"prompt/completion": 1},
         "test": {},
@@ -44,8 +48,8 @@ def test_another_encoding_is_advised_on_once(tmp_path, name):
     }
     (tmp_path / name).write_bytes(contents[name].encode("cp1252"))
     parsed = parse_task(str(tmp_path / name), SETTINGS)
-    assert len(parsed.problems) == 5
-    assert all(f"{name}:" in problem and "not UTF-8: byte 0xfc" in problem for problem in parsed.problems)
+    assert len(parsed.report.problems) == 5
+    assert all(f"{name}:" in problem and "not UTF-8: byte 0xfc" in problem for problem in parsed.report.problems)
     assert [advice for advice in parsed.advice if f"`iconv -f cp1252 -t utf-8 {name}`" in advice] == [parsed.advice[0]]
 
 
@@ -61,4 +65,4 @@ def test_a_table_without_a_first_row_of_names_is_suspected(tmp_path):
 def test_half_a_surrogate_pair_can_be_printed(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"\\ud800": "x"}\n{"question": "\\udc00", "answer": "a"}\n')
     parsed = parse_task(str(tmp_path / "a.jsonl"), SETTINGS)
-    assert "\\ud800" in "\n".join((*parsed.problems, *parsed.advice)).encode().decode()
+    assert "\\ud800" in "\n".join((*parsed.report.problems, *parsed.advice)).encode().decode()

@@ -27,7 +27,7 @@ def test_three_answers_to_a_question_stay_together(tmp_path):
     (tmp_path / "all.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     splits = read_splits(str(tmp_path / "all.jsonl"), DEFAULT)
     assert [len(splits.records[name]) for name in SPLITS] == [96, 12, 12]
-    assert splits.shared_questions == {}
+    assert splits.report.shared_questions == {}
 
 
 def one_file(tmp_path, n_records, copies=1):
@@ -135,7 +135,7 @@ def test_dropped_duplicates_are_counted(write_task):
     ):
         splits = read_splits(path, ReadingSettings(on_duplicate="drop"))
     assert answers(splits) == {"train": ["x"], "validation": ["b"], "test": ["a"]}
-    assert (splits.n_duplicates, splits.shared_questions) == (1, {"train": 0, "validation": 1})
+    assert (splits.n_duplicates, splits.report.shared_questions) == (1, {"train": 0, "validation": 1})
 
 
 def test_too_few_records_to_split(tmp_path):
@@ -180,7 +180,7 @@ def test_people_name_splits_otherwise(tmp_path):
     splits = read_splits(folder_of(tmp_path, Training=5, dev=2, harbour_TEST=1), DEFAULT)
     assert [len(splits.records[name]) for name in SPLITS] == [5, 2, 1]
     assert splits.cut == ()
-    assert {name: dict(found) for name, found in splits.formats.items()} == {
+    assert {name: dict(found) for name, found in splits.report.formats.items()} == {
         "train": {"question/answer": 5},
         "validation": {"question/answer": 2},
         "test": {"question/answer": 1},
