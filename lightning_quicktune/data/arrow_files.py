@@ -128,7 +128,7 @@ def _notes(metadata: Any) -> dict[str, Any]:
 def _plain_rows(name: str, table: Any) -> Iterator[Row]:
     try:
         entries = table.to_pylist()
-    except ValueError:  # text that isn't UTF-8, times that Python can't hold
+    except (ValueError, OverflowError):  # text that isn't UTF-8, times that Python can't hold
         for number in range(table.num_rows):
             yield _plain_row(name, number, table)
         return
@@ -139,7 +139,7 @@ def _plain_rows(name: str, table: Any) -> Iterator[Row]:
 def _plain_row(name: str, number: int, table: Any) -> Row:
     try:
         return Row(name, number + 1, table.slice(number, 1).to_pylist()[0])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         return Row(name, number + 1, None, f"holds a value that can't be read: {error}")
 
 

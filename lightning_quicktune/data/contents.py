@@ -94,9 +94,11 @@ def encoding_problem(text: str) -> str | None:
 
 def encoding_advice(file: str) -> str:
     """What to do with a file some of whose lines are not UTF-8."""
+    name = Path(file).name
+    unpacked = Path(name).stem if Path(name).suffix.lower() in COMPRESSIONS else name
     return (
         f"Text in another encoding would reach the model garbled. Save `{file}` as UTF-8, for example with "
-        f"`iconv -f cp1252 -t utf-8 {Path(file).name}` (cp1252 is Windows' encoding; latin1 would lose the euro sign)."
+        f"`iconv -f cp1252 -t utf-8 {unpacked}` (cp1252 is Windows' encoding; latin1 would lose the euro sign)."
     )
 
 

@@ -44,8 +44,8 @@ class TaskData(LightningDataModule):
     devices here.
 
     Args:
-        path: A folder with train, validation and test files (.jsonl, .json, .csv, .parquet), one file that is split by
-            a seed, or the id of a public dataset.
+        path: A folder with train, validation and test files (JSON Lines, JSON, CSV, TSV, Parquet, Arrow), one file that
+            is split by a seed, or the id of a public dataset.
         batch_size: Records per device and micro-batch; an optimizer step has ``trainer.accumulate_grad_batches`` times
             ``trainer.devices`` as many.
         records_per_slice: Training records of one slice; the whole training split if left out.

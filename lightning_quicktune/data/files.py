@@ -48,6 +48,11 @@ def is_readable(name: str) -> bool:
     return ending(name) in READERS
 
 
+def conversion(name: str) -> str | None:
+    """What to do with a file of an ending that is known but not read."""
+    return _CONVERSIONS.get(ending(name))
+
+
 def read_tables(path: Path, name: str) -> dict[str, list[Row]]:
     """Reads a file.
 
@@ -64,7 +69,7 @@ def read_tables(path: Path, name: str) -> dict[str, list[Row]]:
     """
     reader = READERS.get(ending(path.name))
     if reader is None:
-        advice = _CONVERSIONS.get(ending(path.name), "Convert it")
+        advice = conversion(path.name) or "Convert it"
         raise ValueError(
             f"`{path}` ends in {path.suffix or 'nothing'}, but records are read from files that end in "
             f"{', '.join(READERS)}, packed or not. {advice}, or name another file as `data.init_args.path`."

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lightning_quicktune.data.files import READERS, ending, is_readable
+from lightning_quicktune.data.files import READERS, conversion, ending, is_readable
 from lightning_quicktune.data.split_names import SPLITS, SplitName, arrange, outer_folder, says_split, split_word
 
 CARD = "README.md"
@@ -41,9 +41,10 @@ def choose_files(names: Sequence[str], card: str | None, subset: str | None, whe
     files = _by_card(subsets, readable, subset, where) if subsets else _by_folder(readable, subset, where)
     if "train" not in files:
         there = ", ".join(sorted({name.split("/")[0] for name in names})[:20]) or "nothing"
+        advice = next((found for name in names if (found := conversion(name)) is not None), "Add or rename the file")
         raise FileNotFoundError(
             f"The train split is missing: `{where}` holds {there}, but a task folder needs a train file, and may have "
-            f"validation and test files, ending in {', '.join(READERS)}. Add or rename the file, or name one file as "
+            f"validation and test files, ending in {', '.join(READERS)}. {advice}, or name one file as "
             "`data.init_args.path` to have it split."
         )
     return files

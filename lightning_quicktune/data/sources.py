@@ -98,6 +98,8 @@ def _read_split(located: _Located, split: SplitName, problems: list[str]) -> dic
     for name in names:
         try:
             found = read_tables(located.folder / name, name)
+            if [split_word(key) for key in found] == [split] and len(located.files) > 1:
+                found = {"": next(iter(found.values()))}
             if "" not in found and (len(names) > 1 or len(located.files) > 1):
                 raise ValueError(
                     f"`{located.folder / name}` holds the splits {', '.join(found)}, but its name says that it is "

@@ -187,6 +187,12 @@ def test_a_text_that_is_not_utf8_is_a_problem_of_its_record(read):
     assert (found[2].value, found[2].line) == ({"answer": "fine"}, 3)
 
 
+def test_a_time_that_no_calendar_holds_is_a_problem_of_its_record(read):
+    found = read(pa.table({"time": pa.array([10**15, 1], pa.timestamp("s"))}))
+    assert found[0].problem.startswith("holds a value that can't be read: ")
+    assert found[1].value == {"time": "1970-01-01T00:00:01"}
+
+
 def test_two_columns_of_one_name_are_refused(read):
     table = pa.table([pa.array(["a"]), pa.array(["b"])], names=["answer", "answer"])
     with pytest.raises(ValueError, match=r"two columns of one name among answer, answer, .*Rename or remove"):

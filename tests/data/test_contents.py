@@ -25,6 +25,7 @@ def test_the_advice_keeps_the_euro_sign():
     assert "`iconv -f cp1252 -t utf-8 a.csv` (cp1252 is Windows' encoding; latin1 would lose" in encoding_advice(
         "b/a.csv"
     )
+    assert "Save `a.csv.gz` as UTF-8, for example with `iconv -f cp1252 -t utf-8 a.csv`" in encoding_advice("a.csv.gz")
     assert "3 €".encode("cp1252").decode("cp1252") == "3 €" != "3 €".encode("cp1252").decode("latin1")
 
 

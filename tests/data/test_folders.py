@@ -59,6 +59,15 @@ def test_without_training_records_there_is_nothing_to_do(names):
 
 
 @pytest.mark.parametrize(
+    ("name", "advice"),
+    [("train.xlsx", "Save the sheet as CSV UTF-8"), ("tides.zip", "Unpack it"), ("a.pkl", "any code")],
+)
+def test_files_that_are_known_but_not_read_are_advised_on(name, advice):
+    with pytest.raises(FileNotFoundError, match=rf"`folder` holds {name}, but .*{advice}"):
+        choose([name])
+
+
+@pytest.mark.parametrize(
     "data_files",
     [
         "[{split: train, path: 'raw/a-*'}, {split: validation, path: [raw/b.csv]}]",

@@ -66,6 +66,15 @@ def test_a_file_of_one_split_may_not_hold_others(tmp_path):
     assert "holds the splits train, test, but its name says that it is train. Keep one list in it" in problem
 
 
+def test_a_file_of_one_split_may_name_it_inside_too(tmp_path):
+    (tmp_path / "train.json").write_text(json.dumps({"train": [{"a": 1}]}))
+    (tmp_path / "dev.json").write_text(json.dumps({"validation": [{"a": 2}]}))
+    assert {name: [row.value for row in rows] for name, rows in read_parts(str(tmp_path)).rows.items()} == {
+        "train": [{"a": 1}],
+        "validation": [{"a": 2}],
+    }
+
+
 def test_folders_of_save_to_disk_are_read_in_their_order(tmp_path):
     made = {name: [{"question": f"{name}{i}", "answer": "a"} for i in range(5)] for name in ("train", "validation")}
     saved = datasets.DatasetDict({name: datasets.Dataset.from_list(rows) for name, rows in made.items()})
