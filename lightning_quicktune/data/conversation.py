@@ -93,7 +93,9 @@ def without_open_answer(entries: Any) -> Any:
     fields = Fields(last)
     key = fields.first(_ROLE_KEYS)
     is_open = (
-        key is not None and ROLES.get(canonical(fields.take(key))) == "assistant" and fields.read == {*fields.values}
+        key is not None
+        and ROLES.get(canonical(str(fields.take(key)))) == "assistant"
+        and fields.read == {*fields.values}
     )
     return entries[:-1] if is_open else entries
 
@@ -111,7 +113,7 @@ def plain_turn(entry: Any) -> Turn | None:
     if type(entry) is not dict or len(entry) != 2:
         return None
     role, content = entry.get("role") or entry.get("from"), entry.get("content") or entry.get("value")
-    if type(role) is not str or type(content) is not str or role not in ROLES or content.isspace():
+    if type(role) is not str or type(content) is not str or role not in ROLES or not content.strip():
         return None
     if not content.isascii():
         try:

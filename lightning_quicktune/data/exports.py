@@ -14,6 +14,8 @@ from lightning_quicktune.data.wanted import UnwantedRecordError, unwanted
 Rebuild = Callable[[Mapping[str, Any]], Fields]
 _PRODIGY = ("_input_hash", "_task_hash", "_view_id")
 _PRODIGY_ASIDE = ("config", "html", "style")
+_TASK_KEYS = frozenset({"data", "annotations", "predictions", "drafts", "file_upload", "comment_authors", "updated_by"})
+_RECORD_KEYS = frozenset({"fields", "responses", "suggestions", "status"})
 _LABEL_STUDIO = ("annotator", "lead_time", "created_at", "updated_at")
 _ASIDE = re.compile(r"[._](suggestion|responses)([._]|$)")
 _TEXT_RESULTS = {"textarea": "text", "choices": "choices"}
@@ -34,14 +36,19 @@ def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields
     if any(name in raw for name in _PRODIGY):
         return _prodigy(raw, fields)
     if isinstance(raw.get("data"), dict) and isinstance(raw.get("annotations"), list):
-        return rebuild({**raw["data"], **_label_studio(raw)})
+        return rebuild({**_rest(raw, _TASK_KEYS), **raw["data"], **_label_studio(raw)})
     if "annotation_id" in raw and is_absent(raw["annotation_id"]) and any(name in raw for name in _LABEL_STUDIO):
         raise unwanted("annotation_id", raw["annotation_id"], "a draft that nobody submitted in Label Studio")
     if isinstance(raw.get("fields"), dict) and isinstance(raw.get("responses"), (dict, list, type(None))):
-        return rebuild({**raw["fields"], **_argilla_responses(raw)})
+        return rebuild({**_rest(raw, _RECORD_KEYS), **raw["fields"], **_argilla_responses(raw)})
     if any(map(_ASIDE.search, fields.typed)) or any(map(_is_responses, fields.values.values())):
         return _argilla_columns(fields)
     return fields
+
+
+def _rest(raw: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """What stands beside the keys that a tool writes."""
+    return {key: value for key, value in raw.items() if key not in known}
 
 
 def _prodigy(raw: Mapping[str, Any], fields: Fields) -> Fields:
@@ -76,21 +83,31 @@ def _accepted(accepted: Any, options: Any) -> Any:
 
 def _label_studio(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The one answer to each question of a task: predictions and drafts are none."""
-    done = [entry for entry in raw["annotations"] if isinstance(entry, dict) and not entry.get("was_cancelled")]
+    done = [entry for entry in _objects(raw["annotations"], "annotations") if not entry.get("was_cancelled")]
     if not done:
         cancelled = "was skipped" if raw["annotations"] else "has no annotation"
         raise UnwantedRecordError(f"marked as unwanted: the task {cancelled} in Label Studio")
-    answers = [_results(entry.get("result") or []) for entry in done]
+    answers = [_results(_objects(entry.get("result"), "result")) for entry in done]
     return _agreed(answers, "annotations")
+
+
+def _objects(value: Any, key: str) -> list[Mapping[str, Any]]:
+    """A list of objects, empty where it is absent."""
+    if is_absent(value):
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise BadRecordError(f"`{key}` is {shown(value)}, not a list of objects")
+    return value
 
 
 def _results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for result in results:
         kind, name = result.get("type"), str(result.get("from_name"))
-        if kind not in _TEXT_RESULTS:
+        key, value = _TEXT_RESULTS.get(str(kind)), result.get("value")
+        if key is None:
             raise BadRecordError(f"`annotations` hold a result of type {kind!r} (`{name}`), and only texts can be read")
-        texts = (result.get("value") or {}).get(_TEXT_RESULTS[kind])
+        texts = value.get(key) if isinstance(value, dict) else value
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or len(texts) != 1 or name in found:
             raise BadRecordError(f"`{name}` is {shown(texts)}: one text can be the answer, not several")
@@ -110,13 +127,20 @@ def _argilla_responses(raw: Mapping[str, Any]) -> dict[str, Any]:
     responses = raw.get("responses") or {}
     if isinstance(responses, list):  # by user
         by_name: dict[str, list[Any]] = {}
-        for response in responses:
-            for name, value in (response.get("values") or {}).items():
+        for response in _objects(responses, "responses"):
+            for name, value in _values(response).items():
                 given = value.get("value") if isinstance(value, dict) else value
                 by_name.setdefault(name, []).append({"value": given, "status": response.get("status")})
         responses = by_name
     answers = {name: _submitted(name, given, raw.get("status")) for name, given in responses.items()}
     return _answered(answers, responses)
+
+
+def _values(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    values = response.get("values") or {}
+    if not isinstance(values, dict):
+        raise BadRecordError(f"`values` of a response is {shown(values)}, not an object")
+    return values
 
 
 def _argilla_columns(fields: Fields) -> Fields:

@@ -24,8 +24,6 @@ _HARMLESS_NAME = re.compile(
     r"_.*|.+_(id|ids|idx|index|hash|url|uri|at|on|date|time|timestamp|score|scores|lang|language|version|model|tokens)"
     r"|(n|num|score|rating)_.+"
 )
-
-
 _WHOLE = frozenset({"text", "full_text", "formatted", "formatted_text"})  # keys of a record written out as one text
 
 
@@ -141,7 +139,9 @@ class Fields:
             return
         self.ignored |= {self.typed[name] for name in unread}
         known = {text for name in self.read for text in texts_in(self.values[name])}
-        lost = [name for name in unread if not is_harmless(name) and not self._is_copy(name, known)]
+        lost = [
+            name for name in unread if not is_harmless(canonical(self.typed[name])) and not self._is_copy(name, known)
+        ]
         if not lost:
             return
         keys = ", ".join(f"`{self.typed[name]}`" for name in lost)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.turns import BadRecordError
-from lightning_quicktune.data.values import as_text, decoded, is_absent, number, shown
+from lightning_quicktune.data.values import as_text, decoded, is_absent, number, shown, texts_in
 
 _LETTERED = re.compile(r"\(?([A-Za-z]|\d+)[).:]\s*\S")
 
@@ -115,7 +115,7 @@ def _pairs(given: Any) -> list[tuple[Any, Any]] | None:
     """Each option's label, if any, and text."""
     if isinstance(given, Mapping):
         labels, texts = given.get("label", given.get("labels")), given.get("text", given.get("texts"))
-        if isinstance(labels, (list, tuple)) and isinstance(texts, (list, tuple)):
+        if isinstance(labels, (list, tuple)) and isinstance(texts, (list, tuple)) and len(given) == 2:
             return list(zip(labels, texts, strict=True)) if len(labels) == len(texts) else None
         known = [(key, text) for key, text in given.items() if not is_absent(text)]
         return known if all(isinstance(text, (str, int, float)) for _, text in known) else None
@@ -129,9 +129,9 @@ def _pairs(given: Any) -> list[tuple[Any, Any]] | None:
 def _labelled(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Any, Any]] | None:
     pairs = []
     for entry in entries:
-        label = next((entry[key] for key in ("label", "key", "id") if not is_absent(entry.get(key))), None)
-        text = next((entry[key] for key in ("text", "value", "content") if not is_absent(entry.get(key))), None)
-        if text is None:
+        label = next((key for key in ("label", "key", "id") if not is_absent(entry.get(key))), None)
+        text = next((key for key in ("text", "value", "content") if not is_absent(entry.get(key))), None)
+        if text is None or any(texts_in(entry[key]) for key in entry if key not in (label, text)):
             return None
-        pairs.append((label, text))
+        pairs.append((None if label is None else entry[label], entry[text]))
     return pairs if len({label is None for label, _ in pairs}) == 1 else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightning_quicktune.data.tool_calls import without_nulls
+from lightning_quicktune.data.tool_calls import json_text, without_nulls
 from lightning_quicktune.data.turns import BadRecordError, Turn
 from lightning_quicktune.data.values import as_text, is_absent, shown
 
@@ -61,7 +60,7 @@ def result_text(value: Any, key: str) -> str:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and value[0].keys() == {"json"}:
         value = value[0]["json"]  # as Bedrock writes it
     if isinstance(value, dict) or (isinstance(value, list) and not all(_is_text_part(part) for part in value)):
-        return json.dumps(value, ensure_ascii=False)
+        return json_text(value)
     return read_content(value, key).text
 
 
@@ -114,4 +113,10 @@ def _tool_turn(result: Mapping[str, Any], where: str) -> Turn:
     if value is None:
         raise BadRecordError(f"{where} is a tool's answer without content")
     id_ = next((result[key] for key in ("tool_use_id", "toolUseId", "id") if not is_absent(result.get(key))), "")
-    return Turn("tool", result_text(value, where), name=str(result.get("name") or ""), tool_call_id=str(id_))
+    name = result.get("name")
+    return Turn(
+        "tool",
+        result_text(value, where),
+        name="" if is_absent(name) else as_text(name, where),
+        tool_call_id=id_ and as_text(id_, where),
+    )

@@ -91,7 +91,7 @@ class QuickListPlan:
 
 
 def _are_empty(raw: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    return all(raw[key] is None or raw[key] == "" for key in keys)
+    return not keys or all(raw[key] is None or raw[key] == "" for key in keys)
 
 
 @lru_cache(maxsize=1024)

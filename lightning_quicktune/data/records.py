@@ -77,12 +77,12 @@ def parse_record(
         UnwantedRecordError: If it is marked as not to be learned.
         BadRecordError: If it has no known format, or no answer, or a part that can't be read or would be lost.
     """
-    if not isinstance(raw, dict):
-        raise BadRecordError(f"{shown(raw)} is not an object with keys")
-    plan = quick_plan(tuple(raw), tuple(settings.columns.items()), tuple(settings.ignore))
-    if plan is not None and (turns := plan.turns(raw)) is not None:
-        return Parsed(Record(turns, file, line), plan.format, plan.read, plan.ignored)
     try:
+        if not isinstance(raw, dict):
+            raise BadRecordError(f"{shown(raw)} is not an object with keys")
+        plan = quick_plan(tuple(raw), tuple(settings.columns.items()), tuple(settings.ignore))
+        if plan is not None and (turns := plan.turns(raw)) is not None:
+            return Parsed(Record(turns, file, line), plan.format, plan.read, plan.ignored)
         return _parse(raw, file, line, settings, answer_required)
     except RecursionError:
         raise BadRecordError("nested too deeply to be read") from None
@@ -119,7 +119,8 @@ def _is_table(file: str) -> bool:
 def _beside(fields: Fields, key: str) -> list[Turn]:
     """System turn beside a list; Vertex AI's chats keep it as a context."""
     entries = fields.values[key]
-    if "context" in fields and isinstance(entries, list) and all("author" in entry for entry in entries):
+    is_vertex = isinstance(entries, list) and all(isinstance(entry, dict) and "author" in entry for entry in entries)
+    if "context" in fields and is_vertex:
         return [*read_system(fields), Turn("system", fields.text("context"))]
     return read_system(fields)
 

@@ -9,6 +9,8 @@ from typing import Any
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, is_absent, shown
 
+_SCHEMAS = ("parameters", "input_schema", "inputSchema")
+
 
 def calls_text(value: Any, key: str) -> str:
     """Calls of a turn as the text of a JSON list; each call's arguments are a JSON text in it, as OpenAI writes them.
@@ -22,7 +24,7 @@ def calls_text(value: Any, key: str) -> str:
         BadRecordError: If a call has no name, or arguments that aren't an object.
     """
     entries = _entries(value, key)
-    return _json([_call(entry, f"call {number} of `{key}`") for number, entry in enumerate(entries, start=1)])
+    return json_text([_call(entry, f"call {number} of `{key}`") for number, entry in enumerate(entries, start=1)])
 
 
 def tools_text(value: Any, key: str) -> str:
@@ -36,7 +38,7 @@ def tools_text(value: Any, key: str) -> str:
         BadRecordError: If a tool has no name.
     """
     entries = _entries(value, key)
-    return _json([_tool(entry, f"tool {number} of `{key}`") for number, entry in enumerate(entries, start=1)])
+    return json_text([_tool(entry, f"tool {number} of `{key}`") for number, entry in enumerate(entries, start=1)])
 
 
 def without_nulls(value: Any) -> Any:
@@ -82,7 +84,7 @@ def _arguments(given: Any, where: str) -> str:
         value = None
     if not isinstance(value, dict):
         raise BadRecordError(f"{where} has the arguments {shown(given)}, not an object")
-    return given if isinstance(given, str) else _json(given)
+    return given if isinstance(given, str) else json_text(given)
 
 
 def _tool(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -91,13 +93,20 @@ def _tool(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise BadRecordError(f"{where} is {shown(entry)}, without a `name`")
     if "function" in entry:
         return {"type": "function", **entry}
-    schema = next((function[key] for key in ("parameters", "input_schema", "inputSchema") if key in function), None)
-    known = {key: function[key] for key in ("name", "description", "strict") if key in function}
-    return {"type": "function", "function": known | ({} if schema is None else {"parameters": schema})}
+    schema = next((key for key in _SCHEMAS if key in function), None)
+    known = {key: value for key, value in function.items() if key not in ("type", schema)}
+    return {"type": "function", "function": known | ({} if schema is None else {"parameters": function[schema]})}
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A value as JSON.
+
+    Raises:
+        BadRecordError: If it can't be written so.
+    """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()  # half a surrogate pair can't be
+        return text
     except (TypeError, ValueError) as error:
         raise BadRecordError(f"{shown(value)} can't be written as JSON: {error}") from None

@@ -99,6 +99,8 @@ def test_tools_are_called_and_answer():
         ([ASKED, {"role": "assistant"}], "turn 2: no `content`"),
         ([ASKED, {"role": "assistant", "content": None}], "turn 2: `content` is null, not a text"),
         ([ASKED, {"from": "gpt", "value": " "}], "turn 2: `value` is empty"),
+        ([ASKED, {"from": "gpt", "value": ""}], "turn 2: `value` is empty"),
+        ([{"role": [1], "content": "A"}], r"turn 1 has `role` \[1\], not one of"),
         ([ASKED, {"role": "assistant", "content": "A\ud83d"}], "turn 2: `content` has half a surrogate pair"),
         ([{"role": "user", "content": [{"type": "image"}]}], "turn 1: part 1 of `content` is of type 'image'"),
         ([{**ASKED, "context": "fog"}], "turn 1: `context` would not be read"),

@@ -122,6 +122,19 @@ def test_label_studios_annotation_is_the_answer(said):
     assert said({**TASK, "annotations": [done, {"result": [], "was_cancelled": True}, done]}) == SAID
 
 
+def test_text_beside_what_a_tool_writes_is_not_lost(parse):
+    done = [{"result": [result(["The pilot."])]}]
+    assert parse({**TASK, "annotations": done, "file_upload": "a.json"}).record.answer == "The pilot."
+    with pytest.raises(BadRecordError, match="`hint` would not be read"):
+        parse({**TASK, "annotations": done, "hint": "Fog."})
+    with pytest.raises(BadRecordError, match="`hint` would not be read"):
+        parse({"fields": {"question": "Who?"}, "responses": {"answer": ["x"]}, "status": "completed", "hint": "Fog."})
+    with pytest.raises(BadRecordError, match=r"`result` is \[3\], not a list of objects"):
+        parse({**TASK, "annotations": [{"result": [3]}]})
+    with pytest.raises(BadRecordError, match="`values` of a response is 'x', not an object"):
+        parse({"fields": {"question": "Who?"}, "responses": [{"values": "x"}]})
+
+
 @pytest.mark.parametrize(
     ("annotations", "error", "message"),
     [

@@ -71,6 +71,8 @@ def test_an_answer_that_may_mean_two_things_or_nothing_is_refused(options, given
         ("ebb or flood", "`choices` is 'ebb or flood', not a list of possible answers"),
         (["ebb"], r"`choices` is \['ebb'\], not a list of possible answers"),
         (7, "`choices` is 7, not a list"),
+        ({"text": TIDES, "label": ["A", "B", "C"], "why": "fog"}, "`choices` is .*, not a list"),
+        ([{"text": "ebb", "why": "fog"}, {"text": "flood"}], "`choices` is .*, not a list"),
         ({"text": TIDES, "label": ["A"]}, "`choices` is .*, not a list"),
         ([["ebb"], ["flood"]], "`choices` is .*, not a list"),
         ([{"label": "A"}, {"label": "B", "text": "x"}], "`choices` is .*, not a list"),

@@ -41,6 +41,7 @@ def test_ids_of_calls_are_kept():
         ([WEIGH, {"name": "weigh", "arguments": "{"}], "call 2 of `k` has the arguments '{', not an object"),
         ([{"name": "weigh", "arguments": [4]}], r"call 1 of `k` has the arguments \[4\], not an object"),
         ([{"name": "weigh", "arguments": {"crate": float("nan")}}], "can't be written as JSON"),
+        ([{"name": "weigh\ud800"}], "can't be written as JSON"),
     ],
 )
 def test_what_is_wrong_with_calls_is_said(value, message):
