@@ -83,7 +83,10 @@ def _document(path: Path, name: str, text: str, clean: bool) -> dict[str, list[R
 
 
 def _tables(path: Path, document: Any) -> dict[str, list[Any]]:
-    found = tables(document)
+    try:
+        found = tables(document)
+    except RecursionError:
+        found = None
     if found is None and isinstance(document, dict) and not _is_table_of_tables(document):
         return {"": [document]}
     if found is None:
@@ -155,7 +158,7 @@ def _line(name: str, number: int, line: str) -> Row:
     except (RecursionError, ValueError):  # brackets within brackets; a number of thousands of digits
         return Row(name, number, None, f"not JSON that can be read: {_TOO_DEEP}")
     if _may_have_problems(line, value):
-        return Row(name, number, value, _problem(value, clean=True))
+        return Row(name, number, value, _problem_of(value, clean=True))
     return Row(name, number, value)
 
 
@@ -166,8 +169,15 @@ def _may_have_problems(line: str, value: Any) -> bool:
 
 def _rows(name: str, entries: list[Any], clean: bool) -> Iterator[Row]:
     for number, entry in enumerate(entries, start=1):
-        problem = _problem(entry, clean)
+        problem = _problem_of(entry, clean)
         yield Row(name, number, entry if clean or problem is None else None, problem)
+
+
+def _problem_of(entry: Any, clean: bool) -> str | None:
+    try:
+        return _problem(entry, clean)
+    except RecursionError:
+        return f"not JSON that can be read: {_TOO_DEEP}"
 
 
 def _problem(value: Any, clean: bool) -> str | None:

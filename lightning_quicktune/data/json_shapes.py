@@ -20,6 +20,11 @@ _KEYS_OF_RECORDS = {
     *("question", "answer", "prompt", "completion", "response", "instruction", "input", "output", "query", "text"),
     *("messages", "conversations", "contents", "system"),
 }
+# texts that an object says of the list in it
+_ABOUT_COLLECTIONS = {
+    *("name", "title", "description", "summary", "version", "date", "created", "author", "source", "url", "homepage"),
+    *("license", "copyright", "citation", "comment", "note", "notes", "info"),
+}
 
 
 def tables(document: Any) -> Tables | None:
@@ -63,8 +68,15 @@ def _wrapped(document: Mapping[str, Any]) -> list[Any] | None:
         return [entry["row"] for entry in lists["rows"]]  # as the dataset viewer of the hub gives them
     if len(lists) != 1 or next(iter(lists)).lower() in _PARTS_OF_RECORDS:
         return None
-    is_record = any(key.lower() in _KEYS_OF_RECORDS and value for key, value in document.items())
-    return None if is_record else next(iter(lists.values()))
+    return None if _is_record(document) else next(iter(lists.values()))
+
+
+def _is_record(document: Mapping[str, Any]) -> bool:
+    """Whether an object with a list of objects may be one record that the list belongs to."""
+    if any(key.lower() in _KEYS_OF_RECORDS and value for key, value in document.items()):
+        return True
+    texts = [key for key, value in document.items() if isinstance(value, str) and " " in value]
+    return any(key.lower() not in _ABOUT_COLLECTIONS for key in texts)
 
 
 def _is_list_of_objects(value: Any) -> bool:

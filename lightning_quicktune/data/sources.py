@@ -16,7 +16,7 @@ from lightning_quicktune.data.files import READERS, empty, read_tables
 from lightning_quicktune.data.folders import CARD, choose_files, could_be_records
 from lightning_quicktune.data.hub import fetch, is_hub_id, load_rows
 from lightning_quicktune.data.rows import Row
-from lightning_quicktune.data.split_names import SPLITS, SplitName, split_word
+from lightning_quicktune.data.split_names import SPLITS, SplitName, says_split, split_word
 
 _HUB_ADDRESS = re.compile(r"(?:hf://|huggingface\.co/)datasets/([\w.-]+(?:/[\w.-]+)?)")
 _DEPTH = 4  # folders below the task's that are looked into
@@ -158,7 +158,8 @@ def _located_in(folder: Path, subset: str | None, where: str) -> _Located:
     text = card.read_text("utf-8", errors="replace") if CARD in names else None
     files = choose_files(names, text, subset, where)
     chosen = {split: _saved(folder, found) for split, found in files.items()}
-    unread = [name for name in names if could_be_records(name) and name not in {n for f in files.values() for n in f}]
+    read = {name for found in files.values() for name in found}
+    unread = [name for name in names if could_be_records(name) and not says_split(name) and name not in read]
     return _Located(folder, chosen, unread=tuple(unread))
 
 

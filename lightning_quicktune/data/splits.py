@@ -29,14 +29,12 @@ class Splits:
         n_skipped: Records left out because they can't be used.
         n_duplicates: Records left out of a split because a later split has them too.
         report: What was found in the files.
-        cut: Splits that were cut off the training records.
     """
 
     records: Mapping[SplitName, Sequence[Record]]
     n_skipped: int
     n_duplicates: int
     report: ReadingReport
-    cut: tuple[SplitName, ...]
 
 
 @contextmanager
@@ -85,7 +83,7 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     shared = shared_questions(unique) if len(parsed.records) > 1 else {}
     warn_of_shared_questions(shared)
     report = replace(parsed.report, shared_questions=shared)
-    return Splits(unique, len(report.problems), n_duplicates, report, tuple(missing))
+    return Splits(unique, len(report.problems), n_duplicates, report)
 
 
 def _with_missing(

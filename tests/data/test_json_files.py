@@ -63,6 +63,16 @@ def test_numbers_and_brackets_that_python_refuses_are_problems_of_their_line(rea
     assert [row.problem for row in found] == [problem, problem, None]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_can_be_decoded_but_not_looked_through_is_a_problem(read, at_once):
+    deep = '{"q": ' * 700 + "1" + "}" * 700
+    found = read(f"[{deep}, {{}}]" if at_once else f"{deep}\n{{}}\n", "a.json")
+    assert [row.problem for row in found] == [
+        "not JSON that can be read: nested too deeply, or too long a number",
+        None,
+    ]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_key_that_is_there_twice_is_a_problem_of_its_record(read, name, at_once):

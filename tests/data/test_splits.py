@@ -179,7 +179,6 @@ def test_splits_without_a_file_are_cut_off_and_said_so(tmp_path, names, sizes, s
 def test_people_name_splits_otherwise(tmp_path):
     splits = read_splits(folder_of(tmp_path, Training=5, dev=2, harbour_TEST=1), DEFAULT)
     assert [len(splits.records[name]) for name in SPLITS] == [5, 2, 1]
-    assert splits.cut == ()
     assert {name: dict(found) for name, found in splits.report.formats.items()} == {
         "train": {"question/answer": 5},
         "validation": {"question/answer": 2},

@@ -29,7 +29,7 @@ def test_both_codes_are_timed_and_compared(reading, monkeypatch, capsys):  # imp
     assert "ratio 3.00" in capsys.readouterr().out
 
 
-def test_a_code_that_loses_records_is_not_timed(reading, tmp_path):
+def test_a_code_that_loses_records_is_not_timed(reading, tmp_path):  # imports in a process of its own
     reading.write_records(tmp_path / "a.jsonl", 40)
     with pytest.raises(RuntimeError, match="read 40 of 41 records, so its time says nothing"):
         reading.seconds(reading.ROOT, tmp_path / "a.jsonl", 41)
