@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,11 +128,26 @@ def _answered(fields: Fields, answer: str | None, options: Options | None, setti
             fields.take(name)
     typed, value = fields.typed[answer], fields.take(answer)
     if is_turn_list(value, fields.cells):
-        return read_turns(value, typed, fields.ignore)
+        turns = read_turns(value, typed, fields.ignore)
+        check_begins(turns, typed)
+        return turns
     if answer in LABELS and options is None:
         raise BadRecordError(f"`{typed}` is {shown(value)}, the label of an option, but there are no `choices`")
     text = options.answer(value, typed) if options else _answer_text(answer, value, typed, fields.cells)
     return [Turn("assistant", text, reasoning=_reasoning(fields), tool_calls=_calls(fields))]
+
+
+def check_begins(turns: Sequence[Turn], key: str) -> None:
+    """Refuses turns of an answer that begin with another question.
+
+    Raises:
+        BadRecordError: If they do.
+    """
+    if turns and turns[0].role in ("user", "system"):
+        raise BadRecordError(
+            f"`{key}` begins with a turn of the {turns[0].role}, but the question stands beside it: "
+            "keep it in one of them"
+        )
 
 
 def _answer_text(answer: str, value: Any, typed: str, cells: bool) -> str:

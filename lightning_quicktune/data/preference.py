@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning_quicktune.data.conversation import is_turn_list, list_key, read_turns
 from lightning_quicktune.data.fields import Fields
-from lightning_quicktune.data.flat import question_key, read_flat, read_system
+from lightning_quicktune.data.flat import check_begins, question_key, read_flat, read_system
 from lightning_quicktune.data.names import PREFERENCES, TOOLS
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.turns import BadRecordError, Turn
@@ -35,6 +35,8 @@ def read_preferred(fields: Fields, pair: tuple[str, str], settings: ReadingSetti
     known = [(turn.role, turn.content) for turn in chosen]
     if len(chosen) > 1 and all((turn.role, turn.content) in known for turn in asked):
         asked = []  # both answers are whole conversations, and the question is a copy of their beginning
+    if asked:
+        check_begins(chosen, fields.typed[pair[0]])
     return f"{pair[0]}/{pair[1]}", [*head, *asked, *chosen]
 
 

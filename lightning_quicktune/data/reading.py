@@ -53,6 +53,11 @@ class ReadingSettings:
                 "all three splits: each needs more than 0, and their sum less than 1. Change "
                 "`data.init_args.reading.validation_share` or `data.init_args.reading.test_share`."
             )
+        if self.unanswerable is not None and not self.unanswerable.strip():
+            raise ValueError(
+                "`data.init_args.reading.unanswerable` is blank, but it is the answer to questions without one, and a "
+                "model learns nothing from an empty answer. Give it a text, or leave it out."
+            )
         self._check_columns()
 
     def _check_columns(self) -> None:

@@ -132,6 +132,7 @@ def test_a_list_of_one_label_is_an_answer_as_doccano_writes_it(said):
         ({"text": "Who?", "label": "3"}, "`label` is '3', the number of a class"),
         ({"text": "Who?", "label": ["a", "b"]}, "`label` is .*, a list of 2 texts, not a text"),
         ({"text": "Who?", "label": [[0, 4, "X"]]}, "`label` is .*, not a text"),
+        ({"prompt": "Who?", "completion": [ASKED, ANSWERED]}, "`completion` begins with a turn of the user, but"),
         ({"question": "Who?", "answer": "A", "images": ["a.png"]}, "`images` would not be read"),
     ],
 )

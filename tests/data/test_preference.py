@@ -45,6 +45,10 @@ def test_system_and_tools_beside_a_pair_are_read(parse):
             {"prompt": "Who?", "chosen": "A", "rejected": "A"},
             "`chosen` and `rejected` are equal, so neither is preferred",
         ),
+        (
+            {"prompt": "Human: Who?", "chosen": [ASKED, GOOD], "rejected": [ASKED, POOR]},
+            "`chosen` begins with a turn of the user, but the question stands beside it",
+        ),
         ({"prompt": "Who?", "rejected": "A"}, "`rejected` is there, but no `chosen`"),
         ({"prompt": "Who?", "chosen": 3, "rejected": {"a": "b"}, "hint": "x"}, "`hint` would not be read"),
         (

@@ -39,3 +39,8 @@ def test_a_key_that_no_format_reads_is_refused_with_the_nearest():
         ReadingSettings(columns={"question": "Frage", "anser": "Antwort"})
     with pytest.raises(ValueError, match=r"maps `zzz`, which no format reads.* Known are .*\.$"):
         ReadingSettings(columns={"zzz": "Frage"})
+
+
+def test_a_blank_answer_to_questions_without_one_is_refused():
+    with pytest.raises(ValueError, match=r"`data.init_args.reading.unanswerable` is blank"):
+        ReadingSettings(unanswerable=" ")
