@@ -65,16 +65,7 @@ class Writer:
         Raises:
             BadRecordError: If the template can't write the record as it is.
         """
-        apart = replace(record, turns=tuple(map(_reasoning_apart, record.turns)))
-        try:
-            return _with_calls(apart, lambda arguments: self._passages(apart, arguments))
-        except BadRecordError as error:
-            if apart == record:
-                raise
-            try:
-                return _with_calls(record, lambda arguments: self._passages(record, arguments))
-            except BadRecordError:
-                raise error from None
+        return _in_either_form(record, self._passages)
 
     def prompt(self, record: Record) -> str:
         """What a generation starts from, for a record that ends with a question.
@@ -85,7 +76,7 @@ class Writer:
         Raises:
             BadRecordError: If the template can't write the record as it is.
         """
-        return _with_calls(record, lambda arguments: self._prompt(record, arguments))
+        return _in_either_form(record, self._prompt)
 
     def _prompt(self, record: Record, arguments: Arguments) -> str:
         asked = Conversation(record.turns, record.tools, arguments=arguments)
@@ -202,14 +193,28 @@ class Writer:
         )
 
 
-def _with_calls(record: Record, write: Callable[[Arguments], T]) -> T:
+def _in_either_form(record: Record, write: Callable[[Record, Arguments], T]) -> T:
+    """Hands think blocks of answers over as reasoning and, where a template doesn't take that, as they are."""
+    apart = replace(record, turns=tuple(map(_reasoning_apart, record.turns)))
+    try:
+        return _with_calls(apart, write)
+    except BadRecordError as error:
+        if apart == record:
+            raise
+        try:
+            return _with_calls(record, write)
+        except BadRecordError:
+            raise error from None
+
+
+def _with_calls(record: Record, write: Callable[[Record, Arguments], T]) -> T:
     """Hands the arguments of tool calls over as objects and, where a template doesn't take these, as text."""
     if not any(turn.tool_calls for turn in record.turns):
-        return write("object")
+        return write(record, "object")
     try:
-        return write("object")
+        return write(record, "object")
     except BadRecordError:
-        return write("text")
+        return write(record, "text")
 
 
 def _common_length(text: str, other: str) -> int:
