@@ -67,23 +67,29 @@ class Writer:
         """
         return _in_either_form(record, self._passages)
 
-    def prompt(self, record: Record) -> str:
+    def prompt(self, record: Record, *, thinking: bool) -> Passage:
         """What a generation starts from, for a record that ends with a question.
 
         Args:
             record: The record, its special tokens shielded.
+            thinking: Whether the model is to think before it answers.
+
+        Returns:
+            A passage without targets.
 
         Raises:
             BadRecordError: If the template can't write the record as it is.
         """
-        return _in_either_form(record, self._prompt)
+        return _in_either_form(record, lambda form, arguments: self._prompt(form, arguments, thinking=thinking))
 
-    def _prompt(self, record: Record, arguments: Arguments) -> str:
-        asked = Conversation(record.turns, record.tools, arguments=arguments)
-        text = self._render(replace(asked, turns=(*asked.turns, Turn("assistant", _ANSWER))))
-        prompt = text[: self._before_space(asked, text, self._position(text, _ANSWER))]
+    def _prompt(self, record: Record, arguments: Arguments, *, thinking: bool) -> Passage:
+        asked = Conversation(record.turns, record.tools, thinking, arguments)
+        probe = Turn("assistant", _ANSWER, reasoning=_REASONING if thinking else "")
+        text = self._render(replace(asked, turns=(*asked.turns, probe)))
+        start, mark, _ = self._parts(text, probe)
+        prompt = text[: self._before_space(asked, text, start)]
         self._seen.check(asked, prompt)
-        return prompt
+        return Passage(prompt, (), mark)
 
     def _passages(self, record: Record, arguments: Arguments) -> list[Passage]:
         own = [
@@ -102,10 +108,7 @@ class Writer:
         text = self._render(conversation)
         probe = replace(turn, content=_ANSWER, reasoning=_REASONING if turn.reasoning else "", tool_calls="")
         probed = self._render(replace(conversation, turns=(*conversation.turns[:-1], probe)))
-        answer = self._position(probed, _ANSWER)
-        start = self._reasoning(probed, answer) if turn.reasoning else answer
-        mark = probed[start + len(_REASONING) : answer] if turn.reasoning else ""
-        tail = probed[answer + len(_ANSWER) :]
+        start, mark, tail = self._parts(probed, probe)
         if not tail.strip():
             text = text.removesuffix(tail)
             tail = self._next_mark(conversation, text)
@@ -131,6 +134,15 @@ class Writer:
         if probed.count(probe) != 1:
             raise BadRecordError(self._rewritten())
         return probed.index(probe)
+
+    def _parts(self, probed: str, probe: Turn) -> tuple[int, str, str]:
+        """Where a probe begins, what stands between its reasoning and its answer, and what follows."""
+        answer = self._position(probed, _ANSWER)
+        tail = probed[answer + len(_ANSWER) :]
+        if not probe.reasoning:
+            return answer, "", tail
+        start = self._reasoning(probed, answer)
+        return start, probed[start + len(_REASONING) : answer], tail
 
     def _before_space(self, asked: Conversation, text: str, start: int) -> int:
         """Where the template's own generation prompt ends, if only spaces stand between it and an answer.
