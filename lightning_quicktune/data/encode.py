@@ -25,12 +25,20 @@ class Encoder:
             end-of-sequence token.
         layout: Whether the model reads question and answer in one row, or has an encoder for the question; such a
             model knows ``plain`` alone.
+        thinking: Whether questions without answers are to be answered after reasoning, as in the training records.
 
     Raises:
         ValueError: If the model has an encoder, and the template is another than ``plain``.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: Template, layout: Layout = "decoder") -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template: Template,
+        layout: Layout = "decoder",
+        *,
+        thinking: bool = False,
+    ) -> None:
         if layout == "encoder_decoder" and template != "plain":
             raise ValueError(
                 f"`data.init_args.template` is {template}, but the model of `{tokenizer.name_or_path}` has an encoder, "
@@ -38,6 +46,7 @@ class Encoder:
             )
         self._tokenizer = tokenizer
         self._layout = layout
+        self._thinking = thinking
         self._special = SpecialTokens.of(tokenizer)
         self._tokenize = Tokenize(tokenizer, self._special)
         self._writer = Writer(tokenizer, template, self._special)
@@ -80,7 +89,7 @@ class Encoder:
         if self._layout == "encoder_decoder":
             return [encode_pair(shielded, self._tokenizer, self._tokenize)]
         if record.turns[-1].role != "assistant":
-            return [self._question(self._writer.prompt(shielded))]
+            return [self._question(self._writer.prompt(shielded, thinking=self._thinking))]
         parts = answers_apart(record)
         if not parts:
             raise BadRecordError("none of its answers is to be learned")
@@ -88,9 +97,13 @@ class Encoder:
         spoken = parts if len(passages) > 1 else parts[-1:]
         return [self._answered(passage, part) for passage, part in zip(passages, spoken, strict=True)]
 
-    def _question(self, prompt: str) -> TokenRecord:
-        ids = np.asarray(self._tokenize.ids(prompt), dtype=np.int64)
-        return TokenRecord(ids, np.zeros(len(ids), dtype=np.bool_), len(ids), unshielded(prompt), "")
+    def _question(self, passage: Passage) -> TokenRecord:
+        ids = np.asarray(self._tokenize.ids(passage.text), dtype=np.int64)
+        nothing, mark = np.zeros(len(ids), dtype=np.bool_), self._mark(passage)
+        return TokenRecord(ids, nothing, len(ids), unshielded(passage.text), "", mark)
+
+    def _mark(self, passage: Passage) -> tuple[int, ...]:
+        return tuple(self._tokenize.ids(passage.answer_mark.strip()))
 
     def _answered(self, passage: Passage, record: Record) -> TokenRecord:
         cuts = [cut for target in passage.targets for cut in target]
@@ -104,7 +117,7 @@ class Encoder:
             prompt_length=lengths[-2],
             prompt_text=unshielded(passage.text[: cuts[-2]]),
             answer=record.answer,
-            answer_mark=tuple(self._tokenize.ids(passage.answer_mark.strip())),
+            answer_mark=self._mark(passage),
         )
 
 

@@ -13,6 +13,7 @@ from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.showing import GUILLEMETS, Marks, marked, table
 from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.template import Conversation, render
+from lightning_quicktune.data.turns import BadRecordError
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN_PROBLEMS = 20
@@ -107,7 +108,10 @@ def _prompt_note(data: TaskData) -> str:
     if data.token_settings.template == "plain":
         return ""
     asked = Conversation(record.turns[:-1], record.tools, thinking=bool(record.turns[-1].reasoning))
-    own = render(asked, data.tokenizer, "chat", generation=True)
+    try:
+        own = render(asked, data.tokenizer, "chat", generation=True)
+    except BadRecordError:  # tool calls whose arguments this template wants as text
+        return ""
     if own == tokens.prompt_text:
         return ""
     return (

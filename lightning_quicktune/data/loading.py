@@ -168,8 +168,12 @@ def _load(
         check_special_tokens(everything, tokenizer)
     if unanswered.issuperset(SPLITS) and Path(path).is_file() and not any(map(_is_answered, everything)):
         records["test"] = sorted(everything, key=lambda record: record.line)
-    encoder, unwritable = Encoder(tokenizer, settings.template, settings.layout), Unwritable()
-    encoded = {name: unwritable.encoded(records[name], encoder) for name in SPLITS}
+    unwritable = Unwritable()
+    encoded: dict[SplitName, list[tuple[Record, TokenRecord]]] = {}
+    for name in SPLITS:
+        thinking = any(tokens.answer_mark for _, tokens in encoded.get("train", []))
+        encoder = Encoder(tokenizer, settings.template, settings.layout, thinking=thinking)
+        encoded[name] = unwritable.encoded(records[name], encoder)
     unwritable.check({name: len(pairs) for name, pairs in encoded.items()}, skip=reading.on_bad_record == "skip")
     _check_lengths(path, encoded, settings.max_length, drop=reading.on_long_prompt == "drop")
     loaded = {name: _fitting(pairs, settings.max_length) for name, pairs in encoded.items()}

@@ -65,34 +65,31 @@ class Writer:
         Raises:
             BadRecordError: If the template can't write the record as it is.
         """
-        apart = replace(record, turns=tuple(map(_reasoning_apart, record.turns)))
-        try:
-            return _with_calls(apart, lambda arguments: self._passages(apart, arguments))
-        except BadRecordError as error:
-            if apart == record:
-                raise
-            try:
-                return _with_calls(record, lambda arguments: self._passages(record, arguments))
-            except BadRecordError:
-                raise error from None
+        return _in_either_form(record, self._passages)
 
-    def prompt(self, record: Record) -> str:
+    def prompt(self, record: Record, *, thinking: bool) -> Passage:
         """What a generation starts from, for a record that ends with a question.
 
         Args:
             record: The record, its special tokens shielded.
+            thinking: Whether the model is to think before it answers.
+
+        Returns:
+            A passage without targets.
 
         Raises:
             BadRecordError: If the template can't write the record as it is.
         """
-        return _with_calls(record, lambda arguments: self._prompt(record, arguments))
+        return _in_either_form(record, lambda form, arguments: self._prompt(form, arguments, thinking=thinking))
 
-    def _prompt(self, record: Record, arguments: Arguments) -> str:
-        asked = Conversation(record.turns, record.tools, arguments=arguments)
-        text = self._render(replace(asked, turns=(*asked.turns, Turn("assistant", _ANSWER))))
-        prompt = text[: self._before_space(asked, text, self._position(text, _ANSWER))]
+    def _prompt(self, record: Record, arguments: Arguments, *, thinking: bool) -> Passage:
+        asked = Conversation(record.turns, record.tools, thinking, arguments)
+        probe = Turn("assistant", _ANSWER, reasoning=_REASONING if thinking else "")
+        text = self._render(replace(asked, turns=(*asked.turns, probe)))
+        start, mark, _ = self._parts(text, probe)
+        prompt = text[: self._before_space(asked, text, start)]
         self._seen.check(asked, prompt)
-        return prompt
+        return Passage(prompt, (), mark)
 
     def _passages(self, record: Record, arguments: Arguments) -> list[Passage]:
         own = [
@@ -111,10 +108,7 @@ class Writer:
         text = self._render(conversation)
         probe = replace(turn, content=_ANSWER, reasoning=_REASONING if turn.reasoning else "", tool_calls="")
         probed = self._render(replace(conversation, turns=(*conversation.turns[:-1], probe)))
-        answer = self._position(probed, _ANSWER)
-        start = self._reasoning(probed, answer) if turn.reasoning else answer
-        mark = probed[start + len(_REASONING) : answer] if turn.reasoning else ""
-        tail = probed[answer + len(_ANSWER) :]
+        start, mark, tail = self._parts(probed, probe)
         if not tail.strip():
             text = text.removesuffix(tail)
             tail = self._next_mark(conversation, text)
@@ -140,6 +134,15 @@ class Writer:
         if probed.count(probe) != 1:
             raise BadRecordError(self._rewritten())
         return probed.index(probe)
+
+    def _parts(self, probed: str, probe: Turn) -> tuple[int, str, str]:
+        """Where a probe begins, what stands between its reasoning and its answer, and what follows."""
+        answer = self._position(probed, _ANSWER)
+        tail = probed[answer + len(_ANSWER) :]
+        if not probe.reasoning:
+            return answer, "", tail
+        start = self._reasoning(probed, answer)
+        return start, probed[start + len(_REASONING) : answer], tail
 
     def _before_space(self, asked: Conversation, text: str, start: int) -> int:
         """Where the template's own generation prompt ends, if only spaces stand between it and an answer.
@@ -202,14 +205,28 @@ class Writer:
         )
 
 
-def _with_calls(record: Record, write: Callable[[Arguments], T]) -> T:
+def _in_either_form(record: Record, write: Callable[[Record, Arguments], T]) -> T:
+    """Hands think blocks of answers over as reasoning and, where a template doesn't take that, as they are."""
+    apart = replace(record, turns=tuple(map(_reasoning_apart, record.turns)))
+    try:
+        return _with_calls(apart, write)
+    except BadRecordError as error:
+        if apart == record:
+            raise
+        try:
+            return _with_calls(record, write)
+        except BadRecordError:
+            raise error from None
+
+
+def _with_calls(record: Record, write: Callable[[Record, Arguments], T]) -> T:
     """Hands the arguments of tool calls over as objects and, where a template doesn't take these, as text."""
     if not any(turn.tool_calls for turn in record.turns):
-        return write("object")
+        return write(record, "object")
     try:
-        return write("object")
+        return write(record, "object")
     except BadRecordError:
-        return write("text")
+        return write(record, "text")
 
 
 def _common_length(text: str, other: str) -> int:

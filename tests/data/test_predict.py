@@ -69,3 +69,14 @@ def test_every_question_is_answered_whatever_scores_are_limited_to(write_task, t
     data = make(write_task(test=QUESTIONS), tokenizer, evaluation=EvaluationSettings(max_generation_records=1))
     data.setup("predict")
     assert sum(len(batch["prompts"]) for batch in data.predict_dataloader()) == 3
+
+
+@pytest.mark.parametrize("reasoned", [True, False])
+def test_questions_are_answered_after_reasoning_if_the_training_records_are(write_task, shape_tokenizer, reasoned):
+    answer = "<think>\nIt is.\n</think>\n\nyes" if reasoned else "yes"
+    data = make(write_task(train=[answer], validation=[answer], test=QUESTIONS), shape_tokenizer("qwen3"))
+    data.setup("predict")
+    (batch,) = data.predict_dataloader()
+    end = "assistant\n<think>\n" if reasoned else "assistant\n<think>\n\n</think>\n\n"
+    assert all(prompt.endswith(end) for prompt in batch["prompts"])
+    assert set(map(data.tokenizer.decode, batch["answer_marks"])) == {"</think>" if reasoned else ""}

@@ -190,6 +190,14 @@ def test_a_think_block_in_the_content_is_learned_or_refused(shape_tokenizer, fam
     assert learned(encoded, tokenizer) == REASONED.get(family, record.answer + "<|im_end|>")
 
 
+def test_a_question_after_an_answer_with_a_think_block_is_read(shape_tokenizer):
+    record = conversation("A?", "<think>So.</think>a", "B?")
+    (encoded,) = encode(record, shape_tokenizer("qwen3"), "chat")
+    assert encoded.prompt_text.endswith(
+        "assistant\na<|im_end|>\n<|im_start|>user\nB?<|im_end|>\n" + FAMILIES["qwen3"][0]
+    )
+
+
 def test_reasoning_of_earlier_answers_is_in_their_own_texts(shape_tokenizer):
     tokenizer, record = shape_tokenizer("qwen3"), conversation("A?", "a", "B?", "b")
     turns = [
