@@ -35,9 +35,11 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.finetune.export import export_adapter, export_merged, load_adapter
     from lightning_quicktune.finetune.finetuner import Finetuner
 
-    module = build(read_yaml(Path(settings.fit))).model
+    composed = build(read_yaml(Path(settings.fit)))
+    module = composed.model
     if not isinstance(module, Finetuner):
         raise ValueError(f"`fit` composes a {type(module).__name__}, but only a Finetuner has an adapter to export.")
+    module.use_chat_template(getattr(composed.data, "chat_template", None))
     load_adapter(module, settings.checkpoint)
     folder = (export_merged if settings.merge else export_adapter)(module, settings.output)
     sys.stdout.write(f"Written to {folder}\n")
