@@ -16,7 +16,7 @@ from lightning_quicktune.data.files import READERS, empty, read_tables
 from lightning_quicktune.data.folders import CARD, choose_files, could_be_records
 from lightning_quicktune.data.hub import fetch, is_hub_id, load_rows
 from lightning_quicktune.data.rows import Row
-from lightning_quicktune.data.split_names import SPLITS, SplitName, says_split, split_word
+from lightning_quicktune.data.split_names import SPLITS, SplitName, outer_folder, says_split, split_word
 
 _HUB_ADDRESS = re.compile(r"(?:hf://|huggingface\.co/)datasets/([\w.-]+(?:/[\w.-]+)?)")
 _DEPTH = 4  # folders below the task's that are looked into
@@ -31,7 +31,7 @@ class Parts:
         rows: Rows of each split that is there, or of all under the first split's name.
         problems: Why whole files can't be read.
         is_one_file: Whether one file was named, to be cut into three.
-        unread: Files beside those of the splits that could have been read, had their names said of which split.
+        unread: Files beside those of the splits that could have been read, had their names said that they are one.
     """
 
     rows: Mapping[SplitName, list[Row]]
@@ -159,7 +159,9 @@ def _located_in(folder: Path, subset: str | None, where: str) -> _Located:
     files = choose_files(names, text, subset, where)
     chosen = {split: _saved(folder, found) for split, found in files.items()}
     read = {name for found in files.values() for name in found}
-    unread = [name for name in names if could_be_records(name) and not says_split(name) and name not in read]
+    of_subset = {outer_folder(name) for name in read}
+    others = [name for name in names if could_be_records(name) and name not in read]
+    unread = [name for name in others if not says_split(name) or outer_folder(name) in of_subset]
     return _Located(folder, chosen, unread=tuple(unread))
 
 

@@ -84,6 +84,9 @@ def _one_set(names: Sequence[str], split: str, where: str) -> list[str]:
     sets: dict[tuple[str, ...], list[str]] = {}
     for name in names:
         sets.setdefault(_set_of(name), []).append(name)
+    plain = [found for key, found in sets.items() if split_word(key[-1]) == split]
+    if len(plain) == 1:  # `train` is meant, whatever `train_small` beside it is
+        return _in_order(plain[0], where)
     if len(sets) > 1:
         first = [found[0] for found in sets.values()]
         shown = f"`{where}` holds {' and '.join(first[:10])}"

@@ -70,7 +70,7 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     _check_problems(parsed, settings)
     if parsed.unread:
         rank_zero_warn(
-            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says which split."
+            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says that it is a split, and the only one."
         )
     missing = [name for name in SPLITS if name not in parsed.records]
     unique = {**parsed.records, **_with_missing(path, parsed, missing, settings)}

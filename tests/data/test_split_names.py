@@ -120,6 +120,20 @@ def test_what_could_mean_two_things_is_an_error(names, message):
         arrange(names, "folder")
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        ["train_small.jsonl", "test_predictions.jsonl"],
+        ["old_train.csv", "train-raw.jsonl"],
+        ["my_dev.csv"],
+    ],
+)
+def test_a_name_that_is_a_split_and_nothing_else_comes_before_longer_ones(others):
+    files = ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet", "dev.csv", "test.jsonl"]
+    expected = {"train": files[:2], "validation": ["dev.csv"], "test": ["test.jsonl"]}
+    assert arrange([*others, *files], "folder") == expected
+
+
 def test_the_folders_that_tell_subsets_apart():
     names = ["train.csv", "data/train.csv", "en/train.csv", "data/en/test/0.csv", "a/b/data/dev.csv"]
     assert [outer_folder(name) for name in names] == ["", "", "en", "en", "a/b"]
