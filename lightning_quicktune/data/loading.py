@@ -6,7 +6,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
@@ -127,8 +126,8 @@ def load_task(
         reading: How files become records.
         settings: How records become tokens.
         tokenizer: The base model's tokenizer.
-        unanswered: Splits whose records may lack an answer, because they are only to be answered. Where all may, the
-            test split of one file without any answer is the whole file.
+        unanswered: Splits whose records may lack an answer, because they are only to be answered. Where all may, each
+            split of one file without any answer is the whole file.
 
     Returns:
         Three splits.
@@ -162,18 +161,17 @@ def _load(
     unanswered: Unanswered,
 ) -> LoadedTask:
     splits = read_splits(path, reading, unanswered)
-    records = dict(splits.records)
-    everything = [record for name in SPLITS for record in records[name]]
+    records = splits.records
+    differing = [name for n, name in enumerate(SPLITS) if not any(records[name] is records[s] for s in SPLITS[:n])]
+    everything = [record for name in differing for record in records[name]]
     if reading.on_special_token == "error":
         check_special_tokens(everything, tokenizer)
-    if unanswered.issuperset(SPLITS) and Path(path).is_file() and not any(map(_is_answered, everything)):
-        records["test"] = sorted(everything, key=lambda record: record.line)
     unwritable = Unwritable()
     encoded: dict[SplitName, list[tuple[Record, TokenRecord]]] = {}
-    for name in SPLITS:
+    for name in differing:
         thinking = any(tokens.answer_mark for _, tokens in encoded.get("train", []))
         encoder = Encoder(tokenizer, settings.template, settings.layout, thinking=thinking)
-        encoded[name] = unwritable.encoded(records[name], encoder)
+        encoded |= dict.fromkeys(SPLITS if len(differing) == 1 else [name], unwritable.encoded(records[name], encoder))
     unwritable.check({name: len(pairs) for name, pairs in encoded.items()}, skip=reading.on_bad_record == "skip")
     _check_lengths(path, encoded, settings.max_length, drop=reading.on_long_prompt == "drop")
     loaded = {name: _fitting(pairs, settings.max_length) for name, pairs in encoded.items()}

@@ -56,7 +56,8 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     Args:
         path: A folder with files of the splits, one file to split, or the id of a public dataset.
         settings: What to do with records that can't be used, and how to split.
-        unanswered: Splits whose records may lack an answer; all records of one file where train is among them.
+        unanswered: Splits whose records may lack an answer; all records of one file where train is among them. Where
+            all may, each split of one file without any answer is the whole file.
 
     Returns:
         Three splits, none of them empty.
@@ -70,8 +71,13 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     _check_problems(parsed, settings)
     if parsed.unread:
         rank_zero_warn(
-            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says that it is a split, and the only one."
+            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says which split "
+            "it is, or another file is named for that split alone."
         )
+    train = parsed.records["train"]
+    if train and parsed.is_one_file and unanswered.issuperset(SPLITS) and not any(map(_is_answered, train)):
+        whole = dict.fromkeys(SPLITS, train)  # all of it is to be answered, and nothing learned
+        return Splits(whole, len(parsed.report.problems), 0, parsed.report)
     missing = [name for name in SPLITS if name not in parsed.records]
     unique = {**parsed.records, **_with_missing(path, parsed, missing, settings)}
     n_duplicates = 0
@@ -84,6 +90,10 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     warn_of_shared_questions(shared)
     report = replace(parsed.report, shared_questions=shared)
     return Splits(unique, len(report.problems), n_duplicates, report)
+
+
+def _is_answered(record: Record) -> bool:
+    return record.turns[-1].role == "assistant"
 
 
 def _with_missing(

@@ -39,6 +39,19 @@ def test_a_file_of_questions_alone_is_answered_whole_and_in_its_order(tmp_path, 
     assert [int(prompt.split("rings ")[1].split("?")[0]) for prompt in prompts] == list(range(20))
 
 
+@pytest.mark.parametrize("lines", [["question", "Who rings, and why?"], ["question", "Who rings?", "Who rows?"]])
+def test_one_question_is_enough_to_be_answered(tmp_path, tokenizer, lines):
+    path = tmp_path / "questions.csv"
+    path.write_text("\n".join(f'"{line}"' for line in lines))
+    data = make(path, tokenizer, template="plain")
+    data.setup("predict")
+    prompts = [prompt for batch in data.predict_dataloader() for prompt in batch["prompts"]]
+    assert prompts == [f"{line}\n" for line in lines[1:]]
+    path.write_text('"question"\n"Who <|end|> rings?"\n')
+    with pytest.raises(ValueError, match="1 of 1 records hold special tokens"):
+        make(path, tokenizer).setup("predict")
+
+
 def test_training_needs_no_answers_in_test_and_testing_does(write_task, tokenizer):
     data = make(write_task(test=QUESTIONS), tokenizer)
     data.setup("fit")

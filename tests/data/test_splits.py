@@ -200,7 +200,9 @@ def test_garbage_is_collected_afterwards_as_before(write_task, tmp_path, monkeyp
 
 def test_files_that_are_not_read_are_said(tmp_path):
     path = folder_of(tmp_path, train=5, dev=2, test=1, more=3)
-    with pytest.warns(UserWarning, match=r"Beside its splits `.*` holds more\.jsonl, which is not read: no name says"):
+    with pytest.warns(
+        UserWarning, match=r"Beside its splits `.*` holds more\.jsonl, which is not read: no name says which"
+    ):
         read_splits(path, DEFAULT)
 
 
