@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning_quicktune.data.fields import Fields, canonical
-from lightning_quicktune.data.names import LISTS, QUESTIONS, REASONING
+from lightning_quicktune.data.names import CALLS, LISTS, QUESTIONS, REASONING, ROLE_KEYS
 from lightning_quicktune.data.parts import Content, read_content, result_text
 from lightning_quicktune.data.tool_calls import calls_text
 from lightning_quicktune.data.turns import BadRecordError, Role, Turn
@@ -23,7 +23,6 @@ ROLES: Mapping[str, Role] = {
     ),
 }
 CALL_ROLES = frozenset({"function_call", "tool_call"})  # an assistant's turn whose text is the call
-_ROLE_KEYS = ("role", "from", "author", "speaker", "sender")
 _CONTENT_KEYS = ("content", "value", "parts", "text", "message")
 
 
@@ -91,7 +90,7 @@ def without_open_answer(entries: Any) -> Any:
     if not isinstance(last, dict):
         return entries
     fields = Fields(last)
-    key = fields.first(_ROLE_KEYS)
+    key = fields.first(ROLE_KEYS)
     is_open = (
         key is not None
         and ROLES.get(canonical(str(fields.take(key)))) == "assistant"
@@ -101,7 +100,7 @@ def without_open_answer(entries: Any) -> Any:
 
 
 def _role_key(entry: Any) -> bool:
-    return isinstance(entry, dict) and any(canonical(key) in _ROLE_KEYS for key in entry)
+    return isinstance(entry, dict) and any(canonical(key) in ROLE_KEYS for key in entry)
 
 
 def _with_thought(turn: Turn, thought: str) -> Turn:
@@ -136,7 +135,8 @@ class _Reader:
     def __init__(self, number: int, entry: Any, ignore: Collection[str]) -> None:
         self.where = f"turn {number}"
         if not isinstance(entry, dict):
-            raise BadRecordError(f"{self.where} is {shown(entry)}, not an object")
+            speaker = ", which doesn't say who speaks: write an object with role and content" * isinstance(entry, str)
+            raise BadRecordError(f"{self.where} is {shown(entry)}, not an object{speaker}")
         self.fields = Fields(entry, ignore)
 
     def read(self) -> list[Turn | _Thought]:
@@ -151,8 +151,8 @@ class _Reader:
 
     def _role(self) -> tuple[Role, bool]:
         fields = self.fields
-        key = fields.first(_ROLE_KEYS)
-        typed = fields.typed[key] if key else next((k for k in _ROLE_KEYS if k in fields.empty), _ROLE_KEYS[0])
+        key = fields.first(ROLE_KEYS)
+        typed = fields.typed[key] if key else next((k for k in ROLE_KEYS if k in fields.empty), ROLE_KEYS[0])
         role = fields.take(key) if key else None
         role = role.get("role") if isinstance(role, dict) else role  # ChatGPT's export
         name = canonical(role) if isinstance(role, str) else ""
@@ -194,7 +194,7 @@ class _Reader:
         return content
 
     def _calls(self, content: Content) -> str:
-        key = self.fields.first(("tool_calls", "function_call"))
+        key = self.fields.first(CALLS)
         if key is None:
             return calls_text(content.calls, "content") if content.calls else ""
         text = calls_text(self.fields.take(key), self.fields.typed[key])
@@ -207,6 +207,8 @@ class _Reader:
         found += ["\n".join(content.reasoning)] if content.reasoning else []
         if len(set(found)) > 1:
             raise BadRecordError(f"reasoning is there {len(found)} times, with different texts")
+        if found and content.text.lstrip().startswith("<think>"):
+            raise BadRecordError("reasoning is there twice, once before the answer: keep it in one of them")
         return found[0] if found else ""
 
     def _optional(self, *names: str) -> str:

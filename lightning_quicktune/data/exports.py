@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lightning_quicktune.data.fields import Fields
+from lightning_quicktune.data.fields import Fields, canonical
+from lightning_quicktune.data.names import ANSWERS, LISTS
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import decoded, is_absent, shown
 from lightning_quicktune.data.wanted import UnwantedRecordError, unwanted
 
 Rebuild = Callable[[Mapping[str, Any]], Fields]
-_PRODIGY = ("_input_hash", "_task_hash", "_view_id")
+_PRODIGY = ("_input_hash", "_task_hash", "_view_id", "_annotator_id", "_session_id")
+_PRODIGY_STATES = ("accept", "reject", "ignore")
 _PRODIGY_ASIDE = ("config", "html", "style")
 _TASK_KEYS = frozenset({"data", "annotations", "predictions", "drafts", "file_upload", "comment_authors", "updated_by"})
 _RECORD_KEYS = frozenset({"fields", "responses", "suggestions", "status"})
-_LABEL_STUDIO = ("annotator", "lead_time", "created_at", "updated_at")
 _ASIDE = re.compile(r"[._](suggestion|responses)([._]|$)")
 _TEXT_RESULTS = {"textarea": "text", "choices": "choices"}
 
@@ -33,12 +34,14 @@ def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields
         UnwantedRecordError: If nobody submitted an answer, or it was rejected.
         BadRecordError: If several answers were submitted.
     """
-    if any(name in raw for name in _PRODIGY):
+    if any(name in raw for name in _PRODIGY) or _is_state(raw, fields):
         return _prodigy(raw, fields)
     if isinstance(raw.get("data"), dict) and isinstance(raw.get("annotations"), list):
         return rebuild({**_rest(raw, _TASK_KEYS), **raw["data"], **_label_studio(raw)})
-    if "annotation_id" in raw and is_absent(raw["annotation_id"]) and any(name in raw for name in _LABEL_STUDIO):
-        raise unwanted("annotation_id", raw["annotation_id"], "a draft that nobody submitted in Label Studio")
+    if "annotation_id" in fields.empty:
+        means = "a draft that nobody submitted in Label Studio"
+        ignored = "if it means something else: `data.init_args.reading.ignore: [annotation_id]`"
+        raise unwanted("annotation_id", raw["annotation_id"], f"{means} ({ignored})")
     if isinstance(raw.get("fields"), dict) and isinstance(raw.get("responses"), (dict, list, type(None))):
         return rebuild({**_rest(raw, _RECORD_KEYS), **raw["fields"], **_argilla_responses(raw)})
     if any(map(_ASIDE.search, fields.typed)) or any(map(_is_responses, fields.values.values())):
@@ -49,6 +52,13 @@ def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields
 def _rest(raw: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """What stands beside the keys that a tool writes."""
     return {key: value for key, value in raw.items() if key not in known}
+
+
+def _is_state(raw: Mapping[str, Any], fields: Fields) -> bool:
+    """Whether ``answer`` is a state of Prodigy's although its own keys were left out: the answer has another key."""
+    if raw.get("answer") not in _PRODIGY_STATES:
+        return False
+    return "_timestamp" in raw or fields.first([name for name in (*ANSWERS, *LISTS) if name != "answer"]) is not None
 
 
 def _prodigy(raw: Mapping[str, Any], fields: Fields) -> Fields:
@@ -66,9 +76,16 @@ def _prodigy(raw: Mapping[str, Any], fields: Fields) -> Fields:
     if "accept" in raw and "options" in fields:
         fields.put("response", _accepted(raw["accept"], fields.values["options"]))
         fields.drop("accept")
-    elif "user_input" in fields:
-        fields.rename("user_input", "response")
+    elif (written := _written(raw, fields)) is not None:
+        fields.rename(written, "response")
     return fields
+
+
+def _written(raw: Mapping[str, Any], fields: Fields) -> str | None:
+    """The key of what the annotator wrote, which `field_id` names, unless it is one of an answer anyway."""
+    given = raw.get("field_id") or "user_input"
+    name = canonical(given) if isinstance(given, str) else ""
+    return name if name in fields and name not in ANSWERS else None
 
 
 def _accepted(accepted: Any, options: Any) -> Any:

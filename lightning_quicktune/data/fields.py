@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+from lightning_quicktune.data.names import LISTS, ROLE_KEYS, STRUCTURES
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, is_absent, shown, texts_in
 
@@ -17,13 +18,18 @@ _HARMLESS = (
     "dataset dataset_name config task task_name task_type type subject level difficulty domain tag tags keywords "
     "license licence version hash model model_name models generator generation_model generation_models quality rating "
     "ratings file filename filepath path page row line key meta metadata meta_info vectors annotation "
-    "lead_time distilabel_metadata tool_choice schemaversion unnamed:_0 session user_agent revision"
+    "lead_time distilabel_metadata tool_choice schemaversion unnamed:_0 session user_agent revision kind subcategory "
+    "subtopic sub_topic subtask task_category language_code lang_code dataset_source annotation_approver approver "
+    "reviewer labeler subject_name topic_name user_name file_name"
 )
 HARMLESS = frozenset(_HARMLESS.split())
 _HARMLESS_NAME = re.compile(
-    r"_.*|.+_(id|ids|idx|index|hash|url|uri|at|on|date|time|timestamp|score|scores|lang|language|version|model|tokens)"
+    r"_.*|.+_(id|ids|idx|index|hash|url|uri|at|on|date|time|timestamp|score|scores|lang|language|version|model|tokens"
+    r"|type|category|topic|fingerprint)"
     r"|(n|num|score|rating)_.+"
 )
+_NO_CELL = frozenset({"nan", "<NA>"})
+_NO_STRUCTURE = frozenset({"[]", "{}", "null", "None"})
 _WHOLE = frozenset({"text", "full_text", "formatted", "formatted_text"})  # keys of a record written out as one text
 
 
@@ -69,7 +75,7 @@ class Fields:
             self.typed[name] = str(key)
             if key in ignore:
                 self.ignored.add(str(key))
-            elif is_absent(value):
+            elif is_absent(value) or _is_written_absent(name, value, cells):
                 self.empty[name] = value
             else:
                 self.values[name] = value
@@ -117,7 +123,11 @@ class Fields:
         if name not in self.empty:
             raise BadRecordError(f"no `{typed}`")
         value = self.empty[name]
-        raise BadRecordError(f"`{typed}` is " + ("empty" if isinstance(value, str) else f"{shown(value)}, not a text"))
+        if is_absent(value):
+            what = "empty" if isinstance(value, str) else f"{shown(value)}, not a text"
+        else:
+            what = f"{shown(value)}, which is written where there is no value"
+        raise BadRecordError(f"`{typed}` is {what}")
 
     def optional_text(self, name: str) -> str:
         """A text, empty where it isn't there."""
@@ -153,8 +163,23 @@ class Fields:
 
     def _is_copy(self, name: str, known: Collection[str]) -> bool:
         value = self.values[name]
+        if name in LISTS and isinstance(value, list):  # who speaks is said in several ways
+            value = [_without_role(entry) for entry in value]
         whole = name in _WHOLE and isinstance(value, str) and bool(known)
         return all(text in known for text in texts_in(value)) or (whole and all(text in value for text in known))
+
+
+def _is_written_absent(name: str, value: Any, cells: bool) -> bool:
+    """Whether a text stands for nothing: as pandas writes it into a table, or as JSON does in place of a structure."""
+    if not isinstance(value, str) or len(value) > 6:
+        return False
+    return (cells and value.strip() in _NO_CELL) or (name in STRUCTURES and value.strip() in _NO_STRUCTURE)
+
+
+def _without_role(entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    return {key: value for key, value in entry.items() if canonical(key) not in ROLE_KEYS}
 
 
 def known_names(raw: Mapping[Any, Any], columns: Mapping[str, str]) -> dict[Any, str]:

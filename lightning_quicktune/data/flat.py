@@ -15,7 +15,7 @@ from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.spans import has_spans, read_spans
 from lightning_quicktune.data.tool_calls import calls_text
 from lightning_quicktune.data.turns import BadRecordError, Turn
-from lightning_quicktune.data.values import as_text, boolean, number, shown
+from lightning_quicktune.data.values import as_text, boolean, is_absent, number, shown
 
 
 def read_system(fields: Fields) -> list[Turn]:
@@ -102,13 +102,22 @@ def _asked(fields: Fields, question: str, options: Options | None) -> list[Turn]
         turns = read_turns(fields.take(question), fields.typed[question], fields.ignore)
         return [replace(turn, learned=turn.role != "assistant") for turn in turns]
     context = fields.first(CONTEXTS)
-    before = fields.optional_text(context) if context else ""
+    before = _context(fields, context) if context else ""
     after = [fields.text(name) for name in _inputs(fields, question)]
     main = [before, fields.text(question)]
     if question == "instruction":
         main.reverse()
     parts = [*main, *after, options.text if options else ""]
     return [Turn("user", "\n\n".join(part for part in parts if part))]
+
+
+def _context(fields: Fields, name: str) -> str:
+    """A context; texts of a list are its paragraphs."""
+    value = fields.values[name]
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        return fields.text(name)
+    texts = [as_text(part, fields.typed[name]) for part in fields.take(name) if not is_absent(part)]
+    return "\n\n".join(texts)
 
 
 def _inputs(fields: Fields, question: str) -> list[str]:
@@ -156,7 +165,7 @@ def _answer_text(answer: str, value: Any, typed: str, cells: bool) -> str:
             f"`{typed}` is {shown(value)}, the number of a class: write its name, or set "
             f"`data.init_args.reading.columns: {{question: text, answer: {typed}}}` if the number is the answer"
         )
-    if answer == "label" and isinstance(value, list) and len(value) == 1:  # as doccano writes a target text
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):  # as doccano writes a target text
         return as_text(value[0], typed, cells)
     return as_text(value, typed, cells)
 

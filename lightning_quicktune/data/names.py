@@ -23,13 +23,16 @@ ANSWERS = (
     *("output", "completion", "response", "answer", "solution", "target", "targets", "output_text", "generation"),
     *("correct_answer", "assistant", *LABELS, "label"),
 )
-CONTEXTS = ("context", "passage", "article", "document", "paragraph")
+CONTEXTS = ("context", "contexts", "passage", "passages", "article", "document", "documents", "paragraph")
 SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 ROUNDS = ("history", "chat_history", "conversation_history")
 OPTIONS = ("choices", "options")
 REASONING = ("reasoning_content", "reasoning", "thinking")
 LISTS = ("messages", "conversations", "conversation", "contents", "dialogue", "dialog", "turns")
 TOOLS = ("tools", "functions")
+CALLS = ("tool_calls", "function_call")
+STRUCTURES = frozenset({*LISTS, *ROUNDS, *OPTIONS, *TOOLS, *CALLS, "answers"})  # of which `[]` may stand in a text
+ROLE_KEYS = ("role", "from", "author", "speaker", "sender")
 PREFERENCES = (
     ("chosen", "rejected"),
     ("chosen_response", "rejected_response"),

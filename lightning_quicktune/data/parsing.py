@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class ParsedTask:
     unread: tuple[str, ...]
 
 
+_LACKING = re.compile(r"^\S.*?:\d+: (no known format|no `|format )")
 _Found = Counter[tuple[str, frozenset[str], frozenset[str]]]
 """How many records have a format, keys that are read, and keys that are ignored."""
 
@@ -64,7 +66,7 @@ def parse_task(path: str, settings: ReadingSettings, unanswered: frozenset[Split
         for name, rows in parts.rows.items()
     }
     rows = [row for split in parts.rows.values() for row in split]
-    advice = _advice(rows, len(problems)) if problems else ()
+    advice = _advice(rows, problems) if problems else ()
     report = _report(problems, found)
     return ParsedTask(records, report, len(rows), parts.problems, advice, parts.is_one_file, parts.unread)
 
@@ -103,19 +105,19 @@ def _report(problems: Sequence[str], found: Mapping[SplitName, _Found]) -> Readi
     return ReadingReport(tuple(problems), formats, read_keys, ignored_keys)
 
 
-def _advice(rows: Sequence[Row], n_problems: int) -> tuple[str, ...]:
+def _advice(rows: Sequence[Row], problems: Sequence[str]) -> tuple[str, ...]:
     """What helps against problems that many rows share."""
     not_text = sorted({row.file for row in rows if row.problem is not None and row.problem.startswith(NOT_UTF8)})
     advice = [encoding_advice(file) for file in not_text]
     first = next((row.value for row in rows if isinstance(row.value, dict)), {})
     keys = [_printable(str(key)) for key in first]
     tables = sorted({row.file for row in rows if ending(row.file) in (".csv", ".tsv")})
-    if tables and n_problems == len(rows) and any(len(key) > 30 or key.endswith((".", "?", "!")) for key in keys):
+    if tables and len(problems) == len(rows) and any(len(key) > 30 or key.endswith((".", "?", "!")) for key in keys):
         advice.append(
             f"The first row of `{tables[0]}` looks like a record, but it is taken as the names of the columns. If so, "
             "put a row such as `question,answer` before it."
         )
-    return (*advice, format_advice(keys))
+    return (*advice, format_advice(keys)) if any(map(_LACKING.search, problems)) else tuple(advice)
 
 
 def _printable(text: str) -> str:

@@ -8,7 +8,7 @@ from lightning_quicktune.data.flat import check_begins, question_key, read_flat,
 from lightning_quicktune.data.names import PREFERENCES, TOOLS
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.turns import BadRecordError, Turn
-from lightning_quicktune.data.values import as_text, boolean
+from lightning_quicktune.data.values import as_text, boolean, shown
 
 
 def preference_pair(fields: Fields) -> tuple[str, str] | None:
@@ -37,6 +37,12 @@ def read_preferred(fields: Fields, pair: tuple[str, str], settings: ReadingSetti
         asked = []  # both answers are whole conversations, and the question is a copy of their beginning
     if asked:
         check_begins(chosen, fields.typed[pair[0]])
+        asked = _without_answer(asked, chosen, fields.typed[pair[0]])
+    elif len(chosen) == 1:
+        raise BadRecordError(
+            f"`{fields.typed[pair[0]]}` is {shown(chosen[0].content)}, and no question stands beside it: write the "
+            "question as `prompt`, or both as a list of turns with role and content"
+        )
     return f"{pair[0]}/{pair[1]}", [*head, *asked, *chosen]
 
 
@@ -53,18 +59,38 @@ def _asked(fields: Fields, settings: ReadingSettings) -> list[Turn]:
     return read_flat(fields, settings, answer_required=False)[1] if question_key(fields) is not None else []
 
 
+def _without_answer(asked: list[Turn], chosen: list[Turn], key: str) -> list[Turn]:
+    """The question alone, where the record holds the preferred answer twice.
+
+    Raises:
+        BadRecordError: If it holds another answer than the preferred one.
+    """
+    if asked[-1].role != "assistant":
+        return asked
+    if len(chosen) == 1 and asked[-1].content.strip() == chosen[0].content.strip():
+        return asked[:-1]
+    raise BadRecordError(
+        f"an answer, {shown(asked[-1].content)}, stands beside `{key}`, and both would be learned: leave out the key "
+        "of the one that isn't meant by `data.init_args.reading.ignore`"
+    )
+
+
 def _chosen(fields: Fields, pair: tuple[str, str], preference: str) -> list[Turn]:
     """The preferred answer as turns; the rejected one is left out."""
     chosen, rejected = pair
     keys = " and ".join(f"`{fields.typed[name]}`" for name in pair if name in fields)
+    if chosen not in fields:
+        typed = fields.typed[rejected]
+        raise BadRecordError(
+            f"{keys} is there, but no `{chosen}`: name the preferred answer's key by `data.init_args.reading.columns: "
+            f"{{{chosen}: THEIRS}}`, or leave this one out by `data.init_args.reading.ignore: [{typed}]`"
+        )
     if preference != "chosen":
         raise BadRecordError(
             f"{keys} make it a preference pair, of which one answer is better than the other, and answers are "
             f"learned one by one: set `data.init_args.reading.preference: chosen` to learn `{chosen}` and leave "
             f"`{rejected}` out"
         )
-    if chosen not in fields:
-        raise BadRecordError(f"{keys} is there, but no `{chosen}`")
     value = fields.take(chosen)
     if rejected in fields and fields.values[rejected] == value:
         raise BadRecordError(f"{keys} are equal, so neither is preferred")

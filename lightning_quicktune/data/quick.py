@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,8 +21,13 @@ _PAIRS = (
     ("question", "answer"),
     ("input", "output"),
 )
-_MARKS = frozenset({"annotation_id", "_input_hash", "_task_hash", "_view_id"})  # of tools whose states are read first
-_UNCLEAR = frozenset("[{(")  # what begins like this may be more than a text
+# of tools whose states are read first
+_MARKS = frozenset(
+    {"annotation_id", *("_input_hash", "_task_hash", "_view_id", "_annotator_id", "_session_id", "_timestamp")}
+)
+# what begins like this may be more than a text, or less
+_UNCLEAR = frozenset("[{(abn<")
+_UNCLEAR_TEXT = re.compile(r"[\[{(]|array\(|b['\"]|(nan|<NA>)\s*$")
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,9 @@ def quick_plan(
 
 def _is_plain(value: Any) -> bool:
     """Whether a value is a text that is neither blank nor begins as lists and objects do."""
-    if type(value) is not str or not value or value[0] in _UNCLEAR or value[0] <= " " or value[:6] == "array(":
+    if type(value) is not str or not value or value[0] <= " ":
+        return False
+    if value[0] in _UNCLEAR and _UNCLEAR_TEXT.match(value):
         return False
     return value.isascii() or _encodes(value)
 

@@ -19,7 +19,7 @@ from lightning_quicktune.data.quick import quick_plan
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.tool_calls import tools_text
 from lightning_quicktune.data.turns import BadRecordError, Record, Turn
-from lightning_quicktune.data.values import shown
+from lightning_quicktune.data.values import shown, texts_in
 from lightning_quicktune.data.wanted import UnwantedRecordError, check_wanted
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
@@ -91,6 +91,7 @@ def parse_record(
 def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettings, answer_required: bool) -> Parsed:
     rebuild = partial(Fields, ignore=settings.ignore, columns=settings.columns, cells=_is_table(file))
     fields = unpacked(raw, rebuild(raw), rebuild)
+    _take_source(fields)
     pair = preference_pair(fields)
     has_answer = any(name != "label" for name in answer_keys(fields))
     check_wanted(fields, label_is_mark=pair is not None or list_key(fields) is not None or has_answer)
@@ -109,6 +110,24 @@ def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettin
     fields.check_unread()
     read = frozenset(fields.typed[key] for key in fields.read)
     return Parsed(record, name, read, frozenset(fields.ignored))
+
+
+def _take_source(fields: Fields) -> None:
+    """A `source` beside a `target` is the text that the target is made of, if nothing else is; else it may be either.
+
+    Raises:
+        BadRecordError: If a question stands beside both.
+    """
+    if "source" not in fields or "target" not in fields or not texts_in(fields.values["source"]):
+        return
+    if question_key(fields) is not None:
+        typed = fields.typed["source"]
+        raise BadRecordError(
+            f"`{typed}` beside `{fields.typed['target']}` may be a part of the question or the record's origin: "
+            f"set `data.init_args.reading.columns: {{input: {typed}}}`, or leave it out by "
+            f"`data.init_args.reading.ignore: [{typed}]`"
+        )
+    fields.rename("source", "input")
 
 
 @lru_cache
@@ -142,7 +161,19 @@ def _missing(fields: Fields, columns: Mapping[str, str]) -> str:
         wanted = "a list of turns" if name in LISTS else "a text"
         if name in LISTS or answer_key(fields) is not None:
             return f"`{fields.typed[name]}` is " + ("empty" if value == "" else f"{shown(value)}, not {wanted}")
-    return "no known format"
+    return "no known format" + _unlike(fields)
+
+
+def _unlike(fields: Fields) -> str:
+    """Why a record may have no known format, where that can be told."""
+    if question_key(fields) == "text":
+        return ": `text` is there, but not which part of it is the answer: write the two under keys of their own"
+    nested = next((name for name, value in fields.values.items() if isinstance(value, dict) and texts_in(value)), None)
+    if nested is not None:
+        return (
+            f": `{fields.typed[nested]}` is an object, and the texts in it are not looked for: move them to the record"
+        )
+    return ""
 
 
 def _ordered(turns: Sequence[Turn], answer_required: bool) -> tuple[Turn, ...]:

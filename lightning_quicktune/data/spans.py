@@ -34,10 +34,9 @@ def read_spans(fields: Fields, unanswerable: str | None) -> str:
     for name in _IMPOSSIBLE:
         fields.drop(name)
     given = fields.take("answers")
-    given = decoded(given) if isinstance(given, str) else given
     texts = [] if is_absent(given) else _texts(given, fields.typed["answers"])
     if texts and not impossible:
-        return as_text(texts[0], fields.typed["answers"])
+        return as_text(texts[0], fields.typed["answers"], fields.cells)
     fields.drop("plausible_answers")
     if unanswerable is None:
         raise BadRecordError(
@@ -48,6 +47,9 @@ def read_spans(fields: Fields, unanswerable: str | None) -> str:
 
 
 def _texts(given: Any, key: str) -> list[Any]:
+    if isinstance(given, str):
+        found = decoded(given)
+        given = found if isinstance(found, (dict, list)) else [given]  # a text is one answer
     entries = given.get("text") if isinstance(given, dict) else given
     entries = [entries] if isinstance(entries, str) else entries
     if not isinstance(entries, (list, tuple)):

@@ -37,7 +37,7 @@ def tools_text(value: Any, key: str) -> str:
     Raises:
         BadRecordError: If a tool has no name.
     """
-    entries = _entries(value, key)
+    entries = [tool for entry in _entries(value, key) for tool in _declared(entry)]
     return json_text([_tool(entry, f"tool {number} of `{key}`") for number, entry in enumerate(entries, start=1)])
 
 
@@ -87,8 +87,14 @@ def _arguments(given: Any, where: str) -> str:
     return given if isinstance(given, str) else json_text(given)
 
 
+def _declared(entry: Mapping[str, Any]) -> list[Any]:
+    """The tools of an entry, which holds several as Gemini writes it."""
+    several = next((entry[key] for key in ("functionDeclarations", "function_declarations") if key in entry), None)
+    return several if isinstance(several, list) and len(entry) == 1 and several else [entry]
+
+
 def _tool(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
-    function = entry.get("function", entry)
+    function = entry.get("function", entry) if isinstance(entry, dict) else None
     if not isinstance(function, dict) or is_absent(function.get("name")):
         raise BadRecordError(f"{where} is {shown(entry)}, without a `name`")
     if "function" in entry:

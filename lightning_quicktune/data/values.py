@@ -7,6 +7,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,9 +23,11 @@ _ARRAY = re.compile(r"\barray\(\[|\bdtype=")
 
 
 def is_absent(value: Any) -> bool:
-    """Whether a value says nothing: null, a blank text, or a list or object of nothing else."""
+    """Whether a value says nothing: null, NaN, a blank text, or a list or object of nothing else."""
     if value is None or isinstance(value, str):
         return not (value and value.strip())
+    if isinstance(value, float):
+        return math.isnan(value)  # what pandas' records hold where there is nothing
     if isinstance(value, (list, tuple)):
         return all(is_absent(part) for part in value)
     if isinstance(value, dict):
@@ -142,24 +145,32 @@ def _structure(text: str) -> str | None:
     and what only Python writes.
     """
     stripped = text.strip()
+    if stripped[:2] in ("b'", 'b"') and isinstance(_literal(stripped), bytes):
+        return "a text's bytes as Python writes them"
     if stripped[:1] not in ("[", "{", "(") or stripped[-1:] not in ("]", "}", ")"):
         return "an array as NumPy writes it" if stripped.startswith("array([") else None
     try:
         return _tool_structure(json.loads(stripped))
     except (ValueError, RecursionError):
         value = _literal(stripped)
-    if isinstance(value, (list, dict)) or (isinstance(value, tuple) and any(isinstance(v, str) for v in value)):
+    if isinstance(value, (list, dict)) or (isinstance(value, (tuple, set)) and any(isinstance(v, str) for v in value)):
         return f"a {type(value).__name__} as Python writes it"
     return "an array as NumPy writes it" if _ARRAY.search(stripped) else None
 
 
 def _tool_structure(value: Any) -> str | None:
     entries = value if isinstance(value, list) else [value]
-    if entries and all(isinstance(entry, str) for entry in entries):
+    if entries and _is_texts(entries):
         return f"a list of {len(entries)} texts"
+    if entries and all(isinstance(entry, list) and entry and _is_texts(entry) for entry in entries):
+        return "a list of lists of texts"
     if entries and all(isinstance(entry, dict) and entry and set(entry) <= _CELL_KEYS for entry in entries):
         return "an annotation tool's object"
     return None
+
+
+def _is_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def shown(value: Any) -> str:

@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
+import re
+
 from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.turns import BadRecordError
-from lightning_quicktune.data.values import as_text, boolean, flag, number, shown
+from lightning_quicktune.data.values import as_text, boolean, flag, number, shown, texts_in
 
-_IF_TRUE = (
+_IF_TRUE: tuple[str, ...] = (
     *("kto_tag", "accepted", "approved", "submitted", "validated", "wanted", "desirable", "is_good", "is_valid"),
-    *("is_correct", "correct", "keep", "thumbs_up"),
+    *(
+        "is_correct",
+        "correct",
+        "keep",
+        "thumbs_up",
+        "accept",
+        "approve",
+        "acceptable",
+        "valid",
+        "good",
+        "safe",
+        "include",
+    ),
+    *("included", "chosen", "selected", "preferred", "is_accepted", "is_approved", "is_acceptable", "is_wanted"),
+    *("is_desirable", "is_chosen", "is_selected", "is_preferred", "is_safe"),
 )
-_IF_FALSE = (
+_IF_FALSE: tuple[str, ...] = (
     *("deleted", "discarded", "rejected", "was_cancelled", "cancelled", "skipped", "undesirable", "flagged"),
-    *("is_deleted", "is_discarded", "is_rejected", "is_bad", "thumbs_down"),
+    *("is_deleted", "is_discarded", "is_rejected", "is_bad", "thumbs_down", "exclude", "excluded", "ignore", "ignored"),
+    *("skip", "discard", "delete", "reject", "removed", "invalid", "unwanted", "is_excluded", "is_ignored"),
+    *("is_skipped", "is_removed", "is_invalid", "is_unwanted"),
 )
-_LEARNED_IF_TRUE = ("label", "train", "training", "train_on_turn", "trainable", "do_train", "learn", "loss")
-_LEARNED_IF_FALSE = ("masked", "mask", "is_masked", "ignore_loss")
-_WEIGHTS = ("weight", "loss_weight", "sample_weight", "loss_scale")
+_LEARNED_IF_TRUE: tuple[str, ...] = (
+    *(
+        "label",
+        "train",
+        "training",
+        "train_on_turn",
+        "trainable",
+        "do_train",
+        "learn",
+        "loss",
+        "loss_mask",
+        "is_target",
+    ),
+    *("compute_loss", "calculate_loss", "learnable", "learned", "trained", "is_trainable"),
+)
+_LEARNED_IF_FALSE: tuple[str, ...] = (
+    "masked",
+    "mask",
+    "is_masked",
+    "ignore_loss",
+    "skip_loss",
+    "no_loss",
+    "context_only",
+)
+_WEIGHTS: tuple[str, ...] = (
+    *("weight", "loss_weight", "sample_weight", "example_weight", "instance_weight", "training_weight", "loss_scale"),
+    *("turn_weight", "message_weight"),
+)
+_ABOUT_LEARNING = re.compile(
+    r"(^|_)(masks?|masked|loss|losses|train|trained|training|trainable|learn|learned|learnable|weights?)(_|$)"
+)
 _WANTED = (
     "accept accepted approve approved submitted complete completed validated valid done finished reviewed ok good "
     "published final"
@@ -61,7 +107,9 @@ def check_wanted(fields: Fields, label_is_mark: bool) -> None:
     _check_parts(fields)
     _check_weight(fields)
     _check_states(fields)
-    _check_number_label(fields)
+    if label_is_mark:
+        _check_number_label(fields)
+    _check_unknown(fields)
 
 
 def _mark(fields: Fields, name: str) -> bool | None:
@@ -77,16 +125,21 @@ def is_learned(fields: Fields) -> bool:
         BadRecordError: If only a part of it would be one, or it has a weight that can't be kept.
     """
     learned = True
-    for name in _IF_FALSE:
-        if _mark(fields, name):
-            raise _unwanted_by(fields, name, "so its answer isn't one to learn")
+    for names, bad in ((_IF_TRUE, False), (_IF_FALSE, True)):
+        for name in names:
+            if (mark := _mark(fields, name)) is bad:
+                raise _unwanted_by(fields, name, "so its answer isn't one to learn")
+            if mark is not None:
+                fields.drop(name)
     for names, wanted in ((_LEARNED_IF_TRUE, True), (_LEARNED_IF_FALSE, False)):
         for name in names:
             if (mark := _mark(fields, name)) is not None:
                 fields.drop(name)
                 learned = learned and mark is wanted
     _check_parts(fields)
-    return learned and _weight(fields) > 0
+    learned = learned and _weight(fields) > 0
+    _check_unknown(fields)
+    return learned
 
 
 def _unwanted_by(fields: Fields, name: str, means: str) -> UnwantedRecordError:
@@ -98,9 +151,10 @@ def _unwanted_by(fields: Fields, name: str, means: str) -> UnwantedRecordError:
 
 
 def _check_parts(fields: Fields) -> None:
-    """Refuses masks of characters or tokens."""
-    for name in fields.values:
-        if name in ("train_detail", "training_detail") or ("mask" in name and isinstance(fields.values[name], list)):
+    """Refuses masks and weights of characters, tokens or turns."""
+    for name, value in fields.values.items():
+        is_list = isinstance(value, list) and _ABOUT_LEARNING.search(name) is not None and not texts_in(value)
+        if is_list or name in ("train_detail", "training_detail"):
             raise BadRecordError(
                 f"`{fields.typed[name]}` marks parts of an answer, but a turn is learned whole or not at all: leave it "
                 f"out by `data.init_args.reading.ignore: [{fields.typed[name]}]` to learn it whole"
@@ -154,10 +208,22 @@ def _check_states(fields: Fields) -> None:
 
 
 def _check_number_label(fields: Fields) -> None:
-    """A `label` of 0 or 1 beside a completion may be KTO's mark or a class; nothing tells them apart."""
+    """A `label` of 0 or 1 beside an answer may be KTO's mark or a class; nothing tells them apart."""
     value = fields.values.get("label")
-    if value is not None and number(value) in (0, 1) and "completion" in fields:
+    if value is not None and number(value) in (-1, 0, 1):
+        key = fields.typed["label"]
         raise BadRecordError(
-            f"`{fields.typed['label']}` is {as_text(value, 'label')}, which may mark the completion as unwanted or "
-            "be a class: write false or true, or set `data.init_args.reading.ignore: [label]` if it is a class"
+            f"`{key}` is {as_text(value, 'label')}, which may mark the answer as unwanted or be a class: write false "
+            f"or true, or set `data.init_args.reading.ignore: [{key}]` if it is a class"
         )
+
+
+def _check_unknown(fields: Fields) -> None:
+    """Refuses what may say that something isn't learned, in words that aren't known here."""
+    for name, value in fields.values.items():
+        if _ABOUT_LEARNING.search(name) is not None and name not in fields.read and flag(value) is not None:
+            key = fields.typed[name]
+            raise BadRecordError(
+                f"`{key}` is {shown(value)}, which may say whether it is to be learned: write `train: false` for what "
+                f"isn't, or leave it out by `data.init_args.reading.ignore: [{key}]`"
+            )

@@ -91,7 +91,11 @@ def test_tools_are_called_and_answer():
         ([], r"`m` is \[\], not a list of turns"),
         ("Who?", "`m` is 'Who\\?', not a list of turns"),
         ("[{'role': 'user', 'content': 'a'}\n {'role': 'user', 'content': 'b'}]", "`m` is .*, not a list of turns"),
-        (["Who?"], r"turn 1 is 'Who\?', not an object"),
+        (["Who?"], r"turn 1 is 'Who\?', not an object, which doesn't say who speaks: write an object with role and"),
+        (
+            [ASKED, {"role": "assistant", "content": "<think>Rope.</think>A", "reasoning_content": "Rope."}],
+            "turn 2: reasoning is there twice",
+        ),
         ([None, ANSWERED], "turn 1 is null, not an object"),
         ([{"role": 2, "content": "A"}], "turn 1 has `role` 2, not one of system, developer, user"),
         ([{"content": "A"}], "turn 1 has `role` null, not one of"),

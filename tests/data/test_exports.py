@@ -53,6 +53,20 @@ def test_without_prodigys_marks_accept_is_an_answer(said):
     assert said({"question": "The offer?", "answer": "accept"}) == ["u: The offer?", "a: accept"]
 
 
+@pytest.mark.parametrize("written", [WRITTEN, {"text": "Who rings?", "label": "The pilot."}])
+def test_a_state_beside_an_answer_is_prodigys_even_if_its_marks_were_left_out(written, said, parse):
+    assert said({**written, "answer": "accept"}) == SAID
+    with pytest.raises(UnwantedRecordError, match="marked as unwanted: `answer` is 'reject'"):
+        parse({**written, "answer": "reject"})
+    with pytest.raises(BadRecordError, match="no `answer`"):
+        parse({"question": "Who rings?", "answer": "accept", "_timestamp": 1700000000})
+
+
+def test_prodigys_field_id_names_the_key_of_what_was_written(said):
+    raw = {"text": "Who rings?", "Reply": "The pilot.", "field_id": "Reply", "answer": "accept"}
+    assert said({**raw, **PRODIGY}) == SAID
+
+
 COLUMNS = {"id": "r1", "question": "Who rings?", "answer.responses.users": ["u1"], "answer.suggestion": "Nobody."}
 
 
@@ -173,6 +187,9 @@ def test_label_studios_drafts_are_unwanted(file, parse, said):
         UnwantedRecordError, match=r"`annotation_id` is .*, a draft that nobody submitted in Label Studio"
     ):
         parse({**flat, "annotation_id": "" if file == "a.csv" else None}, file)
+    with pytest.raises(UnwantedRecordError, match=r"ignore: \[annotation_id\]"):
+        parse({"question": "Who rings?", "answer": "The pilot.", "annotation_id": None}, file)
+    assert said({**flat, "annotation_id": None}, file, ignore=["annotation_id"]) == SAID
     with pytest.raises(BadRecordError, match=r"`answer` is .*, an annotation tool's object"):
         parse(
             {**flat, "annotation_id": 7, "answer": '{"text":["a","b"]}' if file == "a.csv" else {"text": ["a", "b"]}},

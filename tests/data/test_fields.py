@@ -14,7 +14,8 @@ def test_keys_are_compared_without_case_and_blanks():
 
 
 @pytest.mark.parametrize(
-    "key", ["id", "question_id", "created_at", "_task_hash", "n_words", "url", "split", "unnamed:_0"]
+    "key",
+    ["id", "question_id", "created_at", "_task_hash", "n_words", "url", "split", "unnamed:_0", "problem_type", "kind"],
 )
 def test_keys_about_a_record_are_harmless(key):
     assert is_harmless(key)
@@ -69,6 +70,32 @@ def test_a_record_written_out_as_one_text_is_a_copy_of_it():
     fields.text("instruction")
     with pytest.raises(BadRecordError, match="`text` would not be read"):
         fields.check_unread()
+
+
+def test_turns_said_again_under_another_name_are_a_copy_whatever_the_roles_are_called():
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Anna."}]
+    others = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Anna."}]
+    fields = Fields({"messages": turns, "conversations": others})
+    fields.take("messages")
+    fields.check_unread()
+    fields = Fields({"messages": turns, "conversations": [*others, {"from": "human", "value": "Sure?"}]})
+    fields.take("messages")
+    with pytest.raises(BadRecordError, match="`conversations` would not be read"):
+        fields.check_unread()
+
+
+def test_what_stands_in_cells_for_a_missing_value_is_absent_there_alone():
+    raw = {"input": "nan", "system": "<NA>", "answer": "nan"}
+    fields = Fields(raw, cells=True)
+    assert not any(name in fields for name in raw)
+    with pytest.raises(BadRecordError, match="`answer` is 'nan', which is written where there is no value"):
+        fields.text("answer")
+    assert Fields(raw).text("answer") == "nan"
+
+
+def test_structures_that_are_written_as_text_may_be_empty_texts_may_not():
+    fields = Fields({"tools": "[]", "history": "null", "choices": " {} ", "answer": "[]"})
+    assert [*fields.values] == ["answer"]
 
 
 def test_of_two_keys_that_differ_in_case_the_exact_one_is_read():

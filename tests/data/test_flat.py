@@ -118,7 +118,10 @@ def test_a_list_of_one_label_is_an_answer_as_doccano_writes_it(said):
         ({"question": "Who?", "answer": None}, "`answer` is null, not a text"),
         ({"question": None, "answer": "Anna"}, "`question` is null, not a text"),
         ({"question": "", "answer": "Anna"}, "`question` is empty"),
-        ({"question": "Who?", "answer": ["long" * 20]}, r"`answer` is \['long.*\.\.\., a list of 1 texts, not a text"),
+        (
+            {"question": "Who?", "answer": ["long" * 20, "b"]},
+            r"`answer` is \['long.*\.\.\., a list of 2 texts, not a text",
+        ),
         ({"question": {"a": 1}, "answer": "Anna"}, r"`question` is \{'a': 1\}, not a text"),
         ({"instruction": "Go", "input": {"a": 1}, "output": "x"}, r"`input` is \{'a': 1\}, not a text"),
         (
@@ -126,7 +129,8 @@ def test_a_list_of_one_label_is_an_answer_as_doccano_writes_it(said):
             "`response` and `answer` both hold an answer: leave one out",
         ),
         ({"prompt": "P", "question": "Who?", "answer": "A"}, "`question` would not be read"),
-        ({"question": "Who?", "answer": "A", "context": ["a", "b"]}, "`context` is .*, not a text"),
+        ({"question": "Who?", "answer": "A", "context": ["a", 1]}, "`context` is .*, not a text"),
+        ({"question": "Who?", "answer": "A", "documents": [{"text": "a"}]}, "`documents` is .*, not a text"),
         ({"context": "C", "passage": "P", "question": "Who?", "answer": "A"}, "`passage` would not be read"),
         ({"text": "Who?", "label": 3}, "`label` is 3, the number of a class: write its name, or set"),
         ({"text": "Who?", "label": "3"}, "`label` is '3', the number of a class"),
@@ -152,3 +156,15 @@ def test_without_a_need_for_answers_questions_are_enough(raw, parse):
     record = parse(raw, answer_required=False).record
     assert [(turn.role, turn.content) for turn in record.turns] == [("user", "Who rings?")]
     assert record.answer == ""
+
+
+def test_a_list_of_one_text_is_that_text_but_a_cell_is_not_taken_apart(said, parse):
+    assert said({"question": "Who?", "answer": ["Anna"]}) == ["u: Who?", "a: Anna"]
+    with pytest.raises(BadRecordError, match=r"`answer` is .*, a list as Python writes it"):
+        parse({"question": "Who?", "answer": "['Anna']"}, "pier.csv")
+
+
+@pytest.mark.parametrize("key", ["context", "contexts", "documents"])
+def test_the_texts_of_a_context_are_its_paragraphs(key, said):
+    raw = {"question": "Who?", key: ["Anna rings.", "", "Bert rows."], "answer": "Anna"}
+    assert said(raw) == ["u: Anna rings.\n\nBert rows.\n\nWho?", "a: Anna"]

@@ -18,6 +18,8 @@ PAIRS = [
     {"instruction": "Who rings?", "input": "", "chosen": "The pilot.", "rejected": "Nobody."},
     {"prompt": "Who rings?", "chosen_response": "The pilot.", "rejected_response": "Nobody."},
     {"input": {"messages": [ASKED], "tools": []}, "preferred_output": [GOOD], "non_preferred_output": [POOR]},
+    {"prompt": "Who rings?", "response": "The pilot.", "chosen": "The pilot.", "rejected": "Nobody."},
+    {"messages": [ASKED, GOOD], "chosen": "The pilot.", "rejected": "Nobody."},
 ]
 
 
@@ -38,6 +40,16 @@ def test_system_and_tools_beside_a_pair_are_read(parse):
     assert parse(raw, preference="chosen").record.turns[0].content == "Be brief."
 
 
+@pytest.mark.parametrize("preference", ["error", "chosen"])
+def test_a_rejected_answer_without_a_chosen_one_is_refused_with_what_makes_it_a_pair(preference, parse, said):
+    raw = {"prompt": "Who rings?", "best": "The pilot.", "rejected": "Nobody."}
+    with pytest.raises(
+        BadRecordError, match=r"`rejected` is there, but no `chosen`: .*: \{chosen: THEIRS\}`, or leave"
+    ):
+        parse(raw, preference=preference)
+    assert said(raw, preference="chosen", columns={"chosen": "best"}) == ["u: Who rings?", "a: The pilot."]
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
@@ -49,7 +61,12 @@ def test_system_and_tools_beside_a_pair_are_read(parse):
             {"prompt": "Human: Who?", "chosen": [ASKED, GOOD], "rejected": [ASKED, POOR]},
             "`chosen` begins with a turn of the user, but the question stands beside it",
         ),
-        ({"prompt": "Who?", "rejected": "A"}, "`rejected` is there, but no `chosen`"),
+        (
+            {"chosen": "Human: Who? Assistant: Anna.", "rejected": "x"},
+            "no question stands beside it: write the question",
+        ),
+        ({"prompt": "Who?", "response": "B", "chosen": "A", "rejected": "C"}, "an answer, 'B', stands beside `chosen`"),
+        ({"messages": [ASKED, GOOD], "chosen": "A", "rejected": "C"}, "'The pilot.', stands beside `chosen`, and both"),
         ({"prompt": "Who?", "chosen": 3, "rejected": {"a": "b"}, "hint": "x"}, "`hint` would not be read"),
         (
             {"input": {"messages": [ASKED], "note": "x"}, "preferred_output": [GOOD], "non_preferred_output": [POOR]},

@@ -121,7 +121,12 @@ def test_cells_of_tables_with_structures_are_refused_and_turns_in_them_read(file
     [
         ([1], r"\[1\] is not an object"),
         ({"a": "b"}, "no known format"),
-        ({"text": "b"}, "no known format"),
+        ({"text": "b"}, "no known format: `text` is there, but not which part of it is the answer"),
+        ({"translation": {"en": "a", "fr": "b"}}, "no known format: `translation` is an object, and the texts in it"),
+        (
+            {"instruction": "Translate.", "source": "sea", "target": "mer"},
+            r"`source` beside `target` may be a part of the question or the .* origin: .*columns: \{input: source\}",
+        ),
         ({"messages": []}, r"`messages` is \[\], not a list of turns"),
         ({"messages": "Q"}, "`messages` is 'Q', not a list of turns"),
         ({"messages": None}, "`messages` is null, not a list of turns"),
@@ -150,3 +155,10 @@ def test_complaint_typos_the_nearest_format_is_named():
     assert "Keys of the first record: questions, answr." in advice
     assert "Nearest: question/answer, which needs `question` and `answer`; other names are mapped by" in advice
     assert "Keys of the first record: none." in format_advice([])
+
+
+def test_a_source_is_the_question_of_a_target_and_an_origin_elsewhere(said):
+    assert said({"source": "sea", "target": "mer"}) == ["u: sea", "a: mer"]
+    assert said({"source": "wiki", "question": "sea?", "answer": "mer"}) == ["u: sea?", "a: mer"]
+    raw = {"instruction": "Translate.", "source": "sea", "target": "mer"}
+    assert said(raw, columns={"input": "source"}) == ["u: Translate.\n\nsea", "a: mer"]

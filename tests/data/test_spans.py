@@ -55,3 +55,16 @@ def test_a_question_without_an_answer_is_bad_or_answered_by_a_setting(answers, p
 def test_answers_of_another_form_are_refused(answers, message, parse):
     with pytest.raises(BadRecordError, match=message):
         parse({**ASKED, "answers": answers})
+
+
+@pytest.mark.parametrize("answers", ["90 m", "[90 m]", "1972", ["90 m"]])
+def test_an_answer_that_is_a_text_is_never_taken_for_a_question_without_one(answers, said):
+    raw = {"context": "The pier.", "question": "How long?", "answers": answers}
+    text = answers if isinstance(answers, str) else answers[0]
+    assert said(raw, unanswerable="Not said.")[-1] == f"a: {text}"
+
+
+def test_answers_as_numpy_prints_them_into_cells_are_refused(parse):
+    raw = {"question": "How long?", "answers": "{'text': array(['90 m'], dtype=object), 'answer_start': array([3])}"}
+    with pytest.raises(BadRecordError, match=r"`answers` is .*, an array as NumPy writes it"):
+        parse(raw, "pier.csv", unanswerable="Not said.")

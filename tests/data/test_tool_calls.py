@@ -55,6 +55,9 @@ def test_tools_of_all_vendors_become_openais():
     bare = {"name": "weigh", "description": "Weighs."}
     for value in ([tool], json.dumps([tool]), [{**bare, "parameters": schema}], [{**bare, "input_schema": schema}]):
         assert json.loads(tools_text(value, "tools")) == [tool]
+    declared = [{"functionDeclarations": [{**bare, "parameters": schema}, {"name": "lift"}]}]
+    assert json.loads(tools_text(declared, "tools"))[0] == tool
+    assert len(json.loads(tools_text(declared, "tools"))) == 2
     with pytest.raises(BadRecordError, match=r"tool 1 of `tools` is .*, without a `name`"):
         tools_text([{"function": {}}], "tools")
 

@@ -6,7 +6,9 @@ from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, boolean, decoded, flag, is_absent, number, shown, texts_in
 
 
-@pytest.mark.parametrize("value", [None, "", " \n", [], {}, [None, ""], {"text": [], "label": None}, [{"a": {}}]])
+@pytest.mark.parametrize(
+    "value", [None, "", " \n", [], {}, [None, ""], {"text": [], "label": None}, [{"a": {}}], float("nan")]
+)
 def test_null_blank_and_empty_are_absent_at_any_depth(value):
     assert is_absent(value)
 
@@ -55,6 +57,9 @@ def test_what_is_no_text_is_said(value, message):
         ("('rope', 2)", "a tuple as Python writes it"),
         ("array(['rope'], dtype=object)", "an array as NumPy writes it"),
         ("{'text': array(['rope'], dtype=object)}", "an array as NumPy writes it"),
+        ('[["Sea", "Bay"]]', "a list of lists of texts"),
+        ("{'rope', 'cord'}", "a set as Python writes it"),
+        ("b'rope'", "a text's bytes as Python writes them"),
     ],
 )
 def test_structures_of_tools_in_cells_are_named(cell, found):
@@ -65,7 +70,18 @@ def test_structures_of_tools_in_cells_are_named(cell, found):
 
 @pytest.mark.parametrize(
     "cell",
-    ["[2, 3, 5]", "(1, 2)", "{1, 2}", "(see above)", "[sic] rope", "[unclear]", '{"name": "rope", "metres": 3}', "{x}"],
+    [
+        "[2, 3, 5]",
+        "(1, 2)",
+        "{1, 2}",
+        "(see above)",
+        "[sic] rope",
+        "[unclear]",
+        "[[1, 2]]",
+        "b'",
+        '{"name": "rope", "metres": 3}',
+        "{x}",
+    ],
 )
 def test_texts_in_brackets_and_json_on_purpose_stay_texts_in_cells(cell):
     assert as_text(cell, "k", cells=True) == cell

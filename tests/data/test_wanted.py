@@ -27,6 +27,11 @@ CHAT = [{"role": "user", "content": "Who rings?"}, {"role": "assistant", "conten
         {"status": "Discarded"},
         {"status": "draft"},
         {"review_status": "rejected"},
+        {"accept": False},
+        {"is_preferred": 0},
+        {"valid": False},
+        {"exclude": True},
+        {"is_safe": False},
     ],
 )
 def test_records_marked_as_unwanted_are_none(mark, parse):
@@ -45,12 +50,19 @@ def test_marks_of_wanted_records_are_left_out(mark, parse, said):
 
 
 def test_a_label_that_is_a_class_is_no_mark(said, parse):
-    assert said({"question": "Who rings?", "answer": "The pilot.", "label": 0}) == ["u: Who rings?", "a: The pilot."]
+    assert said({"question": "Who rings?", "answer": "The pilot.", "label": 3}) == ["u: Who rings?", "a: The pilot."]
     with pytest.raises(BadRecordError, match="`label` would not be read"):
         parse({**PAIR, "label": "harbour"})
-    with pytest.raises(BadRecordError, match=r"`label` is 0, which may mark the completion as unwanted or be a class"):
-        parse({**PAIR, "label": 0})
-    assert parse({**PAIR, "label": 0}, ignore=["label"]).ignored == {"label"}
+
+
+@pytest.mark.parametrize("label", [0, 1, "0", -1])
+def test_a_label_that_may_be_a_class_or_a_mark_is_refused_beside_any_answer(label, parse):
+    for raw in (PAIR, {"messages": CHAT}, {"question": "Who rings?", "answer": "The pilot."}):
+        with pytest.raises(
+            BadRecordError, match=rf"`label` is {label}, which may mark the answer as unwanted or be a class"
+        ):
+            parse({**raw, "label": label})
+        assert parse({**raw, "label": label}, ignore=["label"]).ignored == {"label"}
 
 
 @pytest.mark.parametrize("weight", [0.5, 2, "heavy"])
@@ -62,7 +74,18 @@ def test_other_weights_are_refused(weight, parse):
 
 
 @pytest.mark.parametrize(
-    "mark", [{"weight": 0}, {"weight": -1}, {"train": False}, {"training": 0}, {"loss": False}, {"masked": True}]
+    "mark",
+    [
+        {"weight": 0},
+        {"weight": -1},
+        {"train": False},
+        {"training": 0},
+        {"loss": False},
+        {"masked": True},
+        {"loss_mask": 0},
+        {"is_target": False},
+        {"compute_loss": False},
+    ],
 )
 def test_turns_that_are_not_to_be_learned_are_context(mark, said):
     better = [{"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "Yes.", "weight": 1}]
@@ -94,7 +117,28 @@ def test_masks_of_parts_and_of_the_wrong_side_are_refused(parse, said):
         parse({**nemo, "mask": "Assistant"})
 
 
-@pytest.mark.parametrize("key", ["loss_mask", "assistant_masks"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("do_loss", False), ("train_this", 0), ("learn_it", True), ("is_in_loss", "1")]
+)
+def test_what_may_say_whether_something_is_learned_is_refused(key, value, parse, said):
+    for raw in ({**PAIR, key: value}, {"messages": [CHAT[0], {**CHAT[1], key: value}]}):
+        with pytest.raises(
+            BadRecordError,
+            match=rf"`{key}` is {value!r}, which may say whether it is to be learned: write `train: false`",
+        ):
+            parse(raw)
+        assert said(raw, ignore=[key]) == ["u: Who rings?", "a: The pilot."]
+
+
+@pytest.mark.parametrize("mark", [{"is_good": False}, {"accepted": 0}, {"ignored": True}])
+def test_a_turn_that_is_no_good_makes_its_record_unwanted(mark, parse, said):
+    key, value = next(iter(mark.items()))
+    with pytest.raises(UnwantedRecordError, match=rf"turn 2: marked as unwanted: `{key}` is {value}"):
+        parse({"messages": [CHAT[0], {**CHAT[1], **mark}]})
+    assert said({"messages": [CHAT[0], {**CHAT[1], key: not value}]}) == ["u: Who rings?", "a: The pilot."]
+
+
+@pytest.mark.parametrize("key", ["loss_mask", "assistant_masks", "weights", "loss_weights", "train_turns"])
 def test_masks_of_tokens_are_refused(key, parse, said):
     for raw in ({**PAIR, key: [0, 1]}, {"messages": [CHAT[0], {**CHAT[1], key: [0, 1]}]}):
         with pytest.raises(BadRecordError, match=rf"`{key}` marks parts of an answer, .*reading.ignore: \[{key}\]`"):
