@@ -18,6 +18,7 @@ from lightning_quicktune.data.sources import content_digest
 from lightning_quicktune.data.special_tokens import check_special_tokens
 from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.splits import read_splits
+from lightning_quicktune.data.targets import thinks
 from lightning_quicktune.data.template import Template
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 from lightning_quicktune.data.turns import Record
@@ -169,7 +170,7 @@ def _load(
     unwritable = Unwritable()
     encoded: dict[SplitName, list[tuple[Record, TokenRecord]]] = {}
     for name in differing:
-        thinking = any(tokens.answer_mark for _, tokens in encoded.get("train", []))
+        thinking = any(thinks(record.turns[-1]) for record, _ in encoded.get("train", []))
         encoder = Encoder(tokenizer, settings.template, settings.layout, thinking=thinking)
         encoded |= dict.fromkeys(SPLITS if len(differing) == 1 else [name], unwritable.encoded(records[name], encoder))
     unwritable.check({name: len(pairs) for name, pairs in encoded.items()}, skip=reading.on_bad_record == "skip")

@@ -9,7 +9,16 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.special_tokens import FIRST, LAST
-from lightning_quicktune.data.template import Conversation, Template, calls_of, decoded, remedy, render, template_name
+from lightning_quicktune.data.template import (
+    Conversation,
+    Template,
+    calls_of,
+    decoded,
+    other_template,
+    remedy,
+    render,
+    template_name,
+)
 from lightning_quicktune.data.turns import BadRecordError, Role, Turn
 
 
@@ -87,7 +96,7 @@ class Seen:
     def _not_written(self, what: str, part: str, meaning: str) -> str:
         return (
             f"{template_name(self._template, self._tokenizer)} can't write {what}: {part[:40]!r}, {meaning}, is not in "
-            f"what the model would see. Leave such records out, or {remedy(self._template)}"
+            f"what the model would see. Leave such records out, or {other_template(self._template)}"
         )
 
 

@@ -11,7 +11,15 @@ from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.seen import Seen
 from lightning_quicktune.data.special_tokens import FIRST, LAST, SpecialTokens
-from lightning_quicktune.data.template import Arguments, Conversation, Template, remedy, render, template_name
+from lightning_quicktune.data.template import (
+    Arguments,
+    Conversation,
+    Template,
+    other_template,
+    remedy,
+    render,
+    template_name,
+)
 from lightning_quicktune.data.turns import BadRecordError, Record, Turn
 
 T = TypeVar("T")
@@ -84,16 +92,25 @@ class Writer:
 
     def _prompt(self, record: Record, arguments: Arguments, *, thinking: bool) -> Passage:
         asked = Conversation(record.turns, record.tools, thinking, arguments)
-        probe = Turn("assistant", _ANSWER, reasoning=_REASONING if thinking else "")
-        text = self._render(replace(asked, turns=(*asked.turns, probe)))
-        start, mark, _ = self._parts(text, probe)
+        try:
+            text, (start, mark, _) = self._probed(asked, _REASONING if thinking else "")
+        except BadRecordError:
+            if not thinking:
+                raise
+            text, (start, mark, _) = self._probed(asked, "")  # think blocks are a part of the answers' own text
         prompt = text[: self._before_space(asked, text, start)]
         self._seen.check(asked, prompt)
         return Passage(prompt, (), mark)
 
+    def _probed(self, asked: Conversation, reasoning: str) -> tuple[str, tuple[int, str, str]]:
+        """A question with a trial for its answer, and the parts of that."""
+        probe = Turn("assistant", _ANSWER, reasoning=reasoning)
+        text = self._render(replace(asked, turns=(*asked.turns, probe)))
+        return text, self._parts(text, probe)
+
     def _passages(self, record: Record, arguments: Arguments) -> list[Passage]:
         own = [
-            self._own(Conversation(record.turns[:number], record.tools, bool(turn.reasoning), arguments))
+            self._own(Conversation(record.turns[:number], record.tools, thinks(turn), arguments))
             for number, turn in enumerate(record.turns, start=1)
             if turn.role == "assistant" and turn.learned
         ]
@@ -159,7 +176,8 @@ class Writer:
         if not 0 <= position < answer:
             raise BadRecordError(
                 f"{template_name(self._template, self._tokenizer)} doesn't write reasoning before the answer, so the "
-                f"record's reasoning would not be learned. Leave the reasoning out, or {remedy(self._template)}"
+                "record's reasoning would not be learned. Leave it out (a key of its own by "
+                f"`data.init_args.reading.ignore`), or {other_template(self._template)}"
             )
         return position
 
@@ -203,6 +221,11 @@ class Writer:
             "there. A model that never learns to end its turn does not stop generating. Take a template that ends "
             f"turns with a special token: {remedy(self._template)}"
         )
+
+
+def thinks(turn: Turn) -> bool:
+    """Whether an assistant's turn holds reasoning, apart or as a think block at the beginning of its text."""
+    return bool(turn.reasoning) or (turn.role == "assistant" and _THOUGHT.fullmatch(turn.content) is not None)
 
 
 def _in_either_form(record: Record, write: Callable[[Record, Arguments], T]) -> T:

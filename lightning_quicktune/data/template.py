@@ -98,6 +98,13 @@ def remedy(template: Template) -> str:
     return "set `data.init_args.template: chat`"
 
 
+def other_template(template: Template) -> str:
+    """What to do where a record needs a template that knows more than question and answer, as the end of a sentence."""
+    if template == "chat":
+        return "name a template that writes it as `data.init_args.chat_template`"
+    return remedy(template)
+
+
 @lru_cache(maxsize=64)
 def variables(template: str) -> frozenset[str]:
     """Names that a chat template expects from outside, or none if it can't be parsed."""

@@ -84,6 +84,14 @@ def test_every_question_is_answered_whatever_scores_are_limited_to(write_task, t
     assert sum(len(batch["prompts"]) for batch in data.predict_dataloader()) == 3
 
 
+def test_questions_are_answered_in_the_mode_that_the_training_records_are_written_in(write_task, shape_tokenizer):
+    answer = "<think>\nIt is.\n</think>\n\nyes"
+    data = make(write_task(train=[answer], validation=[answer], test=QUESTIONS), shape_tokenizer("smollm3"))
+    data.setup("predict")
+    (batch,) = data.predict_dataloader()
+    assert all("Mode: /think" in prompt and prompt.endswith("assistant\n") for prompt in batch["prompts"])
+
+
 @pytest.mark.parametrize("reasoned", [True, False])
 def test_questions_are_answered_after_reasoning_if_the_training_records_are(write_task, shape_tokenizer, reasoned):
     answer = "<think>\nIt is.\n</think>\n\nyes" if reasoned else "yes"

@@ -311,3 +311,23 @@ def test_a_template_that_changes_an_answer_is_refused(make_tokenizer, change):
 def test_texts_with_the_characters_that_mark_answers_are_refused(make_tokenizer):
     with pytest.raises(BadRecordError, match=r"characters U\+100001 to U\+100004, which are no text"):
         encode(conversation("A?", "a \U00100001"), make_tokenizer(None), "plain")
+
+
+def test_a_think_block_that_a_template_leaves_in_the_text_is_not_written_behind_an_empty_one(shape_tokenizer):
+    tokenizer, answer = shape_tokenizer("smollm3"), "<think>\nIt is.\n</think>\n\nyes"
+    (encoded,) = encode(conversation("Is it?", answer), tokenizer, "chat")
+    assert learned(encoded, tokenizer) == answer + end_of("smollm3")
+    assert "Mode: /think" in encoded.prompt_text
+    assert encoded.prompt_text.endswith("<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize(
+    "turn", [Turn("assistant", "yes", reasoning="It is."), Turn("assistant", "", tool_calls=json.dumps(CALL))]
+)
+def test_where_reasoning_or_calls_are_refused_no_template_is_advised_that_refuses_them_too(shape_tokenizer, turn):
+    record = Record((Turn("user", "Is it?"), turn), "train.jsonl", 7)
+    with pytest.raises(BadRecordError) as caught:
+        encode(record, shape_tokenizer("chatml"), "chat")
+    assert str(caught.value).endswith("name a template that writes it as `data.init_args.chat_template`")
+    with pytest.raises(BadRecordError):
+        encode(record, shape_tokenizer("chatml"), "plain")
