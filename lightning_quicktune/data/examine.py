@@ -50,7 +50,8 @@ def examine(data: TaskData) -> Examination:
             data.reading = strict
     said = [str(warning.message) for warning in caught]
     if error is not None:
-        return Examination((*(text for text in said if _SAID_ELSEWHERE[0] in text), error), is_read=False)
+        reasons = [text for text in said if any(words in text for words in _SAID_ELSEWHERE)]
+        return Examination((*reasons, error), is_read=False)
     notes = tuple(text for text in said if not any(words in text for words in _SAID_ELSEWHERE))
     return Examination(tuple(_faults(data, strict)), tuple(_problems(data)), (*notes, *_unanswered(data)))
 

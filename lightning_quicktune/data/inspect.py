@@ -8,10 +8,13 @@ import numpy as np
 
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.examine import Examination
+from lightning_quicktune.data.fields import canonical
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, text_meta_features
+from lightning_quicktune.data.names import PARTS
 from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.showing import GUILLEMETS, Marks, marked, table
 from lightning_quicktune.data.split_names import SPLITS, SplitName
+from lightning_quicktune.data.targets import thinks
 from lightning_quicktune.data.template import Conversation, render
 from lightning_quicktune.data.turns import BadRecordError
 
@@ -44,7 +47,7 @@ def inspection(data: TaskData, found: Examination, n_records: int, marks: Marks 
         "## What was read",
         _counts(data),
         _formats(report),
-        _keys(report),
+        _keys(report, data.reading.columns),
         _shared(report.shared_questions),
         "## Lengths",
         _lengths(data),
@@ -86,13 +89,17 @@ def _counts(data: TaskData) -> str:
 
 
 def _formats(report: ReadingReport) -> str:
+    """Counts by the splits that the files have; of one file, which is yet to be cut, by none."""
     names = sorted({name for formats in report.formats.values() for name in formats})
-    rows = [[name, *(report.formats.get(split, {}).get(name, 0) for split in SPLITS)] for name in names]
-    return table(["format", *SPLITS], rows) if rows else ""
+    splits: tuple[SplitName, ...] = SPLITS if len(report.formats) > 1 else ("train",)
+    rows = [[name, *(report.formats.get(split, {}).get(name, 0) for split in splits)] for name in names]
+    return table(["format", *(splits if len(splits) > 1 else ["records"])], rows) if rows else ""
 
 
-def _keys(report: ReadingReport) -> str:
-    rows = [[f"`{key}`", count, "read"] for key, count in sorted(report.read.items())]
+def _keys(report: ReadingReport, columns: Mapping[str, str]) -> str:
+    ours = {canonical(theirs): name for name, theirs in columns.items()}
+    part = {key: PARTS.get(ours.get(canonical(key), canonical(key)), "read") for key in report.read}
+    rows = [[f"`{key}`", count, part[key]] for key, count in sorted(report.read.items())]
     rows += [[f"`{key}`", count, "not read"] for key, count in sorted(report.ignored.items())]
     return table(["key", "records", "became"], rows) if rows else ""
 
@@ -107,7 +114,7 @@ def _prompt_note(data: TaskData) -> str:
     record, tokens = data.records("train")[0], data.tokens("train")[0]
     if data.token_settings.template == "plain":
         return ""
-    asked = Conversation(record.turns[:-1], record.tools, thinking=bool(record.turns[-1].reasoning))
+    asked = Conversation(record.turns[:-1], record.tools, thinking=thinks(record.turns[-1]))
     try:
         own = render(asked, data.tokenizer, "chat", generation=True)
     except BadRecordError:  # tool calls whose arguments this template wants as text

@@ -40,6 +40,18 @@ PREFERENCES = (
     ("preferred", "rejected"),
     ("preferred", "dispreferred"),
 )
+PARTS = {
+    **dict.fromkeys((*QUESTIONS, *OPTIONS), "question"),
+    **dict.fromkeys((*ANSWERS, "answers", *(name for names in PREFERENCES for name in names)), "answer"),
+    **dict.fromkeys(CONTEXTS, "context of the question"),
+    **dict.fromkeys(SYSTEMS, "system turn"),
+    **dict.fromkeys(ROUNDS, "earlier rounds"),
+    **dict.fromkeys(LISTS, "turns"),
+    **dict.fromkeys(REASONING, "reasoning"),
+    **dict.fromkeys(TOOLS, "tools"),
+    **dict.fromkeys(CALLS, "tool calls"),
+}
+"""What a key becomes, by its name."""
 KNOWN_KEYS = frozenset(
     {*QUESTIONS, *ANSWERS, *CONTEXTS, *SYSTEMS, *ROUNDS, *OPTIONS, *REASONING, *LISTS, *TOOLS, "answers", "tool_calls"}
     | {"weight", "kto_tag", "status", *(name for pair in PREFERENCES for name in pair)}

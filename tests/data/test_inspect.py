@@ -167,7 +167,7 @@ def test_what_was_read_of_which_key_is_shown(write_task, tokenizer):
     text = inspection(data, found, 1)
     assert head in text
     assert "| question/answer | 2 | 1 | 1 |" in text
-    assert "| `answer` | 4 | read |\n| `question` | 4 | read |" in text
+    assert "| `answer` | 4 | answer |\n| `question` | 4 | question |" in text
     report = ReadingReport(
         formats={"train": {"question/answer": 2, "messages": 1}, "test": {"question/answer": 1}},
         read={"question": 3, "answer": 3},
@@ -178,10 +178,28 @@ def test_what_was_read_of_which_key_is_shown(write_task, tokenizer):
     text = inspection(data, replace(found, notes=("One question is asked often.",)), 1)
     assert "| format | train | validation | test |\n| --- | --- | --- | --- |\n| messages | 1 | 0 | 0 |\n" in text
     assert "| question/answer | 2 | 0 | 1 |" in text
-    assert "| `answer` | 3 | read |\n| `question` | 3 | read |\n| `score` | 2 | not read |" in text
+    assert "| `answer` | 3 | answer |\n| `question` | 3 | question |\n| `score` | 2 | not read |" in text
     assert "Records whose question is in a later split too: 1 of train." in text
     assert "Note: One question is asked often." in text
     assert data.describe()["n_shared_questions"] == 1
+
+
+def test_of_one_file_the_records_are_counted_and_mapped_keys_named_by_what_they_became(tmp_path, tokenizer):
+    rows = ["Frage;Antwort;system;id", *(f"Wer {n}?;Anna {n};Kurz.;{n}" for n in range(5))]
+    (tmp_path / "faq.csv").write_text("\n".join(rows))
+    columns = {"question": "frage", "answer": "Antwort"}
+    data = make(tmp_path / "faq.csv", tokenizer, reading=ReadingSettings(columns=columns))
+    text = inspection(data, examine(data), 1)
+    assert "| format | records |\n| --- | --- |\n| question/answer | 5 |\n" in text
+    assert "| `Antwort` | 5 | answer |\n| `Frage` | 5 | question |\n| `system` | 5 | system turn |\n| `id` |" in text
+
+
+def test_a_split_that_only_repeats_others_is_said_to(write_task, tokenizer):
+    same = {"question": "Who?", "answer": "Anna"}
+    data = make(write_task(validation=[same], test=[same]), tokenizer)
+    faults = examine(data).faults
+    assert "1 records are in more than one split" in faults[0]
+    assert "No record is left for the validation split" in faults[1]
 
 
 def test_test_records_without_answers_are_noted(write_task, tokenizer):
