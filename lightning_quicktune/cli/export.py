@@ -72,6 +72,6 @@ def _where_the_base_is(module: Finetuner, settings: ExportSettings) -> str:
     if settings.merge or settings.with_base or reference.on_hub:
         return ""
     return (
-        f"Its base model is in {reference.source} on this machine and on no hub: `--with_base true` writes it beside the "
-        "adapter, `--merge true` both as one model.\n"
+        f"Its base model is in {reference.source} on this machine and on no hub: `--with_base true` writes it beside "
+        "the adapter, `--merge true` both as one model.\n"
     )

@@ -44,26 +44,37 @@ def write_merged_card(module: Finetuner, about: Provenance, folder: Path) -> Non
         folder: The model's folder.
     """
     reference = base_reference(module.base_model)
-    name = model_name(module.loaded.name, module.loaded.model.config.model_type, module.tokenizer)
+    words = f"A finetuned model: an adapter, merged into {_base_words(module, reference)}"
+    _write_model(module, "finetuned", folder, [words, *_facts(module, about)])
+
+
+def write_base_card(module: Finetuner, folder: Path) -> None:
+    """Writes the card of a base model that lies beside its adapter.
+
+    Args:
+        module: The finetuner that was trained.
+        folder: The model's folder.
+    """
+    _write_model(module, "base", folder, [f"The model {_base_words(module, base_reference(module.base_model))}"])
+
+
+def _write_model(module: Finetuner, kind: str, folder: Path, lines: list[str]) -> None:
+    name = model_name(module.loaded.name, module.loaded.model.config.model_type, module.tokenizer, kind)
     head = {
         "name": name,
         "library_name": "transformers",
         "pipeline_tag": _task(module),
         "tags": ["lightning-quicktune"],
     }
-    lines = [
-        f"# {name}",
-        f"A finetuned model: an adapter, merged into {_base_words(module, reference)}",
+    warning = (
         "`name` above is read by llama.cpp's converter, which decides by it how turn marks of Phi-3 are read. Keep its "
         "beginning."
-        if name.startswith("phi3")
-        else "",
-        *_facts(module, about),
-    ]
-    _write(folder, head, reference, lines)
+    )
+    told = [warning] if name.startswith("phi3") else []
+    _write(folder, head, base_reference(module.base_model), [f"# {name}", *lines[:1], *told, *lines[1:]])
 
 
-def model_name(base: str, model_type: str, tokenizer: Any) -> str:
+def model_name(base: str, model_type: str, tokenizer: Any, kind: str) -> str:
     """A name by which llama.cpp strips blanks after turn marks exactly where the tokenizer does.
 
     It does so for all special tokens of a model whose name holds ``phi3`` or ``phi-3``, and for no other.
@@ -72,13 +83,14 @@ def model_name(base: str, model_type: str, tokenizer: Any) -> str:
         base: Name of the base model.
         model_type: Its architecture, as Transformers calls it.
         tokenizer: Its tokenizer.
+        kind: What the name ends with.
     """
     special = tokenizer.added_tokens_decoder.values()
     strips = model_type == "phi3" and any(token.special and token.rstrip for token in special)
     plain = base.lower().replace("phi-3", "phi3")
     if strips:
-        return f"phi3-{plain.replace('phi3', '').strip('-._') or 'mini'}-finetuned".replace("--", "-")
-    return f"{plain.replace('phi3', 'model')}-finetuned"
+        return f"phi3-{plain.replace('phi3', '').strip('-._') or 'mini'}-{kind}".replace("--", "-")
+    return f"{plain.replace('phi3', 'model')}-{kind}"
 
 
 def _base_words(module: Finetuner, reference: BaseReference) -> str:
@@ -96,14 +108,15 @@ def _serving(module: Finetuner, reference: BaseReference, with_base: bool) -> st
     source = BASE_FOLDER if with_base else reference.source if reference.on_hub else "FOLDER_OF_THE_BASE_MODEL"
     auto = "AutoModelForSeq2SeqLM" if module.layout == "encoder_decoder" else "AutoModelForCausalLM"
     python = (
-        f"```python\nmodel = PeftModel.from_pretrained({auto}.from_pretrained({source!r}), 'FOLDER_OF_THIS_CARD')\n```\n\n"
+        f"```python\nbase = {auto}.from_pretrained({source!r})\n"
+        "model = PeftModel.from_pretrained(base, 'FOLDER_OF_THIS_CARD')\n```\n\n"
         "llama.cpp: `convert_lora_to_gguf.py --base FOLDER_OF_THE_BASE_MODEL FOLDER_OF_THIS_CARD`."
     )
     if module.lora.variant != "dora":
         return python
     return (
-        f"{python}\n\nThis is a DoRA adapter (weights with a magnitude of their own). peft applies it; llama.cpp's converter "
-        "and most servers of adapters refuse it or, worse, leave the magnitudes out. To serve it there, merge it: "
+        f"{python}\n\nThis is a DoRA adapter (weights with a magnitude of their own). peft applies it; llama.cpp's "
+        "converter and most servers of adapters refuse it or, worse, leave the magnitudes out. To serve it there, merge it: "
         "`lightning-quicktune export --merge true`."
     )
 

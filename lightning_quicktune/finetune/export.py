@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lightning_quicktune.finetune.base_files import base_json, base_reference
-from lightning_quicktune.finetune.card import BASE_FOLDER, write_adapter_card, write_merged_card
+from lightning_quicktune.finetune.card import BASE_FOLDER, write_adapter_card, write_base_card, write_merged_card
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.model_files import save_model
 from lightning_quicktune.finetune.plain_adapter import plain_adapter
@@ -100,6 +100,7 @@ def export_adapter(
         save_tokenizer(module.tokenizer, module.base_model, target)
         if with_base:
             _save_whole_model(module, _without_adapter(module), target / BASE_FOLDER)
+            write_base_card(module, target / BASE_FOLDER)
         write_adapter_card(module, about, target, with_base)
     return Path(folder)
 

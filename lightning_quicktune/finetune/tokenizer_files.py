@@ -50,7 +50,8 @@ def save_tokenizer(tokenizer: Any, base: BaseModelSettings, folder: Path) -> Non
 def _completed(written: dict[str, Any], said: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
     """The config as written, with what the base said besides and under the names that older readers know."""
     kept = {key: value for key, value in said.items() if key not in written and key not in _NOT_CARRIED}
-    config = {**_edge_tokens(tokenizer), **kept, **{k: v for k, v in written.items() if k not in _OF_THIS_MACHINE}}
+    own = {key: value for key, value in written.items() if key not in (*_NOT_CARRIED, *_OF_THIS_MACHINE)}
+    config = {**_edge_tokens(tokenizer), **kept, **own}
     further = config.pop("extra_special_tokens", None)
     if isinstance(further, dict):
         config["extra_special_tokens"] = further
