@@ -116,7 +116,7 @@ def _serving(module: Finetuner, reference: BaseReference, with_base: bool) -> st
         return python
     return (
         f"{python}\n\nThis is a DoRA adapter (weights with a magnitude of their own). peft applies it; llama.cpp's "
-        "converter and most servers of adapters refuse it or, worse, leave the magnitudes out. To serve it there, merge it: "
+        "converter and most servers of adapters refuse it or leave the magnitudes out. To serve it there, merge it: "
         "`lightning-quicktune export --merge true`."
     )
 

@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Converts and answers with CTranslate2. Usage: read_ctranslate2.py FOLDER merged ANSWERS"""
+"""Converts and answers with CTranslate2.
+
+Usage: read_ctranslate2.py FOLDER merged ANSWERS
+"""
 
 from __future__ import annotations
 

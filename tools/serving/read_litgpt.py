@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Converts and answers with LitGPT. Usage: read_litgpt.py FOLDER merged ANSWERS"""
+"""Converts and answers with LitGPT.
+
+Usage: read_litgpt.py FOLDER merged ANSWERS
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python
-"""Converts with llama.cpp's scripts and answers with its server. Usage: read_llama_cpp.py FOLDER (merged | adapter) ANSWERS
+"""Converts with llama.cpp's scripts and answers with its server.
+
+Usage: read_llama_cpp.py FOLDER (merged | adapter) ANSWERS
 
 The scripts are those in the source package of llama-cpp-python, the server is that of xllamacpp.
 """

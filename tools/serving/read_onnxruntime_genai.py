@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Builds and answers with onnxruntime-genai. Usage: read_onnxruntime_genai.py FOLDER merged ANSWERS"""
+"""Builds and answers with onnxruntime-genai.
+
+Usage: read_onnxruntime_genai.py FOLDER merged ANSWERS
+"""
 
 from __future__ import annotations
 

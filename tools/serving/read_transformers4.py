@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Answers the prompts with transformers 4 and peft. Usage: read_transformers4.py FOLDER (merged | adapter) ANSWERS"""
+"""Answers the prompts with transformers 4 and peft.
+
+Usage: read_transformers4.py FOLDER (merged | adapter) ANSWERS
+"""
 
 from __future__ import annotations
 
