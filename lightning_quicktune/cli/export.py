@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse.typing import Path_fr
 
@@ -21,19 +22,34 @@ class ExportSettings:
 
     Args:
         fit: The fit YAML that the checkpoint was trained with, or the ``config.yaml`` that ``fit`` kept.
-        checkpoint: The ``.ckpt`` file.
+        checkpoint: The ``.ckpt`` file; not with ``as``.
         output: Folder to write, without an adapter or a model in it.
         merge: Whether to merge the adapter into the base model.
         with_base: Whether to write the base model too, beside the adapter, into the folder ``base``.
+        as_: The trainer for which the recipe itself is written, instead of what it trained.
     """
 
     fit: Path_fr
-    checkpoint: str
     output: str
+    checkpoint: str | None = None
     merge: bool = False
     with_base: bool = False
+    as_: Literal["trl", "llamafactory", "axolotl"] | None = field(
+        default=None,
+        metadata={"help": "The trainer for which the recipe itself is written, instead of what it trained."},
+    )
 
     def __post_init__(self) -> None:
+        if self.as_ is None and self.checkpoint is None:
+            raise ValueError(
+                "There is nothing to export: `checkpoint` is not set, and neither is `as`. Give the `.ckpt` that `fit` "
+                "wrote as `--checkpoint`, or another trainer as `--as` to carry the recipe there."
+            )
+        if self.as_ is not None and (self.checkpoint is not None or self.merge or self.with_base):
+            raise ValueError(
+                f"`as` is {self.as_}, which carries a recipe to another trainer, but `checkpoint`, `merge` and "
+                "`with_base` are of weights that were trained here. Leave them out, or `--as`."
+            )
         if self.merge and self.with_base:
             raise ValueError(
                 "`merge` and `with_base` are both true, but a merged model holds its base. Leave one of them out."
@@ -50,11 +66,14 @@ def run(args: list[str]) -> None:
 
     check_free(Path(settings.output))
     fit = read_yaml(Path(settings.fit))
+    if settings.as_ is not None:
+        sys.stdout.write(_carry(fit, settings))
+        return
     module = build(fit).model
     if not isinstance(module, Finetuner):
         raise ValueError(f"`fit` composes a {type(module).__name__}, but only a Finetuner has an adapter to export.")
     try:
-        about = provenance(fit, load_adapter(module, settings.checkpoint))
+        about = provenance(fit, load_adapter(module, str(settings.checkpoint)))
         if settings.merge:
             folder = export_merged(module, settings.output, about)
         else:
@@ -62,6 +81,25 @@ def run(args: list[str]) -> None:
     finally:
         module.release()
     sys.stdout.write(f"Written to {folder}\n{_where_the_base_is(module, settings)}")
+
+
+def _carry(fit: Mapping[str, Any], settings: ExportSettings) -> str:
+    """Writes the recipe for another trainer; says where, and what can't be said there."""
+    from lightning.pytorch import seed_everything
+
+    from lightning_quicktune.compose import build
+    from lightning_quicktune.finetune.elsewhere.write import write_elsewhere
+    from lightning_quicktune.trials.task_setup import task_objects
+
+    composed = build(dict(fit))
+    seed_everything(composed.seed, verbose=False)
+    module, data = task_objects(dict(fit))
+    try:
+        notes = write_elsewhere(str(settings.as_), module, composed.trainer, data, composed.seed, Path(settings.output))
+    finally:
+        module.release()
+    told = "".join(f"  - {note}\n" for note in notes)
+    return f"Written to {settings.output}\n" + (f"What {settings.as_} can't be told:\n{told}" if told else "")
 
 
 def _where_the_base_is(module: Finetuner, settings: ExportSettings) -> str:
