@@ -157,8 +157,8 @@ def _optimizer(carried: Carried, notes: list[str]) -> dict[str, Any]:
     name = _OPTIMIZERS.get(carried.optimizer, CANNOT)
     if name == CANNOT:
         notes.append(
-            f"optimizer: {carried.optimizer} is unknown there (`adafactor` is another algorithm: its first steps are 10 "
-            "to 1,000 times as long), so `optimizer` names none and nothing trains until you choose one and its rate"
+            f"optimizer: {carried.optimizer} is unknown there (`adafactor` is another algorithm: its first steps are "
+            "10 to 1,000 times as long), so `optimizer` names none and nothing trains until you choose one and its rate"
         )
         return {"optim": name, "learning_rate": group["lr"]}
     settings = {"optim": name, "learning_rate": group["lr"], "weight_decay": group["weight_decay"]}
