@@ -69,9 +69,11 @@ def run(args: list[str]) -> None:
     if settings.as_ is not None:
         sys.stdout.write(_carry(fit, settings))
         return
-    module = build(fit).model
+    composed = build(fit)
+    module = composed.model
     if not isinstance(module, Finetuner):
         raise ValueError(f"`fit` composes a {type(module).__name__}, but only a Finetuner has an adapter to export.")
+    module.use_chat_template(getattr(composed.data, "chat_template", None))
     try:
         about = provenance(fit, load_adapter(module, str(settings.checkpoint)))
         if settings.merge:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse.typing import Path_fr
 
@@ -13,27 +14,57 @@ from lightning_quicktune.cli.parsing import parse_settings
 
 @dataclass(frozen=True)
 class InspectSettings:
-    """Shows lengths, meta-features, and decoded tokens with the loss mask.
+    """Shows decoded tokens with the loss mask, what stops training, lengths and meta-features.
 
     Args:
         recipe: Fit YAML whose base model and data settings are used.
         task: Folder, file or hub id of the dataset; the recipe's own if left out.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
+        records: Most training records to show.
+        where: ``bad`` lists the records that can't be used, all of them, and nothing else.
     """
 
     recipe: Path_fr
     task: str | None = None
     columns: str | None = None
+    records: int = 3
+    where: Literal["all", "bad"] = "all"
+
+    def __post_init__(self) -> None:
+        if self.records < 1:
+            raise ValueError(f"`--records` is {self.records}, but at least 1 record is shown. Raise it.")
 
 
 def run(args: list[str]) -> None:
-    """Runs the subcommand."""
+    """Runs the subcommand; a dataset that can't be trained on is shown as far as it can be, and is an error.
+
+    Raises:
+        ValueError: If the dataset can't be trained on as the settings are.
+    """
     settings = parse_settings("inspect", InspectSettings, args)
     from lightning_quicktune.compose import read_yaml, with_overrides
-    from lightning_quicktune.data.inspect import inspection
+    from lightning_quicktune.data.examine import examine
+    from lightning_quicktune.data.inspect import bad_records, inspection
     from lightning_quicktune.data.reading import column_overrides
-    from lightning_quicktune.trials.task_setup import task_objects
+    from lightning_quicktune.data.showing import marks_for
+    from lightning_quicktune.trials.task_setup import check_rooms, unread_objects
 
     task = {"data.init_args.path": settings.task} if settings.task else {}
     fit = with_overrides(read_yaml(Path(settings.recipe)), {**task, **column_overrides(settings.columns)})
-    sys.stdout.write(inspection(task_objects(fit)[1]) + "\n")
+    module, data = unread_objects(fit)
+    found = examine(data)
+    if found.is_read and not data.n_unanswered("test"):
+        try:
+            check_rooms(module, data)
+        except ValueError as error:
+            found = replace(found, faults=(*found.faults, str(error)))
+    shown = (
+        bad_records(data, found)
+        if settings.where == "bad"
+        else inspection(data, found, settings.records, marks_for(terminal=sys.stdout.isatty()))
+    )
+    sys.stdout.write(shown + "\n")
+    if found.faults:
+        raise ValueError(
+            f"`{data.path}` can't be trained on as it is: what stops it is listed above ({len(found.faults)} in all)."
+        )

@@ -18,7 +18,7 @@ SUBCOMMANDS = {
     "describe": "a meta-dataset: tasks, costs, what agrees between tasks, importance of hyperparameters",
     "evaluate": "replay search methods on a meta-dataset: regret, ranks, figure",
     "export": "checkpoint -> adapter folder or merged model; a recipe -> settings of another trainer",
-    "inspect": "a dataset: lengths, meta-features, and decoded tokens with the loss mask",
+    "inspect": "a dataset: decoded tokens with the loss mask, what stops training, lengths, meta-features",
     "synthesize": "documents -> a question-answer dataset, through a language model",
 }
 _MODULES = {"import": "import_table"}  # `import` is no name that Python could import from

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.collate import Batch, padded_batch
+from lightning_quicktune.data.encode import Encoder, answers_apart
 from lightning_quicktune.data.loading import CACHED_TASKS, LoadedTask, TokenSettings
-from lightning_quicktune.data.sources import SplitName
-from lightning_quicktune.data.template import encode
+from lightning_quicktune.data.split_names import SplitName
 from lightning_quicktune.data.tokens import Layout, TokenRecord
-from lightning_quicktune.data.turns import Record, Turn
+from lightning_quicktune.data.turns import BadRecordError, Record
 
 NO_CHOICE = -1
 
@@ -111,22 +110,29 @@ def choice_samples(
     Raises:
         ValueError: If a record is too long with one of the choices.
     """
+    encoder = Encoder(tokenizer, settings.template, settings.layout)
     samples = []
     for index in indices:
-        record = task.splits[split].records[index]
-        rows = tuple(_row(record, choice, settings, tokenizer) for choice in choices)
+        record = answers_apart(task.splits[split].records[index])[-1]
+        rows = tuple(_row(record, choice, settings, encoder) for choice in choices)
         right = choices.index(record.answer) if record.answer in choices else NO_CHOICE
         samples.append(ChoiceSample(index, rows, right))
     return tuple(samples)
 
 
-def _row(record: Record, choice: str, settings: TokenSettings, tokenizer: PreTrainedTokenizerBase) -> TokenRecord:
-    turns = (*record.turns[:-1], Turn("assistant", choice))
-    row = encode(replace(record, turns=turns), tokenizer, settings.template, settings.layout)
+def _row(record: Record, choice: str, settings: TokenSettings, encoder: Encoder) -> TokenRecord:
+    """The record with a choice in the place of its answer, which alone is learned."""
+    try:
+        (row,) = encoder.encode(replace(record, turns=(*record.turns[:-1], replace(record.turns[-1], content=choice))))
+    except BadRecordError as error:
+        raise ValueError(
+            f"{record.where} can't be scored with the answer {choice[:40]!r} of a training record: {error}. Set "
+            "`model.init_args.score.name` to another score, such as answer_likelihood."
+        ) from error
     if row.n_tokens > settings.max_length:
         raise ValueError(
             f"{record.where} has {row.n_tokens} tokens with the answer {choice[:40]!r}, which is more than "
             f"{settings.max_length}; it can only be scored with every answer that the training records know. Raise "
             "`data.init_args.max_length`, or set `model.init_args.score.name` to another score."
         )
-    return replace(row, target_mask=row.target_mask & (np.arange(row.n_tokens) >= row.prompt_length))
+    return row

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -10,7 +12,7 @@ TODAY = datetime(2025, 1, 1)
 _DIRECTIVES = [f"%{letter}" for letter in "aAwdbBmyYHIpMSfjUWcxXzZGuV"]
 
 
-def chat_template(tokenizer: PreTrainedTokenizerBase) -> str:
+def chat_template(tokenizer: PreTrainedTokenizerBase, tools: list[Any] | None = None) -> str:
     """The tokenizer's chat template; where it asks for the date, it is told that of ``TODAY``.
 
     Transformers gives templates a function ``strftime_now`` that reads the clock, and replaces functions among the
@@ -18,11 +20,13 @@ def chat_template(tokenizer: PreTrainedTokenizerBase) -> str:
 
     Args:
         tokenizer: A tokenizer with a chat template.
+        tools: The record's tools: some tokenizers have a template of its own for these.
     """
-    template = str(tokenizer.get_chat_template())
+    template = str(tokenizer.get_chat_template(tools=tools))
     return _prelude() + template if "strftime_now" in template else template
 
 
+@cache
 def _prelude() -> str:
     """A Jinja macro that replaces each directive; the empty output at its end keeps a line break that follows."""
     values = {

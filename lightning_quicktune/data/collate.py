@@ -85,6 +85,7 @@ class PromptCollator:
         input_ids, attention_mask: int64, shape ``(B, T)``, prompts, padded on the left: a decoder goes on from their
             ends. An encoder reads them as in training, padded on the right.
         prompts, references: The texts, one per record.
+        answer_marks: Token ids that stand between reasoning and answer, one tuple per record; empty without reasoning.
         indices: Which records of the split, int64, shape ``(B,)``.
 
     Args:
@@ -104,6 +105,7 @@ class PromptCollator:
             "attention_mask": pad([np.ones_like(ids) for ids in prompts], 0, left=left),
             "prompts": [tokens.prompt_text for tokens, _ in samples],
             "references": [tokens.answer for tokens, _ in samples],
+            "answer_marks": [tokens.answer_mark for tokens, _ in samples],
             "indices": torch.tensor([index for _, index in samples]),
         }
 

@@ -12,20 +12,29 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
+from lightning_quicktune.data.chat_template_file import read_chat_template, with_chat_template
 from lightning_quicktune.data.choices import ChoiceCollator, answer_choices, choice_samples
 from lightning_quicktune.data.collate import EvaluationCollator, PromptCollator, TrainingCollator, TrainingDataset
 from lightning_quicktune.data.evaluation import EvaluationSettings, check_positive, evenly_spaced
-from lightning_quicktune.data.limits import check_enough, check_packing, check_positions
-from lightning_quicktune.data.loading import LoadedTask, TokenSettings, load_task
+from lightning_quicktune.data.limits import check_answered, check_enough, check_packing, check_positions
+from lightning_quicktune.data.loading import LoadedTask, TokenSettings, Unanswered, load_task
 from lightning_quicktune.data.reading import ReadingSettings
+from lightning_quicktune.data.report import ReadingReport
 from lightning_quicktune.data.resume import check_same
 from lightning_quicktune.data.sampler import SliceBatchSampler, StepShape
 from lightning_quicktune.data.seeding import global_seed
-from lightning_quicktune.data.sources import SplitName
+from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.template import Template
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 from lightning_quicktune.data.turns import Record
 from lightning_quicktune.types import Value
+
+# What a stage of Lightning doesn't score may lack answers.
+_UNANSWERED: dict[str | None, Unanswered] = {
+    "fit": frozenset({"test"}),
+    "validate": frozenset({"test"}),
+    "predict": frozenset(SPLITS),
+}
 
 
 class TaskData(LightningDataModule):
@@ -35,8 +44,8 @@ class TaskData(LightningDataModule):
     devices here.
 
     Args:
-        path: A folder with train, validation and test files (.jsonl, .json, .csv, .parquet), one file that is split by
-            a seed, or the id of a public dataset.
+        path: A folder with train, validation and test files (JSON Lines, JSON, CSV, TSV, Parquet, Arrow), one file that
+            is split by a seed, or the id of a public dataset.
         batch_size: Records per device and micro-batch; an optimizer step has ``trainer.accumulate_grad_batches`` times
             ``trainer.devices`` as many.
         records_per_slice: Training records of one slice; the whole training split if left out.
@@ -46,6 +55,8 @@ class TaskData(LightningDataModule):
         packing: Whether the records of a training micro-batch share rows: less padding, same gradient.
         reading: How files become records.
         evaluation: How much of validation and test is used.
+        chat_template: File with a chat template (Jinja) to use in the place of the tokenizer's own; what is exported
+            has it too.
     """
 
     def __init__(
@@ -58,6 +69,7 @@ class TaskData(LightningDataModule):
         packing: bool = False,
         reading: ReadingSettings = ReadingSettings(),
         evaluation: EvaluationSettings = EvaluationSettings(),
+        chat_template: str | None = None,
     ) -> None:
         super().__init__()
         check_positive("batch_size", batch_size)
@@ -70,9 +82,11 @@ class TaskData(LightningDataModule):
         self.packing = packing
         self.reading = reading
         self.evaluation = evaluation
+        self.chat_template = read_chat_template(chat_template, template)
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._positions: int | None = None
         self._loaded: LoadedTask | None = None
+        self._unanswered: Unanswered = frozenset()
 
     def attach_tokenizer(
         self, tokenizer: PreTrainedTokenizerBase, layout: Layout = "decoder", positions: int | None = None
@@ -91,7 +105,7 @@ class TaskData(LightningDataModule):
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The attached tokenizer, or that of the model that is being trained.
+        """The attached tokenizer, or that of the model in training, with the chat template that is to be used.
 
         Raises:
             RuntimeError: If there is neither.
@@ -104,10 +118,10 @@ class TaskData(LightningDataModule):
                 f"There is no tokenizer for the records of `{self.path}`: no trainer with a model that has one, and "
                 "none attached. Call `attach_tokenizer` before `setup`, or set `model.class_path` to a finetuner."
             )
-        return self._tokenizer
+        return with_chat_template(self._tokenizer, self.chat_template)
 
     def setup(self, stage: str | None = None) -> None:
-        """Reads and tokenizes all splits, once per process.
+        """Reads and tokenizes all splits, once per process; what the stage doesn't score may lack answers.
 
         Raises:
             ValueError: If records are to be packed for a model that isn't known to keep them apart, or have more tokens
@@ -117,9 +131,13 @@ class TaskData(LightningDataModule):
         layout = getattr(module, "layout", self.token_settings.layout)
         if self.packing:
             check_packing(layout, getattr(module, "keeps_packed_apart", True))
-        if self._loaded is None or layout != self.token_settings.layout:
+        if module is not None and hasattr(module, "use_chat_template"):
+            module.use_chat_template(self.chat_template)
+        unanswered = _UNANSWERED.get(stage, frozenset())
+        if self._loaded is None or layout != self.token_settings.layout or not self._unanswered <= unanswered:
             self.token_settings = replace(self.token_settings, layout=layout)
-            self._loaded = load_task(self.path, self.reading, self.token_settings, self.tokenizer)
+            self._loaded = load_task(self.path, self.reading, self.token_settings, self.tokenizer, unanswered)
+            self._unanswered = unanswered
         self._positions = getattr(module, "positions", self._positions)
         rows = [row for split in self._loaded.splits.values() for row in split.tokens]
         check_positions(self.path, rows, layout, self._positions)
@@ -152,6 +170,7 @@ class TaskData(LightningDataModule):
 
     def evaluation_dataloader(self, split: SplitName) -> DataLoader[Any]:
         """Batches of at most ``max_eval_records`` records, from short to long; each record on one rank."""
+        self._check_answered(split)
         chosen = self._chosen(split, self.evaluation.max_eval_records)
         own = self._dealt(sorted(chosen, key=lambda pair: pair[0].n_tokens), split, "max_eval_records")
         collator = EvaluationCollator(self._pad_id, self.token_settings.layout)
@@ -164,6 +183,7 @@ class TaskData(LightningDataModule):
             split: Which split.
             limit: Most records, evenly spaced; ``max_generation_records`` if left out.
         """
+        self._check_answered(split)
         chosen = self._chosen(split, self.evaluation.max_generation_records if limit is None else limit)
         return self._prompt_loader(
             sorted(chosen, key=lambda pair: pair[0].prompt_length), split, "max_generation_records"
@@ -175,6 +195,7 @@ class TaskData(LightningDataModule):
 
     def choice_dataloader(self, split: SplitName) -> DataLoader[Any]:
         """Records with each of ``answer_choices`` as their answer, all of a record in one batch and on one rank."""
+        self._check_answered(split)
         choices = self.answer_choices()
         chosen = sorted(
             self._chosen(split, self.evaluation.max_generation_records), key=lambda pair: pair[0].prompt_length
@@ -199,6 +220,19 @@ class TaskData(LightningDataModule):
         """What a person wants to know of the task: sizes, lengths in tokens, and what was left out."""
         return {"path": self.path, **self._task().facts()}
 
+    @property
+    def report(self) -> ReadingReport:
+        """What reading the files found."""
+        return self._task().report
+
+    def n_unanswered(self, split: SplitName) -> int:
+        """Records of a split without an answer, which can be answered but not scored."""
+        return self._task().splits[split].n_unanswered
+
+    def long(self, split: SplitName) -> tuple[str, ...]:
+        """Records of a split that are left out because they are too long: file, line and tokens."""
+        return self._task().splits[split].long
+
     def state_dict(self) -> dict[str, Value]:
         """What a training that goes on must find unchanged; Lightning keeps it in every checkpoint.
 
@@ -217,6 +251,9 @@ class TaskData(LightningDataModule):
         """Compares a checkpoint's data settings with the present ones, if the training is to go on."""
         if self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING:
             check_same(state_dict, self.state_dict())
+
+    def _check_answered(self, split: SplitName) -> None:
+        check_answered(self.path, split, self.n_unanswered(split))
 
     def _task(self) -> LoadedTask:
         if self._loaded is None:

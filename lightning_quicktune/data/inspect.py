@@ -1,64 +1,131 @@
-"""Shows a dataset as the model will see it: sizes, lengths, meta-features, and records with their loss mask."""
+"""Shows a dataset as the model will see it: records with their loss mask, what stops training, sizes, meta-features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.data.examine import Examination
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, text_meta_features
-from lightning_quicktune.data.sources import SPLITS
-from lightning_quicktune.data.tokens import TokenRecord
+from lightning_quicktune.data.report import ReadingReport
+from lightning_quicktune.data.showing import GUILLEMETS, Marks, marked, table
+from lightning_quicktune.data.split_names import SPLITS, SplitName
+from lightning_quicktune.data.template import Conversation, render
+from lightning_quicktune.data.turns import BadRecordError
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
-SHOWN_RECORDS = 3
+SHOWN_PROBLEMS = 20
 ENCODER_NOTE = {"decoder": "", "encoder_decoder": ", and the encoder reads what stands before"}
 
 
-def inspection(task_data: TaskData) -> str:
-    """Describes a task in Markdown.
+def inspection(data: TaskData, found: Examination, n_records: int, marks: Marks = GUILLEMETS) -> str:
+    """Describes a task in Markdown, its first records with their loss mask before all else.
 
     Args:
-        task_data: The task, after ``setup``.
-
-    Returns:
-        The text; in the records that it shows, what is learned stands between « and ».
+        data: The task, after ``examine``.
+        found: What that found.
+        n_records: Most records to show.
+        marks: What stands around text that is learned.
     """
-    facts = task_data.describe()
-    shown = task_data.tokens("train")[:SHOWN_RECORDS]
-    layout = task_data.token_settings.layout
+    if not found.is_read:
+        return "\n\n".join([f"# {data.path}", _faults(found)])
+    shown = data.tokens("train")[:n_records]
+    report = data.report
     sections = [
-        f"# {task_data.path}",
-        f"{facts['n_skipped']} records can't be used, {facts['n_duplicates']} were dropped as duplicates.",
-        _lengths(task_data),
-        *([_packing(task_data)] if task_data.packing else []),
+        f"# {data.path}",
+        f"## First training records; the loss is taken {marks.meaning}{ENCODER_NOTE[data.token_settings.layout]}",
+        *(f"````text\n{marked(record, data.tokenizer, marks)}\n````" for record in shown),
+        _prompt_note(data),
+        _faults(found),
+        _problems(found, SHOWN_PROBLEMS),
+        "\n".join(f"Note: {note}" for note in found.notes),
+        "## What was read",
+        _counts(data),
+        _formats(report),
+        _keys(report),
+        _shared(report.shared_questions),
+        "## Lengths",
+        _lengths(data),
+        _packing(data) if data.packing else "",
         "## Meta-features of the training records",
-        _meta_features(task_data),
-        f"## First training records; the loss is taken between « and »{ENCODER_NOTE[layout]}",
-        *(f"````text\n{marked(record, task_data.tokenizer)}\n````" for record in shown),
+        _meta_features(data),
     ]
-    return "\n\n".join(sections)
+    return "\n\n".join(filter(None, sections))
 
 
-def marked(record: TokenRecord, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Decodes a record, with « and » around the tokens that are learned."""
-    pieces = []
-    pairs = zip(record.target_mask.tolist(), record.input_ids.tolist(), strict=True)
-    for is_target, run in groupby(pairs, key=lambda pair: pair[0]):
-        text = str(tokenizer.decode([token for _, token in run]))
-        pieces.append(f"«{text}»" if is_target else text)
-    return "".join(pieces)
+def bad_records(data: TaskData, found: Examination) -> str:
+    """All records of a task that can't be used, with the reason of each.
+
+    Args:
+        data: The task, after ``examine``.
+        found: What that found.
+    """
+    listed = _problems(found, None)
+    nothing = "" if found.faults or listed else "Every record can be used."
+    return "\n\n".join(filter(None, [f"# {data.path}", _faults(found), listed, nothing]))
 
 
-def _lengths(task_data: TaskData) -> str:
+def _faults(found: Examination) -> str:
+    return "\n".join(["## What stops training", "", *(f"- {fault}" for fault in found.faults)]) if found.faults else ""
+
+
+def _problems(found: Examination, limit: int | None) -> str:
+    if not found.problems:
+        return ""
+    more = len(found.problems) - len(found.problems[:limit])
+    lines = [f"- {problem}" for problem in found.problems[:limit]]
+    hidden = [f"- and {more} more, which `--where bad` shows"] if more else []
+    return "\n".join([f"## {len(found.problems)} records that can't be used as they are", "", *lines, *hidden])
+
+
+def _counts(data: TaskData) -> str:
+    facts = data.describe()
+    return f"{facts['n_skipped']} records can't be used, {facts['n_duplicates']} were dropped as duplicates."
+
+
+def _formats(report: ReadingReport) -> str:
+    names = sorted({name for formats in report.formats.values() for name in formats})
+    rows = [[name, *(report.formats.get(split, {}).get(name, 0) for split in SPLITS)] for name in names]
+    return table(["format", *SPLITS], rows) if rows else ""
+
+
+def _keys(report: ReadingReport) -> str:
+    rows = [[f"`{key}`", count, "read"] for key, count in sorted(report.read.items())]
+    rows += [[f"`{key}`", count, "not read"] for key, count in sorted(report.ignored.items())]
+    return table(["key", "records", "became"], rows) if rows else ""
+
+
+def _shared(counts: Mapping[SplitName, int]) -> str:
+    parts = [f"{count} of {split}" for split, count in counts.items() if count]
+    return f"Records whose question is in a later split too: {', '.join(parts)}." if parts else ""
+
+
+def _prompt_note(data: TaskData) -> str:
+    """Says so where a generation starts elsewhere than at the template's own mark."""
+    record, tokens = data.records("train")[0], data.tokens("train")[0]
+    if data.token_settings.template == "plain":
+        return ""
+    asked = Conversation(record.turns[:-1], record.tools, thinking=bool(record.turns[-1].reasoning))
+    try:
+        own = render(asked, data.tokenizer, "chat", generation=True)
+    except BadRecordError:  # tool calls whose arguments this template wants as text
+        return ""
+    if own == tokens.prompt_text:
+        return ""
+    return (
+        f"Answers are generated from a prompt that ends in {tokens.prompt_text[-40:]!r}, while the template's own ends "
+        f"in {own[-40:]!r}: whoever serves the model must start where training did."
+    )
+
+
+def _lengths(data: TaskData) -> str:
     header = ["split", "records", "too long", "tokens", *(f"{quantile:.0%}" for quantile in QUANTILES)]
-    facts = task_data.describe()
+    facts = data.describe()
     rows = []
     for split in SPLITS:
-        tokens = task_data.tokens(split)
+        tokens = data.tokens(split)
         parts = {
             "all": [record.n_tokens for record in tokens],
             "prompt": [record.prompt_length for record in tokens],
@@ -67,12 +134,12 @@ def _lengths(task_data: TaskData) -> str:
         for part, lengths in parts.items():
             quantiles = np.quantile(lengths, QUANTILES, method="nearest")
             rows.append([split, facts[f"{split}_records"], facts[f"{split}_too_long"], part, *quantiles])
-    return _table(header, rows)
+    return table(header, rows)
 
 
-def _packing(task_data: TaskData) -> str:
+def _packing(data: TaskData) -> str:
     """How full the rows of the first slice are."""
-    batches = list(task_data.train_dataloader())
+    batches = list(data.train_dataloader())
     n_tokens = sum(batch["n_tokens"] for batch in batches)
     rows = sum(len(batch["input_ids"]) for batch in batches)
     positions = sum(batch["input_ids"].numel() for batch in batches)
@@ -82,12 +149,7 @@ def _packing(task_data: TaskData) -> str:
     )
 
 
-def _meta_features(task_data: TaskData) -> str:
-    values = text_meta_features(task_data.records("train"), task_data.tokens("train"))
+def _meta_features(data: TaskData) -> str:
+    values = text_meta_features(data.records("train"), data.tokens("train"))
     rows = [[name, f"{values[name]:.4g}", unit, meaning] for name, (unit, meaning) in TEXT_META_FEATURES.items()]
-    return _table(["name", "value", "unit", "meaning"], rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return table(["name", "value", "unit", "meaning"], rows)

@@ -72,6 +72,24 @@ def check_enough(n_records: int, world_size: int, what: str, key: str | None = N
         )
 
 
+def check_answered(path: str, split: str, n_unanswered: int) -> None:
+    """Refuses to score records without answers.
+
+    Args:
+        path: What the records came from.
+        split: Which split they are of.
+        n_unanswered: Records without an answer.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    if n_unanswered:
+        raise ValueError(
+            f"{n_unanswered} {split} records of `{path}` have no answer, so there is nothing to compare with what the "
+            f"model says. Add the answers to the {split} split of `data.init_args.path`; `predict` alone needs none."
+        )
+
+
 def _width(record: TokenRecord, layout: Layout) -> int:
     """Tokens of the longest row that a model reads or writes for a record."""
     n_answer = record.n_tokens - record.prompt_length

@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 from transformers import PreTrainedTokenizerBase
 
+from lightning_quicktune.data.encode import Encoder
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.sources import SPLITS, SplitName, content_digest
+from lightning_quicktune.data.report import ReadingReport
+from lightning_quicktune.data.sources import content_digest
+from lightning_quicktune.data.special_tokens import check_special_tokens
+from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.splits import read_splits
-from lightning_quicktune.data.template import Template, encode
+from lightning_quicktune.data.template import Template
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 from lightning_quicktune.data.turns import Record
+from lightning_quicktune.data.unwritable import Unwritable
 from lightning_quicktune.types import Value
 
 CACHED_TASKS = 16  # a few MB each
@@ -41,15 +47,27 @@ class TokenSettings:
 class LoadedSplit:
     """One split of a task.
 
+    Where a template makes one text per answer of a conversation, each counts as a record, here and in slices.
+
     Args:
         records: Its records, those that were too long left out.
         tokens: The same, as tokens.
-        n_long: Records that were too long.
+        long: Records that were too long: file, line and tokens.
     """
 
     records: tuple[Record, ...]
     tokens: tuple[TokenRecord, ...]
-    n_long: int
+    long: tuple[str, ...]
+
+    @property
+    def n_long(self) -> int:
+        """Records that were too long."""
+        return len(self.long)
+
+    @property
+    def n_unanswered(self) -> int:
+        """Records without an answer, which can be answered but not scored."""
+        return sum(not _is_answered(record) for record in self.records)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +76,17 @@ class LoadedTask:
 
     Args:
         splits: The splits by name, none of them empty.
-        n_skipped: Records left out because they can't be used.
+        n_skipped: Records left out because they can't be used, or the template can't write them.
         n_duplicates: Records left out of a split because a later split has them too.
         digest: Its ``token_digest``.
+        report: What was found in the files, with what the template can't write.
     """
 
     splits: Mapping[SplitName, LoadedSplit]
     n_skipped: int
     n_duplicates: int
     digest: str
+    report: ReadingReport
 
     def facts(self) -> dict[str, Value]:
         """Sizes, lengths in tokens, and what was left out."""
@@ -74,6 +94,7 @@ class LoadedTask:
             "content_digest": self.digest,
             "n_skipped": self.n_skipped,
             "n_duplicates": self.n_duplicates,
+            "n_shared_questions": sum(self.report.shared_questions.values()),
         }
         for name, split in self.splits.items():
             lengths = [record.n_tokens for record in split.tokens]
@@ -87,12 +108,17 @@ class LoadedTask:
         return facts
 
 
-_CacheKey = tuple[str, ReadingSettings, TokenSettings, str]
+Unanswered = frozenset[SplitName]
+_CacheKey = tuple[str, ReadingSettings, TokenSettings, str, Unanswered]
 _cache: OrderedDict[_CacheKey, LoadedTask] = OrderedDict()
 
 
 def load_task(
-    path: str, reading: ReadingSettings, settings: TokenSettings, tokenizer: PreTrainedTokenizerBase
+    path: str,
+    reading: ReadingSettings,
+    settings: TokenSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    unanswered: Unanswered = frozenset(),
 ) -> LoadedTask:
     """Reads and tokenizes a task, or returns what an equal call in this process has made.
 
@@ -101,17 +127,20 @@ def load_task(
         reading: How files become records.
         settings: How records become tokens.
         tokenizer: The base model's tokenizer.
+        unanswered: Splits whose records may lack an answer, because they are only to be answered. Where all may, the
+            test split of one file without any answer is the whole file.
 
     Returns:
         Three splits.
 
     Raises:
         FileNotFoundError: If nothing is at ``path``, or a split is missing.
-        ValueError: If records can't be used or are too long, and the settings don't allow for it.
+        ValueError: If records can't be used or written, hold special tokens or are too long, and the settings don't
+            allow for it.
     """
-    key = (content_digest(path), reading, settings, tokenizer_digest(tokenizer))
+    key = (content_digest(path, reading.subset), reading, settings, tokenizer_digest(tokenizer), unanswered)
     if key not in _cache:
-        _cache[key] = _load(path, reading, settings, tokenizer)
+        _cache[key] = _load(path, reading, settings, tokenizer, unanswered)
         if len(_cache) > CACHED_TASKS:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
@@ -126,16 +155,35 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _load(
-    path: str, reading: ReadingSettings, settings: TokenSettings, tokenizer: PreTrainedTokenizerBase
+    path: str,
+    reading: ReadingSettings,
+    settings: TokenSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    unanswered: Unanswered,
 ) -> LoadedTask:
-    splits = read_splits(path, reading)
-    encoded = {
-        name: [(record, encode(record, tokenizer, settings.template, settings.layout)) for record in records]
-        for name, records in splits.records.items()
-    }
+    splits = read_splits(path, reading, unanswered)
+    records = dict(splits.records)
+    everything = [record for name in SPLITS for record in records[name]]
+    if reading.on_special_token == "error":
+        check_special_tokens(everything, tokenizer)
+    if unanswered.issuperset(SPLITS) and Path(path).is_file() and not any(map(_is_answered, everything)):
+        records["test"] = sorted(everything, key=lambda record: record.line)
+    unwritable = Unwritable()
+    encoded: dict[SplitName, list[tuple[Record, TokenRecord]]] = {}
+    for name in SPLITS:
+        thinking = any(tokens.answer_mark for _, tokens in encoded.get("train", []))
+        encoder = Encoder(tokenizer, settings.template, settings.layout, thinking=thinking)
+        encoded[name] = unwritable.encoded(records[name], encoder)
+    unwritable.check({name: len(pairs) for name, pairs in encoded.items()}, skip=reading.on_bad_record == "skip")
     _check_lengths(path, encoded, settings.max_length, drop=reading.on_long_prompt == "drop")
     loaded = {name: _fitting(pairs, settings.max_length) for name, pairs in encoded.items()}
-    return LoadedTask(loaded, splits.n_skipped, splits.n_duplicates, token_digest(loaded))
+    report = replace(splits.report, problems=(*splits.report.problems, *unwritable.problems))
+    n_skipped = splits.n_skipped + unwritable.count
+    return LoadedTask(loaded, n_skipped, splits.n_duplicates, token_digest(loaded), report)
+
+
+def _is_answered(record: Record) -> bool:
+    return record.turns[-1].role == "assistant"
 
 
 def token_digest(splits: Mapping[SplitName, LoadedSplit]) -> str:
@@ -161,7 +209,8 @@ def token_digest(splits: Mapping[SplitName, LoadedSplit]) -> str:
 def _fitting(pairs: Sequence[tuple[Record, TokenRecord]], max_length: int) -> LoadedSplit:
     fitting = [(record, tokens) for record, tokens in pairs if tokens.n_tokens <= max_length]
     records, tokens = zip(*fitting, strict=True)
-    return LoadedSplit(records, tokens, len(pairs) - len(fitting))
+    long = tuple(f"{record.where}: {each.n_tokens} tokens" for record, each in pairs if each.n_tokens > max_length)
+    return LoadedSplit(records, tokens, long)
 
 
 def _check_lengths(

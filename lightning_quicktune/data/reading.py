@@ -19,14 +19,18 @@ class ReadingSettings:
             each in the later split alone (train, then validation, then test), ``keep`` leaves them where they are.
         on_long_prompt: ``error`` counts the records of more than ``data.init_args.max_length`` tokens; ``drop`` leaves
             them out.
-        validation_share: Share of the records that validation gets when one file is split, above 0.
-        test_share: Share that test gets then, above 0.
+        validation_share: Share of the questions that validation gets when one file is split, or where there is a train
+            file but no validation file, above 0.
+        test_share: Share that test gets likewise, above 0.
         split_seed: Seed of that split; the same for all trials.
+        subset: Which dataset is meant where a folder or a public dataset holds several.
         columns: Names of the dataset's keys, by the key that is known here: ``{question: Frage, answer: Antwort}``.
         ignore: Keys, of records and of turns, whose text is left out although it is no part of question or answer.
         preference: ``error`` names every pair of a chosen and a rejected answer; ``chosen`` learns the chosen one.
         unanswerable: Answer to questions that their context doesn't answer, as SQuAD v2 has them; such a record can't
             be used if it is left out.
+        on_special_token: What to do with special tokens of the tokenizer in a record's own text: ``error`` counts them,
+            ``text`` has them read and written letter by letter, so that they control nothing.
     """
 
     on_bad_record: Literal["error", "skip"] = "error"
@@ -35,10 +39,12 @@ class ReadingSettings:
     validation_share: float = 0.1
     test_share: float = 0.1
     split_seed: int = 0
+    subset: str | None = None
     columns: dict[str, str] = field(default_factory=dict, hash=False)
     ignore: list[str] = field(default_factory=list, hash=False)
     preference: Literal["error", "chosen"] = "error"
     unanswerable: str | None = None
+    on_special_token: Literal["error", "text"] = "error"
 
     def __post_init__(self) -> None:
         if not (self.validation_share > 0 and self.test_share > 0 and self.validation_share + self.test_share < 1):

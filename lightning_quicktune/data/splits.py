@@ -1,19 +1,21 @@
-"""The splits of a task: its rows as records, the bad and the repeated ones dealt with, one file cut into three."""
+"""The splits of a task: its records, the bad and the repeated ones dealt with, missing splits cut off."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lightning_quicktune.data.files import Row
+from lightning_quicktune.data.cutting import cut
+from lightning_quicktune.data.duplicates import shared_questions, warn_of_shared_questions, without_duplicates
+from lightning_quicktune.data.parsing import ParsedTask, parse_task
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.records import format_advice, parse_record
-from lightning_quicktune.data.sources import SPLITS, SplitName, read_parts
-from lightning_quicktune.data.turns import BadRecordError, Record
+from lightning_quicktune.data.report import ReadingReport
+from lightning_quicktune.data.split_names import SPLITS, SplitName
+from lightning_quicktune.data.turns import Record
 
 SHOWN_PROBLEMS = 20
 
@@ -26,128 +28,111 @@ class Splits:
         records: Records of each split, at least one.
         n_skipped: Records left out because they can't be used.
         n_duplicates: Records left out of a split because a later split has them too.
+        report: What was found in the files.
     """
 
     records: Mapping[SplitName, Sequence[Record]]
     n_skipped: int
     n_duplicates: int
+    report: ReadingReport
 
 
-def read_splits(path: str, settings: ReadingSettings) -> Splits:
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pauses the search for cycles, which reading makes none of, and which takes as long as all the rest of it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collection()
+def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[SplitName] = frozenset()) -> Splits:
     """Reads the records of a task.
 
     Args:
-        path: A folder with one file per split, one file to split, or an id for ``datasets.load_dataset``.
+        path: A folder with files of the splits, one file to split, or the id of a public dataset.
         settings: What to do with records that can't be used, and how to split.
+        unanswered: Splits whose records may lack an answer; all records of one file where train is among them.
 
     Returns:
         Three splits, none of them empty.
 
     Raises:
-        FileNotFoundError: If nothing is at ``path``, or a split is missing.
-        ValueError: If records can't be used, or are in more than one split, and the settings allow neither.
+        FileNotFoundError: If nothing is at ``path``, or nothing to train on.
+        ValueError: If files or records can't be used, or records are in more than one split, and the settings allow
+            neither.
     """
-    parts = read_parts(path)
-    problems: list[str] = []
-    parsed = {name: _parse(rows, problems, settings) for name, rows in parts.items()}
-    _check_problems(problems, parts, settings)
-    records = parsed if len(parsed) == len(SPLITS) else _split(path, parsed["train"], settings)
-    unique, n_duplicates = _without_duplicates(records, settings)
+    parsed = parse_task(path, settings, unanswered)
+    _check_problems(parsed, settings)
+    if parsed.unread:
+        rank_zero_warn(
+            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says that it is a split, and the only one."
+        )
+    missing = [name for name in SPLITS if name not in parsed.records]
+    unique = {**parsed.records, **_with_missing(path, parsed, missing, settings)}
+    n_duplicates = 0
+    if len(parsed.records) > 1:  # splits that are all cut off one have no question in common
+        unique, n_duplicates = without_duplicates(unique, settings)
     for name, split in unique.items():
         if not split:
-            raise ValueError(
-                f"No record is left for the {name} split of `{path}`, but each split needs at least one. Add records, "
-                "or change `data.init_args.reading.on_bad_record` or `data.init_args.reading.on_duplicate`."
-            )
-    return Splits(unique, len(problems), n_duplicates)
+            raise ValueError(_nothing_left(path, name))
+    shared = shared_questions(unique) if len(parsed.records) > 1 else {}
+    warn_of_shared_questions(shared)
+    report = replace(parsed.report, shared_questions=shared)
+    return Splits(unique, len(report.problems), n_duplicates, report)
 
 
-def _parse(rows: Sequence[Row], problems: list[str], settings: ReadingSettings) -> list[Record]:
-    """Reads what can be read, and adds what can't to ``problems``; a file has the format of its first record."""
-    records = []
-    expected: str | None = None
-    for row in rows:
-        try:
-            if row.problem is not None:
-                raise BadRecordError(row.problem)
-            parsed = parse_record(row.value, row.file, row.line, settings)
-            expected = expected or parsed.format
-            if parsed.format != expected:
-                raise BadRecordError(f"format {parsed.format}, but the file began with {expected}")
-            records.append(parsed.record)
-        except BadRecordError as error:
-            keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
-            problems.append(f"{row.file}:{row.line}: {error}{keys}")
-    return records
-
-
-def _check_problems(
-    problems: Sequence[str], parts: Mapping[SplitName, Sequence[Row]], settings: ReadingSettings
-) -> None:
-    if not problems:
-        return
-    total = sum(len(rows) for rows in parts.values())
-    listed = "\n".join(f"  {problem}" for problem in problems[:SHOWN_PROBLEMS])
-    if len(problems) > SHOWN_PROBLEMS:
-        listed += f"\n  and {len(problems) - SHOWN_PROBLEMS} more"
-    message = f"{len(problems)} of {total} records can't be used:\n{listed}\n"
-    if settings.on_bad_record == "skip" and len(problems) < total:
-        rank_zero_warn(f"{message}They are left out, because `data.init_args.reading.on_bad_record` is skip.")
-        return
-    first = next(row.value for rows in parts.values() for row in rows)
-    advice = format_advice(list(map(str, first)) if isinstance(first, dict) else [])
-    remedy = "Mend these records, or set `data.init_args.reading.on_bad_record: skip` to leave them out."
-    if len(problems) == total:
-        remedy = "Rename the keys to those of one format, or name another file as `data.init_args.path`."
-    raise ValueError(f"{message}{advice}\n{remedy}")
-
-
-def _split(path: str, records: Sequence[Record], settings: ReadingSettings) -> dict[SplitName, list[Record]]:
-    """Cuts one list into three by a seed; equal records stay together, so that none leaks into another split."""
-    groups: dict[object, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.turns, []).append(record)
-    if len(groups) < len(SPLITS):
-        raise ValueError(
-            f"`{path}` holds {len(groups)} different records, too few to be split into train, validation and test, "
-            "each of at least one. Add records, or name a folder with one file per split as `data.init_args.path`."
+def _with_missing(
+    path: str, parsed: ParsedTask, missing: Sequence[SplitName], settings: ReadingSettings
+) -> dict[SplitName, list[Record]]:
+    """Training records and the splits that are cut off them."""
+    train = parsed.records["train"]
+    if not missing:
+        return {"train": train}
+    if not train:
+        raise ValueError(_nothing_left(path, "train"))
+    parts = cut(path, train, missing, settings)
+    if not parsed.is_one_file:
+        counts = ", ".join(f"{len(part)} for {name}" for name, part in parts.items())
+        rank_zero_warn(
+            f"`{path}` has no {' and no '.join(missing)} file, so the {len(train)} training records are split by "
+            f"`data.init_args.reading.split_seed`: {counts}."
         )
-    keys = list(groups)
-    order = [keys[i] for i in np.random.default_rng(settings.split_seed).permutation(len(keys))]
-    n_validation = max(1, round(settings.validation_share * len(order)))
-    n_test = max(1, round(settings.test_share * len(order)))
-    first_validation = max(1, len(order) - n_validation - n_test)
-    first_test = max(first_validation + 1, len(order) - n_test)
-    chosen: dict[SplitName, list[object]] = {
-        "train": order[:first_validation],
-        "validation": order[first_validation:first_test],
-        "test": order[first_test:],
-    }
-    return {name: [record for key in chosen[name] for record in groups[key]] for name in SPLITS}
+    return parts
 
 
-def _without_duplicates(
-    records: Mapping[SplitName, Sequence[Record]], settings: ReadingSettings
-) -> tuple[dict[SplitName, list[Record]], int]:
-    """Applies ``on_duplicate``: what trains must not be scored, and what is scored must not choose."""
-    kept: dict[SplitName, list[Record]] = {}
-    seen: set[object] = set()
-    counts: Counter[str] = Counter()
-    for name in reversed(SPLITS):
-        kept[name] = [record for record in records[name] if record.turns not in seen]
-        counts[name] = len(records[name]) - len(kept[name])
-        seen |= {record.turns for record in kept[name]}
-    n_duplicates = counts.total()
-    if n_duplicates == 0 or settings.on_duplicate == "keep":
-        return {name: list(records[name]) for name in SPLITS}, 0
-    message = (
-        f"{n_duplicates} records are in more than one split: {counts['train']} of train are also in validation or "
-        f"test, {counts['validation']} of validation also in test. "
+def _nothing_left(path: str, name: SplitName) -> str:
+    return (
+        f"No record is left for the {name} split of `{path}`, but each split needs at least one. Add records, "
+        "or change `data.init_args.reading.on_bad_record` or `data.init_args.reading.on_duplicate`."
     )
-    if settings.on_duplicate == "error":
-        raise ValueError(
-            f"{message}A score on records that were trained on says nothing about new ones. Remove them, or set "
-            "`data.init_args.reading.on_duplicate: drop` (keeps each in the later split) or `keep`."
-        )
-    rank_zero_warn(f"{message}They are dropped from the earlier split.")
-    return {name: kept[name] for name in SPLITS}, n_duplicates
+
+
+def _check_problems(parsed: ParsedTask, settings: ReadingSettings) -> None:
+    """Raises all that is wrong at once, or warns of records that are left out."""
+    message = _listed(parsed) if parsed.report.problems else ""
+    if parsed.file_problems:
+        raise ValueError("\n".join((*parsed.file_problems, *([message] if message else []))))
+    if not message:
+        return
+    n_bad = len(parsed.report.problems)
+    if settings.on_bad_record == "skip" and n_bad < parsed.n_rows:
+        rank_zero_warn(f"{message}\nThey are left out, because `data.init_args.reading.on_bad_record` is skip.")
+        return
+    remedy = "Mend these records, or set `data.init_args.reading.on_bad_record: skip` to leave them out."
+    if n_bad == parsed.n_rows:
+        remedy = "Rename the keys to those of one format, or name another file as `data.init_args.path`."
+    raise ValueError("\n".join((message, *parsed.advice, remedy)))
+
+
+def _listed(parsed: ParsedTask) -> str:
+    n_bad = len(parsed.report.problems)
+    lines = [f"{n_bad} of {parsed.n_rows} records can't be used:"]
+    lines += [f"  {problem}" for problem in parsed.report.problems[:SHOWN_PROBLEMS]]
+    if n_bad > SHOWN_PROBLEMS:
+        lines.append(f"  and {n_bad - SHOWN_PROBLEMS} more")
+    return "\n".join(lines)

@@ -18,9 +18,11 @@ class TokenRecord:
     Args:
         input_ids: Token ids of the whole record, shape ``(T,)``.
         target_mask: Whether a token is learned: those of the assistant's turns with their end-of-turn token.
-        prompt_length: Tokens before the last answer.
+        prompt_length: Tokens before the last answer; all of them where there is none.
         prompt_text: Text of these tokens: what a generation starts from.
-        answer: The last answer, as in the record.
+        answer: The last answer, as in the record; empty where there is none.
+        answer_mark: What the model writes between its reasoning and its answer, if the record has reasoning: the
+            answer is what follows it.
     """
 
     input_ids: npt.NDArray[np.int64]
@@ -28,6 +30,7 @@ class TokenRecord:
     prompt_length: int
     prompt_text: str
     answer: str
+    answer_mark: tuple[int, ...] = ()
 
     @property
     def prompt_ids(self) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from lightning_quicktune.data.template import stop_token_ids
+from lightning_quicktune.data.encode import stop_token_ids
 from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.source import resolve_base_model, short_name
 from lightning_quicktune.types import BaseModelInfo

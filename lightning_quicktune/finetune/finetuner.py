@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from lightning_quicktune.data.chat_template_file import with_chat_template
 from lightning_quicktune.data.seeding import global_seed, seed_slice
 from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.base_model import (
@@ -99,12 +100,21 @@ class Finetuner(LightningModule, ABC):
         self.strict_loading = False  # checkpoints hold trainable weights only; on_load_checkpoint compares the keys
         self.model: Any = None
         self._loaded: BaseModel | None = None
+        self._chat_template: str | None = None
         self._sums = (0.0, 0)
 
     @property
     def tokenizer(self) -> Any:
-        """The base model's tokenizer; loads no weights."""
-        return load_tokenizer(self.base_model)
+        """The base model's tokenizer, with the chat template that is used; loads no weights."""
+        return with_chat_template(load_tokenizer(self.base_model), self._chat_template)
+
+    def use_chat_template(self, text: str | None) -> None:
+        """Takes a chat template in the place of the tokenizer's own, for generation and export.
+
+        Args:
+            text: The template, or none for the tokenizer's own.
+        """
+        self._chat_template = text
 
     @property
     def positions(self) -> int | None:

@@ -35,8 +35,8 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
     Args:
         model: A language model, with or without adapter; its mode is put back afterwards.
         tokenizer: Its tokenizer.
-        batch: ``input_ids`` and ``attention_mask`` ``(B, T)``, left-padded for decoder-only models, ``prompts`` and
-            ``references``.
+        batch: ``input_ids`` and ``attention_mask`` ``(B, T)``, left-padded for decoder-only models, ``prompts``,
+            ``references`` and ``answer_marks``: what the model writes before one is its reasoning, and no answer.
         max_new_tokens: Most tokens of an answer.
 
     Raises:
@@ -53,8 +53,16 @@ def generate_answers(model: Any, tokenizer: Any, batch: dict[str, Any], max_new_
     model.train(was_training)
     # An encoder-decoder's output begins with its start token, a decoder's with the prompt.
     n_read = 1 if model.config.is_encoder_decoder else batch["input_ids"].shape[1]
-    texts = tokenizer.batch_decode(output[:, n_read:], skip_special_tokens=True)
+    marks = batch["answer_marks"]
+    written = [_after(row.tolist(), mark) for row, mark in zip(output[:, n_read:], marks, strict=True)]
+    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     return [Answer(p, r, t.strip()) for p, r, t in zip(batch["prompts"], batch["references"], texts, strict=True)]
+
+
+def _after(ids: list[int], mark: tuple[int, ...]) -> list[int]:
+    """What follows the first ``mark`` in ``ids``, or all of them."""
+    places = (n for n in range(len(ids) - len(mark) + 1) if mark and tuple(ids[n : n + len(mark)]) == mark)
+    return ids[next((place + len(mark) for place in places), 0) :]
 
 
 def check_room(config: Any, batches: Iterable[dict[str, Any]], max_new_tokens: int) -> None:

@@ -29,6 +29,7 @@ _NO_LABEL = frozenset(
         "strategy",
     }
 )
+_FILES = ("data.init_args.chat_template", "data.init_args.path")
 # Callbacks that watch, and leave weights and data alone.
 _WATCHING = frozenset(
     {
@@ -51,7 +52,7 @@ def callback_name(callback: Any) -> str:
 
 
 def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes a label in a fit YAML, by dotted key; neither the data's path (its content counts) nor the seed.
+    """What changes a label in a fit YAML, by dotted key; neither files of data (their content counts) nor the seed.
 
     Args:
         fit: The fit YAML.
@@ -61,7 +62,7 @@ def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
     if callbacks:
         trainer["callbacks"] = callbacks
     flat = dict(_flat({"trainer": trainer, "model": fit.get("model"), "data": fit.get("data")}, ""))
-    return {key: value for key, value in flat.items() if key != "data.init_args.path"}
+    return {key: value for key, value in flat.items() if key not in _FILES}
 
 
 def settings_digest(fit: Mapping[str, Any]) -> str:

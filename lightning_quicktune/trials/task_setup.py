@@ -82,6 +82,28 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
     Raises:
         ValueError: If the YAML composes something else, or the data can't be used.
     """
+    module, data = unread_objects(fit)
+    data.setup("fit")
+    check_rooms(module, data)
+    return module, data
+
+
+def check_rooms(module: Finetuner, data: TaskData) -> None:
+    """Refuses prompts of a split that is to be scored that leave an answer too few positions.
+
+    Raises:
+        ValueError: If there are any, or a record has no answer.
+    """
+    for split in ("validation", "test") if module.score.generates else ("test",):
+        check_room(load_config(module.base_model), data.prompt_dataloader(split), module.score.max_new_tokens)
+
+
+def unread_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
+    """Model and data of a fit YAML; the data has its tokenizer and is not read yet.
+
+    Raises:
+        ValueError: If the YAML composes something else.
+    """
     composed = build(fit)
     module, data = composed.model, composed.data
     if not isinstance(module, Finetuner) or not isinstance(data, TaskData):
@@ -91,10 +113,8 @@ def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:
         )
     if data.packing:
         check_packing(module.layout, module.keeps_packed_apart)
+    module.use_chat_template(data.chat_template)
     data.attach_tokenizer(module.tokenizer, layout=module.layout, positions=module.positions)
-    data.setup("fit")
-    for split in ("validation", "test") if module.score.generates else ("test",):
-        check_room(load_config(module.base_model), data.prompt_dataloader(split), module.score.max_new_tokens)
     return module, data
 
 

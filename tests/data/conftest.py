@@ -1,5 +1,7 @@
 import json
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,22 +21,45 @@ SPECIAL = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 TEXTS = ["What is the capital of France?\n\nParis", "A stone of iron melts at 1538 degrees.", "yes no yes no\n\nno"]
 
 
-def byte_level_tokenizer(template: str | None, rstrip: bool = False) -> PreTrainedTokenizerFast:
+def byte_level_tokenizer(
+    template: str | None, rstrip: bool = False, special: tuple[str, ...] = SPECIAL, words: tuple[str, ...] = ()
+) -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
     backend.train_from_iterator(TEXTS, trainer)
-    backend.add_special_tokens([AddedToken(token, rstrip=rstrip, normalized=False) for token in SPECIAL])
+    backend.add_special_tokens([AddedToken(token, rstrip=rstrip, normalized=False) for token in special])
+    backend.add_tokens([AddedToken(word, normalized=False) for word in words])
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, eos_token=SPECIAL[0], chat_template=template, name_or_path="tiny"
+        tokenizer_object=backend, eos_token=special[0], chat_template=template, name_or_path="tiny"
     )
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     return byte_level_tokenizer(PHI3_TEMPLATE)
+
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKS = re.compile(r"<\|[A-Za-z_/]+\|>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT)\]")
+
+
+@pytest.fixture(scope="session")
+def shape_tokenizer() -> Callable[[str], PreTrainedTokenizerFast]:
+    """A tokenizer with one of the templates of ``templates/``, all marks of which are special tokens."""
+
+    @cache
+    def make(name: str) -> PreTrainedTokenizerFast:
+        template = (TEMPLATES / f"{name}.jinja").read_text()
+        marks = sorted({*MARKS.findall(template), *(f"<|{role}|>" for role in ("system", "user", "assistant", "tool"))})
+        words = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+        tokenizer = byte_level_tokenizer(template, special=("</s>", "<s>", *marks), words=words)
+        tokenizer.bos_token = "<s>"
+        return tokenizer
+
+    return make
 
 
 @pytest.fixture

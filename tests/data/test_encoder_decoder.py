@@ -1,6 +1,6 @@
 import pytest
 
-from lightning_quicktune.data.template import encode, stop_token_ids
+from lightning_quicktune.data.encode import encode, stop_token_ids
 from lightning_quicktune.data.turns import Record, Turn
 
 
@@ -9,12 +9,17 @@ def record(*contents, system=None):
     return Record((Turn("system", system), *turns) if system else tuple(turns), "train.jsonl", 3)
 
 
+def encoded_pair(record, tokenizer):
+    (encoded,) = encode(record, tokenizer, "plain", "encoder_decoder")
+    return encoded
+
+
 def pieces(tokenizer, ids):
     return tokenizer.convert_ids_to_tokens(ids.tolist())
 
 
 def test_question_and_answer_are_encoded_as_the_tokenizer_does(t5_tokenizer):
-    encoded = encode(record("What is the capital?", "Paris"), t5_tokenizer, "plain", "encoder_decoder")
+    encoded = encoded_pair(record("What is the capital?", "Paris"), t5_tokenizer)
     assert encoded.prompt_ids.tolist() == t5_tokenizer("What is the capital?")["input_ids"]
     assert pieces(t5_tokenizer, encoded.prompt_ids)[:4] == ["▁What", "▁is", "▁the", "▁capital"]
     assert pieces(t5_tokenizer, encoded.input_ids[encoded.target_mask]) == ["▁Paris", "</s>"]
@@ -24,7 +29,7 @@ def test_question_and_answer_are_encoded_as_the_tokenizer_does(t5_tokenizer):
 
 def test_earlier_turns_are_part_of_the_question(t5_tokenizer):
     talk = record("What", "yes", "is", "the", system="Paris")
-    encoded = encode(talk, t5_tokenizer, "plain", "encoder_decoder")
+    encoded = encoded_pair(talk, t5_tokenizer)
     assert encoded.prompt_text == "Paris\nWhat\nyes\nis"
     assert pieces(t5_tokenizer, encoded.prompt_ids) == ["▁Paris", "▁What", "▁yes", "▁is", "</s>"]
     assert pieces(t5_tokenizer, encoded.input_ids[encoded.target_mask]) == ["▁the", "</s>"]
@@ -32,7 +37,7 @@ def test_earlier_turns_are_part_of_the_question(t5_tokenizer):
 
 def test_an_end_is_added_where_the_tokenizer_adds_none(make_tokenizer):
     tokenizer = make_tokenizer(None)
-    encoded = encode(record("Q", " yes\n"), tokenizer, "plain", "encoder_decoder")
+    encoded = encoded_pair(record("Q", " yes\n"), tokenizer)
     assert tokenizer.decode(encoded.input_ids[encoded.target_mask]) == " yes\n<|endoftext|>"
     assert tokenizer.decode(encoded.prompt_ids) == "Q"
 
@@ -45,7 +50,7 @@ def test_an_end_token_is_needed(make_tokenizer):
     tokenizer = make_tokenizer(None)
     tokenizer.eos_token = None
     with pytest.raises(ValueError, match=r"`tiny` has no end-of-sequence token.*`model\.init_args\.base_model\.name`"):
-        encode(record("Q", "A"), tokenizer, "plain", "encoder_decoder")
+        encoded_pair(record("Q", "A"), tokenizer)
 
 
 def test_a_question_without_tokens_is_an_error(make_tokenizer):
@@ -53,5 +58,5 @@ def test_a_question_without_tokens_is_an_error(make_tokenizer):
 
     tokenizer = make_tokenizer(None)
     tokenizer.backend_tokenizer.normalizer = normalizers.Replace("\u200b", "")
-    with pytest.raises(ValueError, match=r"question of train\.jsonl:3 becomes no token: `tiny` drops"):
-        encode(record("\u200b", "A"), tokenizer, "plain", "encoder_decoder")
+    with pytest.raises(ValueError, match=r"question becomes no token: `tiny` drops"):
+        encoded_pair(record("\u200b", "A"), tokenizer)

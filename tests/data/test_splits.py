@@ -1,10 +1,11 @@
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
 from lightning_quicktune.data.reading import ReadingSettings
-from lightning_quicktune.data.sources import SPLITS
+from lightning_quicktune.data.split_names import SPLITS
 from lightning_quicktune.data.splits import read_splits
 
 TASKS = Path(__file__).parents[2].parent / "shared" / "tasks"
@@ -19,6 +20,14 @@ def test_a_folder_is_read_split_by_split(write_task):
     splits = read_splits(str(write_task(train=["a", "b"], validation=["c"], test=["d"])), DEFAULT)
     assert answers(splits) == {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
     assert (splits.n_skipped, splits.n_duplicates) == (0, 0)
+
+
+def test_three_answers_to_a_question_stay_together(tmp_path):
+    records = [{"question": f"q{n}", "answer": f"a{k}"} for n in range(40) for k in range(3)]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    splits = read_splits(str(tmp_path / "all.jsonl"), DEFAULT)
+    assert [len(splits.records[name]) for name in SPLITS] == [96, 12, 12]
+    assert splits.report.shared_questions == {}
 
 
 def one_file(tmp_path, n_records, copies=1):
@@ -115,32 +124,103 @@ def test_a_split_that_is_empty_after_skipping_is_an_error(write_task):
         read_splits(path, ReadingSettings(on_bad_record="skip"))
 
 
-def duplicates(write_task):
-    a, b, c = ({"question": "q", "answer": answer} for answer in "abc")
-    return str(write_task(train=[a, a, b, c], validation=[a, b, {"question": "v", "answer": "v"}], test=[b]))
-
-
-def test_duplicates_across_splits_are_an_error(write_task):
-    message = r"4 records are in more than one split: 3 of train .* 1 of validation .*on_duplicate: drop` .* or `keep`"
-    with pytest.raises(ValueError, match=message):
-        read_splits(duplicates(write_task), DEFAULT)
-
-
-def test_duplicates_are_dropped_from_the_earlier_split(write_task):
-    with pytest.warns(UserWarning, match="They are dropped from the earlier split"):
-        splits = read_splits(duplicates(write_task), ReadingSettings(on_duplicate="drop"))
-    assert answers(splits) == {"train": ["c"], "validation": ["a", "v"], "test": ["b"]}
-    assert splits.n_duplicates == 4
-
-
-def test_duplicates_can_be_kept(write_task):
-    splits = read_splits(duplicates(write_task), ReadingSettings(on_duplicate="keep"))
-    assert answers(splits) == {"train": ["a", "a", "b", "c"], "validation": ["a", "b", "v"], "test": ["b"]}
+def test_dropped_duplicates_are_counted(write_task):
+    a, b = ({"question": "q", "answer": answer} for answer in "ab")
+    path = str(write_task(train=[a, "x"], validation=[b], test=[a]))
+    with pytest.raises(ValueError, match="1 records are in more than one split"):
+        read_splits(path, DEFAULT)
+    with (
+        pytest.warns(UserWarning, match="They are dropped"),
+        pytest.warns(UserWarning, match="1 records ask a question that a later split asks too"),
+    ):
+        splits = read_splits(path, ReadingSettings(on_duplicate="drop"))
+    assert answers(splits) == {"train": ["x"], "validation": ["b"], "test": ["a"]}
+    assert (splits.n_duplicates, splits.report.shared_questions) == (1, {"train": 0, "validation": 1})
 
 
 def test_too_few_records_to_split(tmp_path):
-    with pytest.raises(ValueError, match=r"holds 2 different records, too few .*`data\.init_args\.path`"):
+    with pytest.raises(ValueError, match=r"holds 2 different questions, too few .*`data\.init_args\.path`"):
         read_splits(one_file(tmp_path, 2, copies=3), DEFAULT)
+
+
+def folder_of(tmp_path, **names):
+    for name, n_records in names.items():
+        records = [{"question": f"{name}{n}?", "answer": "a"} for n in range(n_records)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "said"),
+    [
+        (
+            {"train": 20},
+            [16, 2, 2],
+            "no validation and no test file, so the 20 .*: 16 for train, 2 for validation, 2 for",
+        ),
+        (
+            {"train": 20, "dev": 3},
+            [18, 3, 2],
+            "no test file, so the 20 training records are split .*: 18 for train, 2 for",
+        ),
+        ({"train": 20, "test": 3}, [18, 2, 3], r"no validation file, .* by `data\.init_args\.reading\.split_seed`: 18"),
+        ({"faq": 20}, [16, 2, 2], "no validation and no test file"),
+    ],
+)
+def test_splits_without_a_file_are_cut_off_and_said_so(tmp_path, names, sizes, said):
+    with pytest.warns(UserWarning, match=said):
+        splits = read_splits(folder_of(tmp_path, **names), DEFAULT)
+    assert [len(splits.records[name]) for name in SPLITS] == sizes
+    assert {record.file for record in splits.records["train"]} == {f"{next(iter(names))}.jsonl"}
+    with pytest.warns(UserWarning, match=said):
+        assert read_splits(str(tmp_path), DEFAULT) == splits
+
+
+def test_people_name_splits_otherwise(tmp_path):
+    splits = read_splits(folder_of(tmp_path, Training=5, dev=2, harbour_TEST=1), DEFAULT)
+    assert [len(splits.records[name]) for name in SPLITS] == [5, 2, 1]
+    assert {name: dict(found) for name, found in splits.report.formats.items()} == {
+        "train": {"question/answer": 5},
+        "validation": {"question/answer": 2},
+        "test": {"question/answer": 1},
+    }
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_afterwards_as_before(write_task, tmp_path, monkeypatch, enabled):
+    monkeypatch.setattr(gc, "isenabled", lambda: enabled)
+    calls = []
+    monkeypatch.setattr(gc, "enable", lambda: calls.append("enable"))
+    monkeypatch.setattr(gc, "disable", lambda: calls.append("disable"))
+    read_splits(str(write_task()), DEFAULT)
+    with pytest.raises(FileNotFoundError):
+        read_splits(str(tmp_path / "none"), DEFAULT)
+    assert calls == (["disable", "enable"] if enabled else ["disable"]) * 2
+
+
+def test_files_that_are_not_read_are_said(tmp_path):
+    path = folder_of(tmp_path, train=5, dev=2, test=1, more=3)
+    with pytest.warns(UserWarning, match=r"Beside its splits `.*` holds more\.jsonl, which is not read: no name says"):
+        read_splits(path, DEFAULT)
+
+
+def test_all_faults_of_all_files_come_at_once(write_task):
+    path = write_task(train=["a", {"question": "x"}])
+    (path / "test.jsonl").write_bytes("q".encode("utf-16"))
+    (path / "validation.jsonl").write_text("")
+    message = r"validation\.jsonl` is empty(?s:.*)test\.jsonl` isn't UTF-8(?s:.*)1 of 2 records can't be used:\n  train"
+    with pytest.raises(ValueError, match=message):
+        read_splits(str(path), ReadingSettings(on_bad_record="skip"))
+
+
+def test_a_training_file_without_a_usable_record(tmp_path):
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    (tmp_path / "dev.jsonl").write_text('{"question": "q", "answer": "a"}\n')
+    with (
+        pytest.warns(UserWarning, match="1 of 2 records"),
+        pytest.raises(ValueError, match="No record is left for the train split"),
+    ):
+        read_splits(str(tmp_path), ReadingSettings(on_bad_record="skip"))
 
 
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.5)])

@@ -24,6 +24,7 @@ def test_batched_answers_equal_those_of_one_prompt_at_a_time(base, data, make_mo
             "attention_mask": torch.ones(1, batch["input_ids"].shape[1] - n_pad, dtype=torch.long),
             "prompts": [batch["prompts"][number]],
             "references": [batch["references"][number]],
+            "answer_marks": [batch["answer_marks"][number]],
         }
         assert generate_answers(base.model, tokenizer, alone, 5) == [answer]
 
