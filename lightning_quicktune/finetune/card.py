@@ -59,7 +59,8 @@ def write_base_card(module: Finetuner, folder: Path) -> None:
 
 
 def _write_model(module: Finetuner, kind: str, folder: Path, lines: list[str]) -> None:
-    name = model_name(module.loaded.name, module.loaded.model.config.model_type, module.tokenizer, kind)
+    model: Any = module.loaded.model
+    name = model_name(module.loaded.name, model.config.model_type, module.tokenizer, kind)
     head = {
         "name": name,
         "library_name": "transformers",

@@ -146,7 +146,7 @@ def _notes(carried: Carried) -> list[str]:
 
 
 def _whole_alpha(carried: Carried, notes: list[str]) -> int:
-    alpha = carried.lora["alpha"]
+    alpha = float(carried.lora["alpha"])
     if alpha != round(alpha):
         notes.append(f"lora.alpha_over_rank: alpha is {alpha:g} here, and whole there")
     return max(1, round(alpha))
