@@ -24,6 +24,8 @@ FitConfig = dict[str, Any]
 
 _SECTIONS: Mapping[str, type] = {"trainer": Trainer, "model": LightningModule, "data": LightningDataModule}
 
+_OF_THE_CALL = ("ckpt_path", "weights_only")  # `fit` keeps them in its config.yaml: where it went on from, and how
+
 _UPSTREAM_NOISE = (
     ".*does not have many workers.*",  # the data is tokenized already: workers would only cost
     ".*Checkpoint directory .* exists and is not empty.*",  # of a trial that resumes, by intention
@@ -52,7 +54,7 @@ class Composed:
 
 
 def read_yaml(path: str | Path) -> FitConfig:
-    """Reads a fit YAML.
+    """Reads a fit YAML, or the ``config.yaml`` that ``fit`` kept, without what tells of that one call of ``fit``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -69,7 +71,7 @@ def read_yaml(path: str | Path) -> FitConfig:
         raise ValueError(
             f"`{path}` holds {type(content).__name__}, but a fit YAML has the keys trainer, model and data."
         )
-    return content
+    return {key: value for key, value in content.items() if key not in _OF_THE_CALL}
 
 
 def with_overrides(config: FitConfig, overrides: Mapping[str, Any]) -> FitConfig:

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities import rank_zero_warn
 
 from lightning_quicktune.compose import quiet_upstream
 from lightning_quicktune.finetune.finetuner import Finetuner
@@ -51,6 +53,16 @@ class QuickTuneCLI(LightningCLI):
         for logger in self.trainer.loggers:
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
 
+    def before_fit(self) -> None:
+        """Says so where `last.ckpt` would be that of the last improvement, so that a killed run goes on from there."""
+        kept = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
+        if any(c.save_last and c.monitor for c in kept) and all(c.monitor for c in kept):
+            rank_zero_warn(
+                "ModelCheckpoint with `monitor` and `save_last` writes `last.ckpt` only where the score improves, so a "
+                "run that is killed would go on from its last improvement. Add a second ModelCheckpoint to "
+                "`trainer.callbacks` with `init_args: {filename: last}` and without `monitor`, after the first."
+            )
+
     def _run_subcommand(self, subcommand: str) -> None:
         """Takes the adapter off the shared base model, however the run ends."""
         try:
@@ -84,6 +96,7 @@ def run(args: list[str] | None) -> None:
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 seed_everything_default=0,
+                auto_configure_optimizers=False,  # the model has its own: `model.init_args.optimizer` and `schedule`
                 save_config_callback=LogConfig,
                 save_config_kwargs={"overwrite": True},
                 args=args,

@@ -17,7 +17,7 @@ SUBCOMMANDS = {
     "import": "a table of learning curves from elsewhere -> a meta-dataset",
     "describe": "a meta-dataset: tasks, costs, what agrees between tasks, importance of hyperparameters",
     "evaluate": "replay search methods on a meta-dataset: regret, ranks, figure",
-    "export": "checkpoint -> adapter folder for peft and transformers, or merged model",
+    "export": "checkpoint -> adapter folder or merged model; a recipe -> settings of another trainer",
     "inspect": "a dataset: decoded tokens with the loss mask, what stops training, lengths, meta-features",
     "synthesize": "documents -> a question-answer dataset, through a language model",
 }

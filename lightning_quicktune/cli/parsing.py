@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar, get_type_hints
 
 from jsonargparse import ArgumentParser
 
@@ -14,11 +15,18 @@ def parse_settings(subcommand: str, kind: type[Settings], args: list[str]) -> Se
 
     Args:
         subcommand: Its name, for the usage line.
-        kind: The dataclass to build.
+        kind: The dataclass to build. The flag of a field that ends with ``_`` is a word of Python's, without the ``_``.
         args: Words after the subcommand.
     """
     parser = ArgumentParser(prog=f"lightning-quicktune {subcommand}", description=(kind.__doc__ or "").split("\n")[0])
     parser.add_argument("--config", action="config", help="YAML file with any of the options below; may be repeated.")
-    parser.add_class_arguments(kind, as_group=False)
+    words = {field.name: field.name.removesuffix("_") for field in fields(kind)}  # type: ignore[arg-type]
+    reserved = {name: word for name, word in words.items() if name != word}
+    parser.add_class_arguments(kind, as_group=False, skip=set(reserved))
+    for name, word in reserved.items():
+        told: Any = next(field for field in fields(kind) if field.name == name)  # type: ignore[arg-type]
+        parser.add_argument(
+            f"--{word}", type=get_type_hints(kind)[name], default=told.default, help=told.metadata["help"]
+        )
     built = parser.instantiate(parser.parse_args(args))
-    return kind(**{name: built[name] for name in kind.__dataclass_fields__})  # type: ignore[attr-defined]
+    return kind(**{name: built[word] for name, word in words.items()})

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lightning_quicktune.finetune.base_files import base_json, base_reference
+from lightning_quicktune.finetune.card import BASE_FOLDER, write_adapter_card, write_base_card, write_merged_card
 from lightning_quicktune.finetune.finetuner import Finetuner
+from lightning_quicktune.finetune.model_files import save_model
+from lightning_quicktune.finetune.plain_adapter import plain_adapter
+from lightning_quicktune.finetune.provenance import Provenance
 from lightning_quicktune.finetune.resuming import read_checkpoint
+from lightning_quicktune.finetune.tokenizer_files import save_tokenizer
 
 MERGE_TOLERANCE = 1e-3
+_WEIGHTS = ("adapter_config.json", "config.json", "*.safetensors", "*.safetensors.index.json", "*.bin", "*.gguf")
 
 
-def load_adapter(module: Finetuner, checkpoint: str | Path) -> None:
+def load_adapter(module: Finetuner, checkpoint: str | Path) -> dict[str, Any]:
     """Puts the adapter of a Lightning checkpoint into the module, which loads its base model.
+
+    Returns:
+        What the checkpoint holds.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -26,52 +40,136 @@ def load_adapter(module: Finetuner, checkpoint: str | Path) -> None:
     state = read_checkpoint(checkpoint, "checkpoint")
     module.on_load_checkpoint(state)
     module.load_state_dict(state["state_dict"], strict=False)
+    return state
 
 
-def export_adapter(module: Finetuner, folder: str | Path) -> Path:
-    """Writes adapter (safetensors), its peft config and the tokenizer with its chat template.
+def check_free(folder: Path) -> None:
+    """Refuses a folder that holds an adapter or a model: files of two would be mixed.
 
-    An adapter that took a part of the base weights out of them is written as one of twice the rank, which subtracts
-    that part, so that it goes on the base model as everybody has it.
+    Args:
+        folder: Where something is to be exported to.
+
+    Raises:
+        FileExistsError: If it holds one.
+        NotADirectoryError: If it is a file.
+    """
+    if folder.is_file():
+        raise NotADirectoryError(
+            f"`output` is {folder}, which is a file, but an export is a folder. Give another name as `--output`."
+        )
+    there = _models_in(folder)
+    if there:
+        raise FileExistsError(
+            f"`output` is {folder}, which holds an adapter or a model already ({', '.join(there)}), and files of two "
+            "would be mixed. Give a new folder as `--output`, or remove this one."
+        )
+
+
+def export_adapter(
+    module: Finetuner,
+    folder: str | Path,
+    about: Provenance = Provenance(),
+    with_base: bool = False,
+    replace: bool = False,
+) -> Path:
+    """Writes adapter (safetensors), its peft config, the tokenizer with its chat template, and a card.
+
+    The adapter is written as the plain LoRA that it equals, see ``plain_adapter``.
+
+    Args:
+        module: The finetuner that was trained.
+        folder: Where to write.
+        about: What the card says of its training.
+        with_base: Whether to write the base model too, into the folder ``base`` of the adapter's.
+        replace: Whether an adapter or a model that is there already may be replaced.
 
     Returns:
         The folder, for ``AutoPeftModelForCausalLM.from_pretrained`` of peft, or ``AutoPeftModelForSeq2SeqLM``.
-    """
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    target = Path(folder)
-    module.model.save_pretrained(target)
-    if module.lora.alters_base:
-        config = module.model.peft_config["default"]
-        trained = {k: v.detach().cpu() for k, v in get_peft_model_state_dict(module.model).items()}
-        save_file(_less_start(trained, module.model.before_adapter.start), target / "adapter_model.safetensors")
-        _twice_the_rank(config).save_pretrained(target)
-    module.tokenizer.save_pretrained(target)
-    return target
-
-
-def export_merged(module: Finetuner, folder: str | Path) -> Path:
-    """Writes base model and adapter as one model, after comparing its logits with those of both apart.
 
     Raises:
+        FileExistsError: If the folder holds an adapter or a model that may not be replaced.
+    """
+    from safetensors.torch import save_file
+
+    with _whole(Path(folder), replace) as target:
+        config, weights = plain_adapter(module.model)
+        reference = base_reference(module.base_model)
+        config.base_model_name_or_path, config.revision = reference.source, reference.revision
+        config.save_pretrained(target)
+        save_file(weights, target / "adapter_model.safetensors", metadata={"format": "pt"})
+        save_tokenizer(module.tokenizer, module.base_model, target)
+        if with_base:
+            _save_whole_model(module, _without_adapter(module), target / BASE_FOLDER)
+            write_base_card(module, target / BASE_FOLDER)
+        write_adapter_card(module, about, target, with_base)
+    return Path(folder)
+
+
+def export_merged(
+    module: Finetuner, folder: str | Path, about: Provenance = Provenance(), replace: bool = False
+) -> Path:
+    """Writes base model and adapter as one model, after comparing its logits with those of both apart.
+
+    Args:
+        module: The finetuner that was trained.
+        folder: Where to write.
+        about: What the card says of its training.
+        replace: Whether an adapter or a model that is there already may be replaced.
+
+    Raises:
+        FileExistsError: If the folder holds an adapter or a model that may not be replaced.
         RuntimeError: If the merged model answers differently, relative to the largest logit, by more than 0.1 %.
     """
-    target = Path(folder)
-    module.model.eval()
-    with torch.no_grad():
-        apart = _some_logits(module.model)
-        merged = copy.deepcopy(module.model).merge_and_unload()
-        together = _some_logits(merged)
-    difference = float((apart - together).abs().max() / apart.abs().max())
-    if not difference <= MERGE_TOLERANCE:
-        raise RuntimeError(
-            f"The merged model's logits differ from base model plus adapter by {difference:.2g} of the largest logit "
-            f"(at most {MERGE_TOLERANCE} is right). Set `model.init_args.base_model.dtype: float32` and export again."
-        )
-    merged.save_pretrained(target)
-    module.tokenizer.save_pretrained(target)
-    return target
+    with _whole(Path(folder), replace) as target:
+        module.model.eval()
+        with torch.no_grad():
+            apart = _some_logits(module.model)
+            merged = copy.deepcopy(module.model).merge_and_unload()
+            together = _some_logits(merged)
+        difference = float((apart - together).abs().max() / apart.abs().max())
+        if not difference <= MERGE_TOLERANCE:
+            raise RuntimeError(
+                f"The merged model's logits differ from base model plus adapter by {difference:.2g} of the largest "
+                f"logit (at most {MERGE_TOLERANCE} is right). Set `model.init_args.base_model.dtype: float32` and "
+                "export again."
+            )
+        _save_whole_model(module, merged, target)
+        write_merged_card(module, about, target)
+    return Path(folder)
+
+
+def _save_whole_model(module: Finetuner, model: Any, folder: Path) -> None:
+    save_model(model, base_json(module.base_model, "config.json"), folder)
+    save_tokenizer(module.tokenizer, module.base_model, folder)
+
+
+def _without_adapter(module: Finetuner) -> Any:
+    """A copy of the base model, with the part of its weights that an adapter may have taken out."""
+    model = copy.deepcopy(module.model).unload()
+    for name, weight in module.model.before_adapter.weights.items():
+        model.get_submodule(name).weight.data = weight.clone()
+    return model
+
+
+def _models_in(folder: Path) -> list[str]:
+    return sorted({path.name for pattern in _WEIGHTS for path in folder.glob(pattern)})
+
+
+@contextmanager
+def _whole(folder: Path, replace: bool) -> Iterator[Path]:
+    """A folder beside ``folder`` whose files go there at the end, all of them, unless something fails before."""
+    if not replace:
+        check_free(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as unfinished:
+        yield Path(unfinished)
+        folder.mkdir(exist_ok=True)
+        for name in _models_in(folder):
+            (folder / name).unlink()
+        for path in sorted(Path(unfinished).iterdir()):
+            if path.is_dir() and (folder / path.name).is_dir():
+                shutil.rmtree(folder / path.name)
+            os.replace(path, folder / path.name)
 
 
 def _some_logits(model: Any) -> Tensor:
@@ -79,20 +177,3 @@ def _some_logits(model: Any) -> Tensor:
     answers = {"decoder_input_ids": tokens} if model.config.is_encoder_decoder else {}
     logits: Tensor = model(input_ids=tokens, use_cache=False, **answers).logits.float()
     return logits
-
-
-def _less_start(trained: dict[str, Tensor], start: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Adapter weights whose product is that of ``trained`` minus that of ``start``: B A - B0 A0 = [B, -B0] [A; A0]."""
-    both = dict(trained)
-    for name, weight in trained.items():
-        if "lora_A" in name:
-            both[name] = torch.cat([weight, start[name]], dim=0).contiguous()
-        elif "lora_B" in name:
-            both[name] = torch.cat([weight, -start[name]], dim=1).contiguous()
-    return both
-
-
-def _twice_the_rank(config: Any) -> Any:
-    """A plain LoRA config of twice the rank and the same scale: alpha over the rank, or in rsLoRA over its root."""
-    alpha = config.lora_alpha * (2**0.5 if config.use_rslora else 2)
-    return replace(config, r=2 * config.r, lora_alpha=alpha, init_lora_weights=True, inference_mode=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml, with_overrides
 from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
+from lightning_quicktune.finetune.provenance import provenance
 from lightning_quicktune.search.build import SearchContext, build_searcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
 from lightning_quicktune.search.journal import Journal
@@ -249,8 +250,8 @@ class _Job:
         note = {"config_id": incumbent.configuration.id, "fidelity": incumbent.fidelity}
         if read_json(self.output / "incumbent.json") != note:
             module, _ = task_objects(plan.resolved)
-            load_adapter(module, plan.folder / BEST)
-            export_adapter(module, folder)
+            state = load_adapter(module, plan.folder / BEST)
+            export_adapter(module, folder, provenance(plan.resolved, state), replace=True)
             module.release()
             shutil.copyfile(plan.folder / BEST, self.output / "incumbent.ckpt")
             write_json(self.output / "incumbent.json", note)

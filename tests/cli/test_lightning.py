@@ -21,13 +21,11 @@ def arguments(fit_config, tmp_path, monkeypatch):
         "callbacks": [
             {
                 "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
-                "init_args": {
-                    "dirpath": "ckpt",
-                    "filename": "best",
-                    "monitor": "score",
-                    "mode": "max",
-                    "save_last": True,
-                },
+                "init_args": {"dirpath": "ckpt", "filename": "best", "monitor": "score", "mode": "max"},
+            },
+            {
+                "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
+                "init_args": {"dirpath": "ckpt", "filename": "last"},
             },
             {
                 "class_path": "lightning_quicktune.finetune.predictions.AnswerWriter",

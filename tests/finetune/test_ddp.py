@@ -21,7 +21,7 @@ def folder(fit_config, tmp_path):
     fit_config["trainer"]["callbacks"] = [
         {
             "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
-            "init_args": {"dirpath": "ckpt", "filename": "best", "monitor": "score", "mode": "max", "save_last": True},
+            "init_args": {"dirpath": "ckpt", "filename": "last"},
         },
         {
             "class_path": "lightning_quicktune.finetune.predictions.AnswerWriter",

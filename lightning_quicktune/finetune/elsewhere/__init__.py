@@ -1,0 +1,1 @@
+"""A recipe carried to other trainers: TRL, LLaMA-Factory and Axolotl."""

@@ -1,0 +1,156 @@
+"""What a fit is made of, whichever trainer is to run it: counted, resolved, and without names of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lightning_quicktune.finetune.base_files import BaseReference, base_reference
+from lightning_quicktune.finetune.finetuner import Finetuner
+from lightning_quicktune.finetune.optimizers import build_optimizer
+
+_KINDS = ("lora_A", "lora_B", "lora_magnitude_vector")
+
+
+@dataclass(frozen=True)
+class Carried:
+    """One fit, for another trainer.
+
+    Args:
+        base: Where the base model is.
+        dtype: Number format of the frozen weights.
+        mixed: ``bf16`` or ``fp16`` if computed in it, else none.
+        lora: Rank, alpha, dropout, targets, variant and initialization.
+        optimizer: Class path of the optimizer.
+        groups: Its groups of weights: which kinds of adapter weights each has, and all settings.
+        schedule: ``linear``, ``cosine`` or ``constant``.
+        n_steps: Optimizer steps of the whole training.
+        warmup_steps: Steps in which the rate rises.
+        batch_size: Records of a micro-batch.
+        accumulate: Micro-batches of a step.
+        clip: Largest norm of the gradient; 0 for no limit.
+        label_smoothing: Probability spread over the vocabulary.
+        neftune_alpha: Size of the noise on embeddings.
+        gradient_checkpointing: Whether activations are computed twice.
+        seed: Seed of everything.
+        rows: Token ids and labels of each record, in the order of training, all slices one after the other.
+        whole_steps: Whether each slice is a whole number of steps.
+        packing: Whether short records lie end to end here.
+    """
+
+    base: BaseReference
+    dtype: str
+    mixed: str | None
+    lora: Mapping[str, Any]
+    optimizer: str
+    groups: Sequence[Mapping[str, Any]]
+    schedule: str
+    n_steps: int
+    warmup_steps: int
+    batch_size: int
+    accumulate: int
+    clip: float
+    label_smoothing: float
+    neftune_alpha: float
+    gradient_checkpointing: bool
+    seed: int
+    rows: Sequence[Mapping[str, list[int]]]
+    whole_steps: bool
+    packing: bool
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest record."""
+        return max(len(row["input_ids"]) for row in self.rows)
+
+    @property
+    def ratio(self) -> float:
+        """Learning rate of the B matrices over that of the A matrices."""
+        rates = {kind: group["lr"] for group in self.groups for kind in group["kinds"]}
+        return float(rates["lora_B"] / rates["lora_A"])
+
+
+def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -> Carried:
+    """Counts and resolves a fit; puts the adapter on the base model.
+
+    Args:
+        module: The finetuner.
+        trainer: Arguments of the Trainer.
+        data: The data module, read and tokenized.
+        seed: Seed of everything.
+
+    Raises:
+        ValueError: If it is an encoder-decoder, or trained on several devices.
+    """
+    if module.layout != "decoder":
+        raise ValueError(
+            f"`model.class_path` is {type(module).__name__}, whose encoder-decoder no trainer of `--as` takes. Leave "
+            "`--as` out and run `fit`."
+        )
+    if trainer.get("devices") not in (1, "1", "auto"):
+        raise ValueError(
+            f"`trainer.devices` is {trainer.get('devices')}, and how records are dealt to devices can't be carried "
+            "over. Set `trainer.devices: 1`."
+        )
+    module.configure_model()
+    tokens = data.tokens("train")
+    per_slice = data.records_per_slice or len(tokens)
+    accumulate, n_slices = int(trainer.get("accumulate_grad_batches") or 1), int(trainer.get("max_epochs") or 1)
+    step = data.batch_size * accumulate
+    n_steps = n_slices * -(-per_slice // step)
+    sampler = data.train_dataloader().batch_sampler
+    order = [index for number in range(n_slices) for index in sampler.slice_records(number)]
+    optimizer = build_optimizer(module, module.optimizer_factory, module.lora_plus_ratio)
+    kind = type(optimizer)
+    lora = module.lora
+    precision = str(trainer.get("precision") or "")
+    return Carried(
+        base=base_reference(module.base_model),
+        dtype=module.base_model.dtype,
+        mixed={"bf16-mixed": "bf16", "16-mixed": "fp16"}.get(precision),
+        lora={
+            "rank": lora.rank,
+            "alpha": lora.alpha_over_rank * lora.rank,
+            "dropout": lora.dropout,
+            "targets": sorted(module.model.peft_config["default"].target_modules),
+            "variant": lora.variant,
+            "initialization": lora.initialization,
+        },
+        optimizer=f"{kind.__module__}.{kind.__qualname__}",
+        groups=[_group(module, group) for group in optimizer.param_groups],
+        schedule=module.schedule.name,
+        n_steps=n_steps,
+        warmup_steps=round(module.schedule.warmup_fraction * n_steps),
+        batch_size=data.batch_size,
+        accumulate=accumulate,
+        clip=float(trainer.get("gradient_clip_val") or 0.0),
+        label_smoothing=module.label_smoothing,
+        neftune_alpha=module.neftune_alpha,
+        gradient_checkpointing=module.base_model.gradient_checkpointing,
+        seed=seed,
+        rows=[_row(tokens[index]) for index in order],
+        whole_steps=per_slice % step == 0,
+        packing=bool(data.packing),
+    )
+
+
+def _group(module: Finetuner, group: Mapping[str, Any]) -> dict[str, Any]:
+    """The kinds of weights that a group of the optimizer has, and its settings."""
+    own = {id(weight) for weight in group["params"]}
+    kinds = {kind for name, w in module.named_parameters() if id(w) in own for kind in _KINDS if kind in name}
+    settings = {key: _plain(value) for key, value in group.items() if key not in ("params", "initial_lr")}
+    return {"kinds": sorted(kinds), **settings}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _row(record: Any) -> dict[str, list[int]]:
+    labels = [int(t) if learned else -100 for t, learned in zip(record.input_ids, record.target_mask, strict=True)]
+    return {"input_ids": [int(token) for token in record.input_ids], "labels": labels}

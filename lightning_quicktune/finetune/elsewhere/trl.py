@@ -1,0 +1,133 @@
+"""A fit as a script for TRL, in which all of it can be said but the draws of random numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from lightning_quicktune.finetune.elsewhere.carried import Carried
+
+_SCRIPT = '''"""Trains with TRL as the recipe says.{notes}
+Usage: python train.py [OUTPUT]
+"""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import SFTConfig, SFTTrainer
+
+HERE = Path(__file__).parent
+BASE_MODEL = {base}
+REVISION = {revision}
+OPTIMIZER = {optimizer}
+GROUPS = {groups}  # by kind of adapter weight
+SETTINGS = {settings}
+
+
+class Trainer(SFTTrainer):
+    """Takes the records in the order of the file, and one optimizer group for each kind of weight."""
+
+    def _get_train_sampler(self, *args, **kwargs):
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    def create_optimizer(self, *args, **kwargs):
+        module, name = OPTIMIZER.rsplit(".", 1)
+        groups = []
+        for group in GROUPS:
+            weights = [(n, w) for n, w in self.model.named_parameters() if w.requires_grad]
+            own = [w for n, w in weights if any(kind in n for kind in group["kinds"])]
+            settings = {{key: value for key, value in group.items() if key != "kinds"}}
+            groups.append({{"params": own, **settings}})
+        self.optimizer = getattr(importlib.import_module(module), name)(groups)
+        return self.optimizer
+
+
+def main(output):
+    tokenizer = AutoTokenizer.from_pretrained(HERE / "start")
+    base = AutoModelForCausalLM.from_pretrained(BASE_MODEL, revision=REVISION, dtype=torch.{dtype})
+    model = PeftModel.from_pretrained(base, HERE / "start", is_trainable=True)
+    rows = [json.loads(line) for line in (HERE / "train.jsonl").read_text().splitlines()]
+    config = SFTConfig(output_dir=output, **SETTINGS)
+    trainer = Trainer(model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    trainer.train()
+    trainer.save_model(output)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else str(HERE / "trained"))
+'''
+
+
+def settings_of_trl(carried: Carried) -> dict[str, Any]:
+    """The arguments of TRL's ``SFTConfig``."""
+    return {
+        "max_steps": carried.n_steps,
+        "per_device_train_batch_size": carried.batch_size,
+        "gradient_accumulation_steps": carried.accumulate,
+        "learning_rate": carried.groups[0]["lr"],
+        "lr_scheduler_type": "constant_with_warmup" if carried.schedule == "constant" else carried.schedule,
+        "warmup_steps": carried.warmup_steps,
+        "max_grad_norm": carried.clip,
+        "label_smoothing_factor": carried.label_smoothing,
+        "neftune_noise_alpha": carried.neftune_alpha or None,
+        "bf16": carried.mixed == "bf16",
+        "fp16": carried.mixed == "fp16",
+        "gradient_checkpointing": carried.gradient_checkpointing,
+        "max_length": None,
+        "packing": False,
+        "seed": carried.seed,
+        "save_strategy": "no",
+        "report_to": "none",
+        "logging_steps": 1,
+    }
+
+
+def not_said_in_trl(carried: Carried) -> list[str]:
+    """What that training does otherwise."""
+    notes = []
+    if carried.neftune_alpha:
+        notes.append("neftune_alpha: the noise is scaled by the padded length of a batch, here by each record's own")
+    if carried.lora["dropout"]:
+        notes.append("lora.dropout: the same share, other draws")
+    if not carried.whole_steps:
+        notes.append("the last step of a slice has fewer records here; there, steps go on into the next slice")
+    if carried.lora["initialization"] in ("pissa", "pissa_niter_16", "olora"):
+        notes.append("lora.initialization: the part of the base weights that is taken out is computed again")
+    if carried.optimizer.startswith("lightning_quicktune."):
+        notes.append("optimizer: a class of lightning-quicktune, which has to be installed beside TRL")
+    return notes
+
+
+def write_trl(carried: Carried, folder: Path) -> list[str]:
+    """Writes ``train.py`` and ``train.jsonl``; the adapter's first weights are written by the caller into ``start``.
+
+    Args:
+        carried: The fit.
+        folder: Where to write.
+
+    Returns:
+        What can't be said there.
+    """
+    notes = not_said_in_trl(carried)
+    told = "".join(f"\n  - {note}" for note in notes)
+    script = _SCRIPT.format(
+        notes=f"\n\nWhat can't be said here:{told}\n" if notes else "\n",
+        base=repr(carried.base.source),
+        revision=repr(carried.base.revision),
+        optimizer=repr(carried.optimizer),
+        groups=pformat(list(carried.groups), sort_dicts=False),
+        settings=pformat(settings_of_trl(carried), sort_dicts=False),
+        dtype=carried.dtype,
+    )
+    (folder / "train.py").write_text(script, encoding="utf-8")
+    rows = "".join(json.dumps(row) + "\n" for row in carried.rows)
+    (folder / "train.jsonl").write_text(rows, encoding="utf-8")
+    return notes

@@ -1,0 +1,136 @@
+"""Recipes carried to other trainers: the same numbers under their names, and what can't be said is told."""
+
+import ast
+import json
+
+import pytest
+import yaml
+
+from lightning_quicktune.cli.main import main
+from lightning_quicktune.compose import to_yaml, with_overrides
+
+M = "model.init_args"
+
+
+@pytest.fixture
+def carry(fit_config, tmp_path, capsys):
+    """Writes the recipe with overrides for a trainer; gives the folder and what was printed."""
+
+    def run(trainer, **changes):
+        overrides = {key.replace("__", "."): value for key, value in changes.items()}
+        short = {f"{M}.{k}" if not k.startswith(("trainer.", "data.")) else k: v for k, v in overrides.items()}
+        (tmp_path / "fit.yaml").write_text(to_yaml(with_overrides(fit_config, short)))
+        folder = tmp_path / trainer
+        assert main(["export", "--fit", str(tmp_path / "fit.yaml"), "--as", trainer, "--output", str(folder)]) == 0
+        return folder, capsys.readouterr().out
+
+    return run
+
+
+def constants(script):
+    tree = ast.parse(script)
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    values = [(n.targets[0].id, n.value) for n in assigned if not isinstance(n.value, ast.BinOp | ast.Attribute)]
+    return {name: ast.literal_eval(value) for name, value in values if name.isupper()}
+
+
+def test_trl_gets_steps_warm_up_optimizer_and_records_in_the_order_of_training(carry, tiny_phi3):
+    folder, said = carry("trl", lora__dropout=0.0, trainer__accumulate_grad_batches=2, lora_plus_ratio=4.0)
+    told = constants((folder / "train.py").read_text())
+    assert told["BASE_MODEL"] == str(tiny_phi3)
+    assert told["OPTIMIZER"] == "torch.optim.adamw.AdamW"
+    assert [(group["kinds"], group["lr"]) for group in told["GROUPS"]] == [(["lora_A"], 0.01), (["lora_B"], 0.04)]
+    wanted = {
+        "max_steps": 8,  # 4 slices of 16 records in steps of 4 x 2
+        "warmup_steps": 1,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+        "lr_scheduler_type": "linear",
+        "max_grad_norm": 1.0,
+        "bf16": False,
+        "max_length": None,
+    }
+    assert {key: told["SETTINGS"][key] for key in wanted} == wanted
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    assert len(rows) == 64
+    assert all(len(row["input_ids"]) == len(row["labels"]) for row in rows)
+    assert all(label in (-100, token) for row in rows for token, label in zip(*row.values(), strict=True))
+    assert (folder / "start" / "adapter_model.safetensors").is_file()
+    assert "can't be told" not in said
+
+
+def test_trl_is_told_what_it_does_otherwise(carry):
+    folder, said = carry("trl", neftune_alpha=5.0, data__init_args__records_per_slice=15)
+    script = (folder / "train.py").read_text()
+    for note in ("neftune_alpha: the noise", "lora.dropout: the same share", "the last step of a slice has fewer"):
+        assert note in said
+        assert note in script
+
+
+@pytest.mark.parametrize(("trainer", "key"), [("llamafactory", "optim"), ("axolotl", "optimizer")])
+def test_yaml_trainers_get_the_same_numbers_and_the_rest_is_told(carry, trainer, key):
+    folder, said = carry(
+        trainer,
+        lora={"rank": 4, "alpha_over_rank": 2.0, "variant": "rslora", "initialization": "orthogonal"},
+        label_smoothing=0.1,
+        lora_plus_ratio=2.0,
+        schedule={"name": "constant"},
+        trainer__accumulate_grad_batches=2,
+    )
+    text = (folder / f"{trainer}.yaml").read_text()
+    told = yaml.safe_load(text)
+    assert told[key] == "adamw_torch"
+    assert told["lora_alpha"] == 8
+    assert type(told["lora_alpha"]) is int
+    assert told["max_steps"] == 8
+    assert told["loraplus_lr_ratio"] == 2.0
+    assert told.get("lr_scheduler_type", told.get("lr_scheduler")) == "constant_with_warmup"
+    assert "label_smoothing_factor" not in told
+    assert "label_smoothing: 0.1 is left out" in said
+    assert "label_smoothing: 0.1 is left out" in text
+    assert ("lora.initialization: orthogonal is unknown" in said) is (trainer == "llamafactory")
+    assert len((folder / "train.jsonl").read_text().splitlines()) == 24
+
+
+@pytest.mark.parametrize(("trainer", "key"), [("llamafactory", "optim"), ("axolotl", "optimizer")])
+def test_an_optimizer_that_is_another_one_there_is_not_named(carry, trainer, key):
+    optimizer = {"class_path": "torch.optim.Adafactor", "init_args": {"lr": 0.05}}
+    folder, said = carry(trainer, optimizer=optimizer, lora={"rank": 5, "alpha_over_rank": 0.5})
+    told = yaml.safe_load((folder / f"{trainer}.yaml").read_text())
+    assert told[key] == "can_not_be_said"
+    assert "nothing trains until you choose one" in said
+    assert "alpha is 2.5 here, and whole there" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "There is nothing to export: `checkpoint` is not set"),
+        (["--as", "trl", "--merge", "true"], "which carries a recipe to another trainer"),
+    ],
+)
+def test_an_export_of_nothing_or_of_both_is_refused(fit_config, tmp_path, capsys, words, said):
+    (tmp_path / "fit.yaml").write_text(to_yaml(fit_config))
+    assert main(["export", "--fit", str(tmp_path / "fit.yaml"), "--output", str(tmp_path / "out"), *words]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trainer.devices": 2}, "`trainer.devices` is 2, and how records are dealt"),
+        (
+            {
+                "model.class_path": "lightning_quicktune.finetune.seq2seq.Seq2SeqFinetuner",
+                "model.init_args.base_model.name": "nano_t5",
+                "data.init_args.template": "plain",
+            },
+            "whose encoder-decoder no trainer of `--as` takes",
+        ),
+    ],
+)
+def test_what_no_other_trainer_could_do_is_refused(fit_config, tmp_path, capsys, changes, said):
+    (tmp_path / "fit.yaml").write_text(to_yaml(with_overrides(fit_config, changes)))
+    words = ["--as", "trl", "--output", str(tmp_path / "out")]
+    assert main(["export", "--fit", str(tmp_path / "fit.yaml"), *words]) == 1
+    assert said in capsys.readouterr().err
