@@ -29,6 +29,7 @@ from lightning_quicktune.finetune.base_model import (
     positions_of,
 )
 from lightning_quicktune.finetune.generation import check_room, generate_answers
+from lightning_quicktune.finetune.identity import count_weights
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
@@ -153,7 +154,7 @@ class Finetuner(LightningModule, ABC):
     def trainable_share(self) -> float:
         """Share of all weights that are trained, in [0, 1]."""
         trainable = sum(p.numel() for p in self.parameters() if p.requires_grad)
-        return trainable / sum(p.numel() for p in self.parameters())
+        return trainable / count_weights(self)
 
     def on_fit_start(self) -> None:
         """Checks that answers will have room, if the score generates them, and logs how much is trained."""
