@@ -13,6 +13,7 @@ from torch import nn
 from lightning_quicktune.data.encode import stop_token_ids
 from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.identity import identify
+from lightning_quicktune.finetune.positions import most_positions
 from lightning_quicktune.finetune.source import resolve_base_model, rounding_of, short_name
 from lightning_quicktune.types import BaseModelInfo
 
@@ -97,8 +98,7 @@ def layout_of(settings: BaseModelSettings) -> Layout:
 
 def positions_of(settings: BaseModelSettings) -> int | None:
     """Most tokens that the base model reads in one row, or none if its configuration sets no limit."""
-    positions: int | None = getattr(load_config(settings), "max_position_embeddings", None)
-    return positions
+    return most_positions(load_config(settings))
 
 
 def keeps_packed_apart(settings: BaseModelSettings) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightning_quicktune.finetune.adaptable import check_adapted, check_possible
 from lightning_quicktune.finetune.base_model import BaseModel
+from lightning_quicktune.finetune.identity import count_weights
 from lightning_quicktune.finetune.targets import (
     Target,
     check_rank,
@@ -85,6 +86,7 @@ class BeforeAdapter:
         modules: All its modules, by every name that each has.
         weights: A copy of the weight of each that the adapter alters, on the CPU.
         gradient_checkpointing: Whether it is on while the adapter is.
+        share: Share of the model's weights that the adapter is on.
         start: The adapter's first weights where it alters the base, by name.
     """
 
@@ -92,6 +94,7 @@ class BeforeAdapter:
     modules: dict[str, Any]
     weights: dict[str, Tensor]
     gradient_checkpointing: bool
+    share: float
     start: dict[str, Tensor] = field(default_factory=dict)
 
     def restore(self) -> None:
@@ -164,7 +167,9 @@ def _snapshot(
     if settings.alters_base:
         model.cpu()  # wherever the last trial left it: another device would factorize with other rounding
         weights = {name: target.module.weight.detach().clone() for name, target in modules.items()}
-    return BeforeAdapter(model, dict(model.named_modules(remove_duplicate=False)), weights, gradient_checkpointing)
+    every = dict(model.named_modules(remove_duplicate=False))
+    share = sum(target.size for target in modules.values()) / count_weights(model)
+    return BeforeAdapter(model, every, weights, gradient_checkpointing, share)
 
 
 @contextmanager

@@ -30,7 +30,17 @@ class Target:
         """Shape of the weight, of one expert where several are stacked, whatever form it is stored in."""
         if self.parameter is None and isinstance(self.module, nn.Linear):
             return (self.module.out_features, self.module.in_features)  # a 4-bit weight is one long row of bytes
-        return tuple(getattr(self.module, self.parameter or "weight").shape[-2:])
+        return tuple(self._weight.shape[-2:])
+
+    @property
+    def size(self) -> int:
+        """Number of weights, of all experts where several are stacked."""
+        experts = self._weight.shape[0] if self._weight.ndim == _STACK else 1
+        return experts * self.shape[0] * self.shape[1]
+
+    @property
+    def _weight(self) -> Any:
+        return getattr(self.module, self.parameter or "weight")
 
 
 def possible_targets(model: nn.Module) -> dict[str, Target]:
