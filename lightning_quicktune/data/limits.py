@@ -45,8 +45,9 @@ def check_positions(path: str, rows: Iterable[TokenRecord], layout: Layout, posi
     longest = max(_width(row, layout) for row in rows)
     if positions is not None and longest > positions:
         raise ValueError(
-            f"The longest record of `{path}` has {longest} tokens, but the base model has {positions} positions, and "
-            f"knows nothing of what lies beyond. Set `data.init_args.max_length` to {positions} or less, with "
+            f"The longest record of `{path}` has {longest} tokens, but the base model has {positions} positions: "
+            "what lies beyond means nothing to it or, with rotary embeddings that change by length, something else to "
+            f"every record of the batch. Set `data.init_args.max_length` to {positions} or less, with "
             "`data.init_args.reading.on_long_prompt: drop` to leave out longer ones, or name another base model as "
             "`model.init_args.base_model.name`."
         )

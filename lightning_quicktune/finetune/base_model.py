@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,11 +12,12 @@ from torch import nn
 
 from lightning_quicktune.data.encode import stop_token_ids
 from lightning_quicktune.data.tokens import Layout
-from lightning_quicktune.finetune.source import resolve_base_model, short_name
+from lightning_quicktune.finetune.identity import identify
+from lightning_quicktune.finetune.positions import most_positions
+from lightning_quicktune.finetune.source import resolve_base_model, rounding_of, short_name
 from lightning_quicktune.types import BaseModelInfo
 
 PACKABLE = ("gemma", "gemma2", "gpt2", "llama", "phi3", "qwen2")  # those whose packed logits a test compares
-_NO_MEANING = ("architectures", "attn_implementation", "dtype", "torch_dtype", "transformers_version", "use_cache")
 
 
 @dataclass(frozen=True)
@@ -48,34 +47,17 @@ class BaseModel:
         model: The language model; its parameters are frozen here.
         name: The name that tables carry.
         further_ends: Tokens that end an answer because the generation configuration alone says so.
+        rounded: How the weights were rounded before they were written as plain numbers, if they were.
     """
 
-    def __init__(self, model: nn.Module, name: str, further_ends: Sequence[int] = ()) -> None:
+    def __init__(
+        self, model: nn.Module, name: str, further_ends: Sequence[int] = (), rounded: str | None = None
+    ) -> None:
         self.model = model.requires_grad_(False).eval()
         self.name = name
-        self.info = _identify(self.model, name, further_ends)  # now: an adapter changes the names of the weights
+        # now: an adapter changes the names of the weights
+        self.info: BaseModelInfo = identify(self.model, name, further_ends, rounded)
         self.layout: Layout = _layout(model.config)
-
-
-def _identify(model: nn.Module, name: str, further_ends: Sequence[int]) -> BaseModelInfo:
-    """Name, size and hash of the weights and of what the configurations make of them; reads all weights."""
-    digest = hashlib.sha256(json.dumps(_meaning(model.config), sort_keys=True, default=str).encode())
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    if further_ends:
-        digest.update(json.dumps(sorted(further_ends)).encode())
-    quantization = "q4_1, dequantized" if "q4_1" in name else "none"
-    n_parameters = sum(p.numel() for p in model.parameters())
-    return BaseModelInfo(name, n_parameters, digest.hexdigest()[:16], quantization)
-
-
-def _meaning(config: Any) -> dict[str, Any]:
-    """What a configuration says of the computation, not of where it lies, who wrote it, or how it is run here.
-
-    Without what its class assumes anyway, to which each version of Transformers adds.
-    """
-    return {key: value for key, value in config.to_diff_dict().items() if key not in _NO_MEANING and key[0] != "_"}
 
 
 @lru_cache(maxsize=4)
@@ -116,8 +98,7 @@ def layout_of(settings: BaseModelSettings) -> Layout:
 
 def positions_of(settings: BaseModelSettings) -> int | None:
     """Most tokens that the base model reads in one row, or none if its configuration sets no limit."""
-    positions: int | None = getattr(load_config(settings), "max_position_embeddings", None)
-    return positions
+    return most_positions(load_config(settings))
 
 
 def keeps_packed_apart(settings: BaseModelSettings) -> bool:
@@ -135,24 +116,28 @@ def load_base_model(settings: BaseModelSettings) -> BaseModel:
 
     Raises:
         FileNotFoundError: If the model can't be found or read.
+        ValueError: If it is there, but not with these settings, or not on this machine.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
     kind = {"decoder": AutoModelForCausalLM, "encoder_decoder": AutoModelForSeq2SeqLM}[layout_of(settings)]
     logging.disable_progress_bar()
+    source = resolve_base_model(settings.name)
     try:
         model = kind.from_pretrained(
-            resolve_base_model(settings.name),
+            source,
             revision=settings.revision or "main",
             dtype=getattr(torch, settings.dtype),
             attn_implementation=None if settings.attention == "auto" else settings.attention,
         )
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise FileNotFoundError(_not_loaded("base model", settings, error)) from error
+    except (ValueError, ImportError, NotImplementedError) as error:
+        raise ValueError(_not_usable(settings, error)) from error
     tokenizer = load_tokenizer(settings)
     further_ends = set(end_tokens(model, tokenizer)) - _known_ends(tokenizer)
-    return BaseModel(model, short_name(settings.name), sorted(further_ends))
+    return BaseModel(model, short_name(settings.name), sorted(further_ends), rounding_of(settings.name))
 
 
 def check_layout(base: BaseModel, layout: Layout) -> None:
@@ -219,4 +204,17 @@ def _not_loaded(what: str, settings: BaseModelSettings, error: Exception) -> str
     return (
         f"The {what} of `{settings.name}` can't be loaded: {reason} Expected a folder written by `save_pretrained`, "
         "or a hub id that this machine can reach or has in its cache. Set `model.init_args.base_model.name` to one."
+    )
+
+
+def _not_usable(settings: BaseModelSettings, error: Exception) -> str:
+    """The model is there: what the settings ask of it is the matter, or a package that this machine lacks."""
+    reason = " ".join(str(error).split())
+    if "attn_implementation" in reason or "attention" in reason.lower():
+        cause, advice = f"attention: {settings.attention}", "it to `eager`, which every architecture has"
+    else:
+        cause, advice = f"name: {settings.name}", "it to another model, or install what is missing"
+    return (
+        f"The base model `{settings.name}` is there, but can't be used with `model.init_args.base_model.{cause}`: "
+        f"{reason} Set {advice}."
     )

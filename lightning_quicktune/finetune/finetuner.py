@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import AdamW
 
 from lightning_quicktune.data.chat_template_file import with_chat_template
 from lightning_quicktune.data.seeding import global_seed, seed_slice
@@ -29,10 +29,11 @@ from lightning_quicktune.finetune.base_model import (
     positions_of,
 )
 from lightning_quicktune.finetune.generation import check_room, generate_answers
+from lightning_quicktune.finetune.identity import count_weights
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
-from lightning_quicktune.finetune.optimizers import build_optimizer
+from lightning_quicktune.finetune.optimizers import OptimizerFactory, build_optimizer
 from lightning_quicktune.finetune.resuming import (
     check_base_model,
     check_same_fit,
@@ -42,8 +43,6 @@ from lightning_quicktune.finetune.resuming import (
 )
 from lightning_quicktune.finetune.schedule import ScheduleSettings
 from lightning_quicktune.finetune.scoring import ScoreSettings, further_totals, likelihood_metrics, mean_over_ranks
-
-OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
 
 class DivergedError(RuntimeError):
@@ -153,13 +152,17 @@ class Finetuner(LightningModule, ABC):
     def trainable_share(self) -> float:
         """Share of all weights that are trained, in [0, 1]."""
         trainable = sum(p.numel() for p in self.parameters() if p.requires_grad)
-        return trainable / sum(p.numel() for p in self.parameters())
+        return trainable / count_weights(self)
 
     def on_fit_start(self) -> None:
-        """Checks that answers will have room, if the score generates them, and logs how much is trained."""
+        """Checks that answers will have room, if the score generates them, and says how much is adapted and trained."""
         if self.score.generates:
             data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
             check_room(self.loaded.model.config, data.prompt_dataloader("validation"), self.score.max_new_tokens)
+        rank_zero_info(
+            f"The adapter is on {self.model.before_adapter.share:.1%} of the weights of `{self.loaded.name}`, and "
+            f"{self.trainable_share():.2%} of all weights are trained."
+        )
         if self.logger is not None:
             self.logger.log_metrics({"trainable_share": self.trainable_share()}, step=0)
 

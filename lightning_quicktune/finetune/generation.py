@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from lightning_quicktune.finetune.base_model import end_tokens
+from lightning_quicktune.finetune.positions import most_positions
 from lightning_quicktune.finetune.text_metrics import GENERATION_METRICS
 
 
@@ -76,7 +77,7 @@ def check_room(config: Any, batches: Iterable[dict[str, Any]], max_new_tokens: i
     Raises:
         ValueError: If prompt and answer may need more positions than the model has.
     """
-    positions = getattr(config, "max_position_embeddings", None)
+    positions = most_positions(config)
     n_prompt = max((batch["input_ids"].shape[1] for batch in batches), default=0)
     needed = max(n_prompt, max_new_tokens) if config.is_encoder_decoder else n_prompt + max_new_tokens
     if positions is not None and needed > positions:

@@ -10,8 +10,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from lightning_quicktune.finetune.adaptable import check_adapted, check_possible
 from lightning_quicktune.finetune.base_model import BaseModel
-from lightning_quicktune.finetune.targets import check_rank, keeps_transposed, matching_modules, target_modules
+from lightning_quicktune.finetune.identity import count_weights
+from lightning_quicktune.finetune.targets import (
+    Target,
+    check_rank,
+    keeps_transposed,
+    matching_modules,
+    shortest,
+    target_modules,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,8 @@ class LoraSettings:
         rank: Rank of each update, from 1 to the size of the smallest target.
         alpha_over_rank: Scale of the update: ``lora_alpha`` divided by the rank, above 0.
         dropout: Share of adapter inputs set to 0 in training, in [0, 1).
-        targets: ``all-linear``, ``attention``, ``mlp``, or names of linear modules, in full or by their last parts.
+        targets: ``all-linear`` (stacked experts too, never their routers), ``attention``, ``mlp``, or names of linear
+            modules, in full or by their last parts.
         variant: ``lora``, ``rslora`` (scaled by the root of the rank) or ``dora`` (magnitude apart).
         initialization: ``init_lora_weights`` of peft. ``pissa``, ``pissa_niter_16`` and ``olora`` start from a part of
             the base weights, which needs memory for another copy of them.
@@ -73,9 +83,10 @@ class BeforeAdapter:
 
     Args:
         model: The base model.
-        modules: The linear modules that the adapter replaces, by name.
+        modules: All its modules, by every name that each has.
         weights: A copy of the weight of each that the adapter alters, on the CPU.
         gradient_checkpointing: Whether it is on while the adapter is.
+        share: Share of the model's weights that the adapter is on.
         start: The adapter's first weights where it alters the base, by name.
     """
 
@@ -83,12 +94,14 @@ class BeforeAdapter:
     modules: dict[str, Any]
     weights: dict[str, Tensor]
     gradient_checkpointing: bool
+    share: float
     start: dict[str, Tensor] = field(default_factory=dict)
 
     def restore(self) -> None:
         """Makes the model that again, bit by bit."""
-        for name, module in self.modules.items():
-            self.model.set_submodule(name, module)
+        for name, module in self.modules.items():  # parents before their children
+            if name and self.model.get_submodule(name) is not module:
+                self.model.set_submodule(name, module)
         for name, weight in self.weights.items():
             current = self.modules[name].weight
             current.data = weight.to(current.device)
@@ -125,11 +138,12 @@ def attach_adapter(base: BaseModel, settings: LoraSettings, gradient_checkpointi
     targets = target_modules(model, settings.targets)
     modules = matching_modules(model, targets)
     check_rank(modules, settings.rank)
-    _check_possible(base, modules, settings, gradient_checkpointing)
+    check_possible(base, modules, settings, gradient_checkpointing)
     before = _snapshot(model, modules, settings, gradient_checkpointing)
     try:
         with _random_state(settings):
-            adapted: Any = get_peft_model(model, _peft_config(base, settings, targets, keeps_transposed(modules)))
+            adapted: Any = get_peft_model(model, _peft_config(base, settings, modules))
+        check_adapted(adapted, modules, base.name)
         if gradient_checkpointing:
             model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     except BaseException:
@@ -146,30 +160,16 @@ def detach_adapter(adapted: Any) -> None:
     adapted.before_adapter.restore()
 
 
-def _check_possible(
-    base: BaseModel, modules: dict[str, Any], settings: LoraSettings, gradient_checkpointing: bool
-) -> None:
-    """Refuses what peft or Transformers would get wrong, or fail at, for this base model."""
-    if settings.initialization == "olora" and keeps_transposed(modules):
-        raise ValueError(
-            f"The initialization `olora` would mistake inputs for outputs in `{base.name}`, which keeps its weights "
-            "transposed (Conv1D). Set `model.init_args.lora.initialization: pissa`, or to one with random weights."
-        )
-    if gradient_checkpointing and not base.model.supports_gradient_checkpointing:
-        raise ValueError(
-            f"`{base.name}` can't compute its activations a second time, as gradient checkpointing asks. Set "
-            "`model.init_args.base_model.gradient_checkpointing: false`."
-        )
-
-
 def _snapshot(
-    model: Any, modules: dict[str, Any], settings: LoraSettings, gradient_checkpointing: bool
+    model: Any, modules: dict[str, Target], settings: LoraSettings, gradient_checkpointing: bool
 ) -> BeforeAdapter:
     weights = {}
     if settings.alters_base:
         model.cpu()  # wherever the last trial left it: another device would factorize with other rounding
-        weights = {name: module.weight.detach().clone() for name, module in modules.items()}
-    return BeforeAdapter(model, modules, weights, gradient_checkpointing)
+        weights = {name: target.module.weight.detach().clone() for name, target in modules.items()}
+    every = dict(model.named_modules(remove_duplicate=False))
+    share = sum(target.size for target in modules.values()) / count_weights(model)
+    return BeforeAdapter(model, every, weights, gradient_checkpointing, share)
 
 
 @contextmanager
@@ -186,16 +186,20 @@ def _random_state(settings: LoraSettings) -> Iterator[None]:
         yield
 
 
-def _peft_config(base: BaseModel, settings: LoraSettings, targets: list[str], conv1d: bool) -> Any:
+def _peft_config(base: BaseModel, settings: LoraSettings, modules: dict[str, Target]) -> Any:
     from peft import LoraConfig
 
+    named = [name for name, target in modules.items() if target.parameter is None]
+    weights = [f"{name}.weight" if t.parameter == "weight" else name for name, t in modules.items() if t.parameter]
+    every_weight = (name for name, _ in base.model.named_parameters())
     return LoraConfig(
         task_type={"decoder": "CAUSAL_LM", "encoder_decoder": "SEQ_2_SEQ_LM"}[base.layout],
         r=settings.rank,
         lora_alpha=settings.alpha_over_rank * settings.rank,  # type: ignore[arg-type,unused-ignore]
         lora_dropout=settings.dropout,
-        target_modules=targets,
-        fan_in_fan_out=conv1d,
+        target_modules=shortest(named, (name for name, _ in base.model.named_modules())),
+        target_parameters=shortest(weights, every_weight) if weights else None,
+        fan_in_fan_out=keeps_transposed(modules),
         use_rslora=settings.variant == "rslora",
         use_dora=settings.variant == "dora",
         init_lora_weights=True if settings.initialization == "default" else settings.initialization,

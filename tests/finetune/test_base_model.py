@@ -1,7 +1,10 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from lightning_quicktune.finetune.base_model import (
@@ -13,6 +16,8 @@ from lightning_quicktune.finetune.base_model import (
     load_config,
     load_tokenizer,
 )
+from lightning_quicktune.finetune.identity import count_weights, quantization_of
+from lightning_quicktune.finetune.targets import check_rank, matching_modules
 
 
 def test_an_encoder_decoder_is_loaded_as_one(tmp_path):
@@ -103,3 +108,51 @@ def test_the_hash_of_a_base_model_follows_end_tokens_that_its_generation_configu
     assert same.info.weight_hash == base.info.weight_hash
     other = load_base_model(copy_of(settings.name, tmp_path / "other", file, eos_token_id=[known, further]))
     assert other.info.weight_hash != base.info.weight_hash
+
+
+def test_an_attention_that_an_architecture_can_not_is_no_missing_file(tmp_path):
+    from transformers import OPTConfig, OPTForCausalLM
+
+    config = OPTConfig(vocab_size=20, hidden_size=16, ffn_dim=32, num_hidden_layers=1, num_attention_heads=2)
+    OPTForCausalLM(config).save_pretrained(tmp_path)
+    load_tokenizer(BaseModelSettings("nano")).save_pretrained(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"is there, but can't be used with `model.init_args.base_model.attention: .*`eager`"
+    ):
+        load_base_model(BaseModelSettings(str(tmp_path), attention="flash_attention_2"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (None, "none"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, "bitsandbytes nf4"),
+        (
+            {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_use_double_quant": True},
+            "bitsandbytes fp4, scales quantized too",
+        ),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "bitsandbytes 8-bit"),
+        ({"quant_method": "gptq", "bits": 4}, "gptq 4-bit"),
+        ({"quant_method": "mxfp4"}, "mxfp4"),
+    ],
+)
+def test_the_rounding_of_weights_is_that_of_the_configuration(settings, expected):
+    assert quantization_of(SimpleNamespace(quantization_config=settings)) == expected
+
+
+class Packed(nn.Linear):
+    """Holds two weights in a byte, in one long row, as 4-bit modules do."""
+
+    def __init__(self, n_in, n_out):
+        super().__init__(n_in, n_out, bias=False)
+        self.weight = nn.Parameter(torch.zeros(n_in * n_out // 2, 1, dtype=torch.uint8), requires_grad=False)
+
+
+def test_packed_weights_count_each_for_itself_and_have_their_real_widths():
+    model = nn.Sequential(Packed(64, 32), nn.Linear(32, 8))
+    assert count_weights(model) == 64 * 32 + 32 * 8 + 8
+    modules = matching_modules(model, ["0", "1"])
+    check_rank(modules, 8)
+    assert modules["0"].shape == (32, 64)
+    with pytest.raises(ValueError, match=r"rank is 33, but `0` has weights of 32 x 64"):
+        check_rank({"0": modules["0"]}, 33)
