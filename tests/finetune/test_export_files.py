@@ -121,7 +121,7 @@ def test_what_the_base_models_configuration_said_is_kept_and_paths_and_code_are_
         "rope_theta": 7.0,
         "rotary_something": 3,
         "auto_map": {"AutoConfig": "evil.py"},
-        "_name_or_path": "/home/me",
+        "_name_or_path": "somewhere",
     }
     save_model(llama(rope_type="default", rope_theta=7.0), said, tmp_path)
     kept = json.loads((tmp_path / "config.json").read_text())
