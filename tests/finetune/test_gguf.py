@@ -12,27 +12,11 @@ from lightning_quicktune.finetune.base_model import BaseModelSettings, end_token
 from lightning_quicktune.finetune.source import resolve_base_model
 
 LONG = torch.arange(3, 303).remainder(90)[None]
-SHAPE = {
-    "vocab_size": 96,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "tie_word_embeddings": False,
-}
-LLAMA3 = {
-    "rope_type": "llama3",
-    "rope_theta": 500000.0,
-    "factor": 32.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
+SIZES = {"vocab_size": 96, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+HEADS = {"num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 512}
+SHAPE = SIZES | HEADS | {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": False}
+SHORT = {"rope_theta": 500000.0, "original_max_position_embeddings": 64}
+LLAMA3 = SHORT | {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}
 PARTIAL = {"rope_type": "default", "rope_theta": 20000.0, "partial_rotary_factor": 0.5}
 
@@ -121,13 +105,17 @@ def piece_keys(**changes):
     }
 
 
-def write_gguf(path, architecture, keys, tensors):
+def write_gguf(path, architecture, keys, tensors, kind=None):
+    """Writes a file; matrices in a type of quantised tensors if one is given."""
     writer = gguf.GGUFWriter(path, architecture)
     for key, value in keys.items():
         add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
         add.get(type(value), writer.add_array)(key, value)
     for name, value in tensors.items():
-        writer.add_tensor(name, value.astype(np.float32))
+        if kind is not None and value.ndim > 1:
+            writer.add_tensor(name, gguf.quants.quantize(value, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, value.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -406,20 +394,7 @@ def test_the_rounding_of_a_file_is_in_the_record(file_of, tmp_path):
     reader = gguf.GGUFReader(file_of(llama(), "llama"))
     keys = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
     del keys["general.architecture"]
-    writer = gguf.GGUFWriter(tmp_path / "rounded.gguf", "llama")
-    for key, value in (keys | {"general.file_type": 7}).items():
-        add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
-        add.get(type(value), writer.add_array)(key, value)
-    for tensor in reader.tensors:
-        weight = tensor.data
-        if weight.ndim > 1:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            writer.add_tensor(tensor.name, gguf.quants.quantize(weight, kind), raw_dtype=kind)
-        else:
-            writer.add_tensor(tensor.name, weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    weights, kind = {tensor.name: tensor.data for tensor in reader.tensors}, gguf.GGMLQuantizationType.Q8_0
+    write_gguf(tmp_path / "rounded.gguf", "llama", keys | {"general.file_type": 7}, weights, kind)
     loaded = load_base_model(BaseModelSettings(str(tmp_path / "rounded.gguf")))
     assert loaded.info.quantization == "q8_0, dequantized"
