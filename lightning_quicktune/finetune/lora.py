@@ -166,7 +166,9 @@ def _snapshot(
     weights = {}
     if settings.alters_base:
         model.cpu()  # wherever the last trial left it: another device would factorize with other rounding
-        weights = {name: target.module.weight.detach().clone() for name, target in modules.items()}
+        weights = {name: target.module.weight.detach() for name, target in modules.items()}
+        for name, target in modules.items():  # in memory of its own: rounding may go by where a weight begins in a file
+            target.module.weight.data = weights[name].clone()
     every = dict(model.named_modules(remove_duplicate=False))
     share = sum(target.size for target in modules.values()) / count_weights(model)
     return BeforeAdapter(model, every, weights, gradient_checkpointing, share)
