@@ -1,5 +1,7 @@
 """Transfer with a guard, on made-up tasks: alike ones, and ones on which what was learned is wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -50,8 +52,8 @@ def learned(tasks):
 
 @pytest.fixture(scope="module")
 def prior():
-    """Takes seconds, once for all tests here."""
-    return learned([made_up(seed) for seed in range(1, 9)])
+    """Looks at scores from the first slice on. Takes seconds, once for all tests here."""
+    return replace(learned([made_up(seed) for seed in range(1, 9)]), first_look=0)
 
 
 class Counted(CurveTransferSearcher):
@@ -334,5 +336,16 @@ def test_overwhelming_evidence_can_be_said(evidence):
 def test_one_earlier_task_is_enough_to_be_unlike():
     encoded, scores = made_up(60, -1.0)
     searcher = guarded(learned([made_up(1)]), encoded)
-    play(searcher, scores, 5 * SLICES)
+    play(searcher, scores, 10 * SLICES)
     assert searcher.verdict.lowest < -np.log(LIMIT)
+
+
+def test_reversed_tasks_are_noticed_where_no_training_is_paused_too(prior):
+    """What is trained to its end has told its early scores on the way."""
+    late, noticed = replace(prior, first_look=len(prior.shares) - 1), []
+    for seed in range(50, 70):
+        encoded, scores = made_up(seed, -1.0)
+        searcher = guarded(late, encoded)
+        play(searcher, scores, 3 * SLICES)
+        noticed.append(searcher.verdict.is_unlike)
+    assert np.mean(noticed) >= 0.8
