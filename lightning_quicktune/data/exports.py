@@ -39,9 +39,10 @@ def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields
     if isinstance(raw.get("data"), dict) and isinstance(raw.get("annotations"), list):
         return rebuild({**_rest(raw, _TASK_KEYS), **raw["data"], **_label_studio(raw)})
     if "annotation_id" in fields.empty:
+        key = fields.typed["annotation_id"]
         means = "a draft that nobody submitted in Label Studio"
-        ignored = "if it means something else: `data.init_args.reading.ignore: [annotation_id]`"
-        raise unwanted("annotation_id", raw["annotation_id"], f"{means} ({ignored})")
+        ignored = f"if it means something else: `data.init_args.reading.ignore: [{key}]`"
+        raise unwanted(key, fields.empty["annotation_id"], f"{means} ({ignored})")
     if isinstance(raw.get("fields"), dict) and isinstance(raw.get("responses"), (dict, list, type(None))):
         return rebuild({**_rest(raw, _RECORD_KEYS), **raw["fields"], **_argilla_responses(raw)})
     if any(map(_ASIDE.search, fields.typed)) or any(map(_is_responses, fields.values.values())):

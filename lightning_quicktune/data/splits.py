@@ -135,6 +135,8 @@ def _check_problems(parsed: ParsedTask, settings: ReadingSettings) -> None:
         return
     remedy = "Mend these records, or set `data.init_args.reading.on_bad_record: skip` to leave them out."
     if n_bad == parsed.n_rows:
+        remedy = "Mend them, or name another file as `data.init_args.path`."
+    if n_bad == parsed.n_rows and any("Formats tried" in line for line in parsed.advice):
         remedy = "Rename the keys to those of one format, or name another file as `data.init_args.path`."
     raise ValueError("\n".join((message, *parsed.advice, remedy)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lightning_quicktune.data.fields import Fields
+from lightning_quicktune.data.fields import Fields, is_harmless
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, boolean, flag, number, shown, texts_in
 
@@ -221,7 +221,9 @@ def _check_number_label(fields: Fields) -> None:
 def _check_unknown(fields: Fields) -> None:
     """Refuses what may say that something isn't learned, in words that aren't known here."""
     for name, value in fields.values.items():
-        if _ABOUT_LEARNING.search(name) is not None and name not in fields.read and flag(value) is not None:
+        if name in fields.read or is_harmless(name) or flag(value) is None:
+            continue
+        if _ABOUT_LEARNING.search(name) is not None:
             key = fields.typed[name]
             raise BadRecordError(
                 f"`{key}` is {shown(value)}, which may say whether it is to be learned: write `train: false` for what "

@@ -187,8 +187,8 @@ def test_label_studios_drafts_are_unwanted(file, parse, said):
         UnwantedRecordError, match=r"`annotation_id` is .*, a draft that nobody submitted in Label Studio"
     ):
         parse({**flat, "annotation_id": "" if file == "a.csv" else None}, file)
-    with pytest.raises(UnwantedRecordError, match=r"ignore: \[annotation_id\]"):
-        parse({"question": "Who rings?", "answer": "The pilot.", "annotation_id": None}, file)
+    with pytest.raises(UnwantedRecordError, match=r"ignore: \[Annotation_ID\]"):
+        parse({"question": "Who rings?", "answer": "The pilot.", "Annotation_ID": None}, file, ignore=["score"])
     assert said({**flat, "annotation_id": None}, file, ignore=["annotation_id"]) == SAID
     with pytest.raises(BadRecordError, match=r"`answer` is .*, an annotation tool's object"):
         parse(

@@ -239,3 +239,17 @@ def test_real_tasks_are_read_with_the_defaults():  # 47,717 records: some second
         splits = read_splits(str(folder), DEFAULT)
         for name in SPLITS:
             assert len(splits.records[name]) == (folder / f"{name}.jsonl").read_bytes().count(b"\n")
+
+
+def test_records_of_a_known_format_are_not_told_which_formats_there_are(tmp_path):
+    path = tmp_path / "rope.jsonl"
+    path.write_text("question,answer\nWho?,Anna\n")
+    with pytest.raises(ValueError, match=r"2 of 2 records .*(?s:.*)\nMend them, or name another file") as caught:
+        read_splits(str(path), ReadingSettings())
+    assert "Formats tried" not in str(caught.value)
+    path.write_text(
+        '{"question": "Who?", "answer": "Anna", "weight": 0}\n' + '{"question": "Why?", "answer": "So"}\n' * 3
+    )
+    with pytest.raises(ValueError, match="marked as unwanted") as caught:
+        read_splits(str(path), ReadingSettings())
+    assert "Formats tried" not in str(caught.value)

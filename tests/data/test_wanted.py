@@ -130,6 +130,11 @@ def test_what_may_say_whether_something_is_learned_is_refused(key, value, parse,
         assert said(raw, ignore=[key]) == ["u: Who rings?", "a: The pilot."]
 
 
+def test_numbers_about_a_record_are_no_marks_of_learning(said):
+    for answer in ("The pilot.", "[The pilot.]"):
+        assert said({"question": "Who rings?", "answer": answer, "train_id": 0, "n_train": 1})[1] == f"a: {answer}"
+
+
 @pytest.mark.parametrize("mark", [{"is_good": False}, {"accepted": 0}, {"ignored": True}])
 def test_a_turn_that_is_no_good_makes_its_record_unwanted(mark, parse, said):
     key, value = next(iter(mark.items()))
