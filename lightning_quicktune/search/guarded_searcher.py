@@ -16,7 +16,7 @@ from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 MOST = 1e6  # ratio that is said exactly
 LIMIT = 20.0  # times as likely as by transfer that scores may be without
-CAP = 1.5  # most that one score adds to the log of that ratio: it takes two to be sure
+CAP = 1.5  # most that one score adds to the log of that ratio: it takes two, maybe of one curve
 LEAST_STD = 0.003  # of a forecast: no score is foretold better than that
 
 
