@@ -53,6 +53,7 @@ class SliceResult:
         device: Where this slice was trained, as ``DeviceInfo`` names it; none if unknown.
         threads: Threads of PyTorch that it was trained with; none if unknown.
         reference_step_s: Seconds of the reference step there, see ``DeviceInfo``; none if unknown.
+        cohort: Trials that were trained at once in this slice, this one counted.
     """
 
     fidelity: int
@@ -66,6 +67,7 @@ class SliceResult:
     device: str | None = None
     threads: int | None = None
     reference_step_s: float | None = None
+    cohort: int = 1
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Sequence
 
+from lightning_quicktune.trials.cohorts import Result
 from lightning_quicktune.trials.known_trials import is_settled
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.types import Trial
 
 
 class CollectionProgress:
@@ -28,16 +28,18 @@ class CollectionProgress:
         if worker == 0:
             self._say(f"{self.done_at_start} of {len(plans)} trials are recorded already")
 
-    def finished(self, trial: Trial, seconds: float) -> None:
+    def finished(self, result: Result) -> None:
         """Says how one trial ended, and when the rest will have."""
+        trial = result.trial
         done = self._done()
         rate = max(done - self.done_at_start, 1) / (time.monotonic() - self.start)
         minutes_left = (len(self.plans) - done) / rate / 60
         outcome = trial.failure or f"{trial.metric} {max(trial.curve.scores):.3f}"
         if trial.status == "interrupted":
             outcome = f"interrupted by an {trial.failure}"
+        seconds = f"{result.seconds:.1f} s" + (f" for {result.n_trained} at once" if result.n_trained > 1 else "")
         self._say(
-            f"[{done}/{len(self.plans)}] {trial.task} {trial.configuration.id}: {outcome}, {seconds:.1f} s; "
+            f"[{done}/{len(self.plans)}] {trial.task} {trial.configuration.id}: {outcome}, {seconds}; "
             f"{rate * 3600:.0f} trials/h, {minutes_left:.0f} min left"
         )
 

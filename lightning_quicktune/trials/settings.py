@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.tracking.settings import TrackingSettings
 
+MOST_IN_COHORT = 512  # each holds a lock, and systems give a process about a thousand open files
 _LEAST = {"max_fidelity": 1, "n_shared": 1, "n_fresh": 0, "n_seeds": 1, "workers": 1, "parts_every": 1}
 
 
@@ -27,6 +29,8 @@ class CollectSettings:
         configurations: YAML list of further configurations that all tasks share, each a mapping of hyperparameters.
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Processes that run trials side by side; with more than one, each uses one thread.
+        cohort: Trials of one task that each worker trains at once, in one pass over the frozen base model; ``auto`` for
+            as many as the memory holds.
         seed: Seed of the configurations, and the first seed of trials.
         parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine.
         parts_every: Finished trials of one such file; fewer where the last file is a quarter of an hour old.
@@ -46,6 +50,7 @@ class CollectSettings:
     n_fresh: int = 0
     n_seeds: int = 1
     workers: int = 1
+    cohort: int | Literal["auto"] = 1
     seed: int = 0
     parts: str | None = None
     parts_every: int = 50
@@ -62,6 +67,7 @@ class CollectSettings:
                 raise ValueError(
                     f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."
                 )
+        check_cohort(self.cohort)
         if not self.tasks:
             raise ValueError("`tasks` is empty, so there is nothing to run trials on. List some folders.")
         self.shard_of()
@@ -81,3 +87,19 @@ class CollectSettings:
                 "Give each machine another number, or leave `shard` out to run all trials here."
             )
         return int(found[1]), int(found[2])
+
+
+def check_cohort(cohort: int | Literal["auto"]) -> None:
+    """Refuses a number of trials that can't be trained at once.
+
+    Args:
+        cohort: How many, or ``auto``.
+
+    Raises:
+        ValueError: If it is outside its range.
+    """
+    if cohort != "auto" and not 1 <= cohort <= MOST_IN_COHORT:
+        raise ValueError(
+            f"`cohort` is {cohort}, but it counts trials that are trained at once, from 1 (one after the other) to "
+            f"{MOST_IN_COHORT}. Set `cohort` in between, or `cohort: auto` for as many as the memory holds."
+        )

@@ -40,10 +40,14 @@ def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback]) -
     return Trainer(**{**arguments, **_QUIET, "callbacks": [*own, *callbacks], "default_root_dir": folder})
 
 
+def plain_trainer(fit: FitConfig) -> Trainer:
+    """A trainer with device and precision of a fit YAML, and nothing that watches it."""
+    return Trainer(**{**build(fit).trainer, **_QUIET, "callbacks": None})
+
+
 def trial_device(fit: FitConfig) -> torch.device:
     """The device that trials of this fit YAML use."""
-    trainer = Trainer(**{**build(fit).trainer, **_QUIET, "callbacks": None})
-    device: torch.device = trainer.strategy.root_device
+    device: torch.device = plain_trainer(fit).strategy.root_device
     return device
 
 

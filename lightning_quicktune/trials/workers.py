@@ -7,8 +7,10 @@ import multiprocessing
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
@@ -19,11 +21,11 @@ from lightning_quicktune.compose import read_yaml
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
+from lightning_quicktune.trials.cohorts import Cohorts
 from lightning_quicktune.trials.collection_progress import CollectionProgress
 from lightning_quicktune.trials.exchange import Exchange
 from lightning_quicktune.trials.known_trials import is_done, is_settled
 from lightning_quicktune.trials.plan import TrialPlan, in_shard, plans, task_of
-from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.storage import exclusive
 
@@ -121,23 +123,53 @@ def _wait_for(plan: TrialPlan) -> None:
 
 
 def _work(settings: CollectSettings, planned: Sequence[TrialPlan], number: int) -> None:
-    """Goes through trials and runs each that has not ended and that no other process has.
+    """Goes through trials, task by task, and runs those that have not ended and that no other process has.
 
-    A worker whose collector was killed stops after its trial: the next collector starts workers of its own.
+    A worker whose collector was killed stops after its trials: the next collector starts workers of its own.
     """
     if settings.workers > 1:
         torch.set_num_threads(1)
     collector = multiprocessing.parent_process()
     tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
     progress, exchange = CollectionProgress(planned, number), Exchange(settings)
-    for plan in planned:
-        if collector is not None and not collector.is_alive():
-            return
-        with exclusive(plan.folder) as free:
-            if free and not is_settled(plan):
-                start = time.perf_counter()
-                trial = run_trial(plan, plan.task.max_fidelity, tracker.follow_trial)
-                progress.finished(trial, time.perf_counter() - start)
-                exchange.export_if_due(planned)
-            if free and is_done(plan):
-                drop_checkpoints(plan.folder)
+    cohorts = Cohorts(settings.cohort, settings.workers, tracker.follow_trial)
+    for _, of_task in groupby(planned, key=lambda plan: plan.task.name):
+        left = deque(of_task)
+        while left:
+            if collector is not None and not collector.is_alive():
+                return
+            with ExitStack() as locks:
+                members = _take(left, cohorts, locks)
+                for result in cohorts.train(members):
+                    progress.finished(result)
+                if members:
+                    exchange.export_if_due(planned)
+                for plan in members:
+                    _drop_if_done(plan)
+
+
+def _take(left: deque[TrialPlan], cohorts: Cohorts, locks: ExitStack) -> list[TrialPlan]:
+    """Takes the next open trials of a task that no other process has, as many as can be trained at once.
+
+    Args:
+        left: Trials of one task that were not looked at yet; those that are looked at leave it.
+        cohorts: Says how many.
+        locks: Keeps what is taken from other processes.
+    """
+    members: list[TrialPlan] = []
+    most = 1
+    while left and len(members) < most:
+        plan = left.popleft()
+        if is_settled(plan):
+            with exclusive(plan.folder) as free:
+                if free:
+                    _drop_if_done(plan)
+        elif locks.enter_context(exclusive(plan.folder)) and not is_settled(plan):
+            members.append(plan)
+            most = cohorts.size([plan, *left])
+    return members
+
+
+def _drop_if_done(plan: TrialPlan) -> None:
+    if is_done(plan):
+        drop_checkpoints(plan.folder)
