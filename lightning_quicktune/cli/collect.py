@@ -14,6 +14,9 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.trials.collect import collect
 
     collected = collect(settings)
+    if collected is None:
+        sys.stdout.write(f"Finished trials are in {settings.parts}; the same collection elsewhere goes on from there.\n")
+        return
     trials = collected.table.trials.groupby(["task", "config_id", "seed"]).ngroups
     sys.stdout.write(
         f"{trials} trials of {len(collected.table.tasks)} tasks are in {collected.folder}, and in MLflow as "

@@ -7,14 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning_quicktune.compose import FitConfig, read_yaml
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.collection_summary import summarize
 from lightning_quicktune.trials.exchange import Exchange, check_base_model
 from lightning_quicktune.trials.identity import differences, label_settings
@@ -26,6 +25,9 @@ from lightning_quicktune.trials.storage import read_json, read_trial, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, task_name
 from lightning_quicktune.trials.workers import run_workers, termination_as_interrupt
 from lightning_quicktune.types import Trial
+
+if TYPE_CHECKING:
+    from lightning_quicktune.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 COLLECTION = "collection.json"
@@ -46,11 +48,14 @@ class Collected:
     run_id: str
 
 
-def collect(settings: CollectSettings) -> Collected:
+def collect(settings: CollectSettings) -> Collected | None:
     """Runs every trial that isn't recorded yet, then builds the meta-dataset from MLflow.
 
     Args:
         settings: Tasks, recipe, search space and sizes.
+
+    Returns:
+        Where the meta-dataset is; none if only parts are wanted.
 
     Raises:
         ValueError: If tasks, recipe and space don't fit each other, or the folder holds another collection.
@@ -70,8 +75,7 @@ def collect(settings: CollectSettings) -> Collected:
     check_base_model(setups)
     planned = [plan for setup in setups for plan in plans(settings, space, setup)]
     known = exchange.known_trials(space, setups, planned)
-    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
-    tracker.claim(space.id)
+    tracker = None if settings.parts_only else _tracker(settings, space)
     for folder in folders.values():
         if not (folder / COLLECTION).exists():
             write_json(folder / COLLECTION, {"identity": identity, "space": space.to_dict()})
@@ -86,7 +90,15 @@ def collect(settings: CollectSettings) -> Collected:
         finally:
             exchange.export(planned)
             _sum_up(settings, planned, begun, time.perf_counter() - start)
-    return _gather(settings, tracker, space, setups)
+    return None if tracker is None else _gather(settings, tracker, space, setups)
+
+
+def _tracker(settings: CollectSettings, space: SearchSpace) -> Tracker:
+    from lightning_quicktune.tracking.tracker import Tracker  # MLflow takes seconds, and may not be there
+
+    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    tracker.claim(space.id)
+    return tracker
 
 
 def _n_slices(plan: TrialPlan) -> int:

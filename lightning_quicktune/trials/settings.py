@@ -33,6 +33,8 @@ class CollectSettings:
             as many as the memory holds.
         seed: Seed of the configurations, and the first seed of trials.
         parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine.
+        parts_only: Whether ``parts`` are all that is wanted: neither is MLflow told nor a table built, as on a machine
+            without either; the same collection elsewhere takes the parts over.
         parts_every: Finished trials of one such file; fewer where the last file is a quarter of an hour old.
         resume_from: Meta-dataset (a folder, or ``runs:/ID/meta_dataset``) whose trials are taken over, not run again.
         shard: Which trials are run here, such as ``1/3``: the first of three parts without a trial in common.
@@ -53,6 +55,7 @@ class CollectSettings:
     cohort: int | Literal["auto"] = 1
     seed: int = 0
     parts: str | None = None
+    parts_only: bool = False
     parts_every: int = 50
     resume_from: str | None = None
     shard: str | None = None
@@ -68,6 +71,11 @@ class CollectSettings:
                     f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."
                 )
         check_cohort(self.cohort)
+        if self.parts_only and self.parts is None:
+            raise ValueError(
+                "`parts_only` is true, but `parts` names no folder, so nothing that is trained would be kept. Set "
+                "`parts` to a folder, or leave `parts_only` out."
+            )
         if not self.tasks:
             raise ValueError("`tasks` is empty, so there is nothing to run trials on. List some folders.")
         self.shard_of()

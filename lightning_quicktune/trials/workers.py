@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from multiprocessing.process import BaseProcess
@@ -19,7 +19,6 @@ import torch
 
 from lightning_quicktune.compose import read_yaml
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.cohorts import Cohorts
 from lightning_quicktune.trials.collection_progress import CollectionProgress
@@ -130,9 +129,8 @@ def _work(settings: CollectSettings, planned: Sequence[TrialPlan], number: int) 
     if settings.workers > 1:
         torch.set_num_threads(1)
     collector = multiprocessing.parent_process()
-    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
     progress, exchange = CollectionProgress(planned, number), Exchange(settings)
-    cohorts = Cohorts(settings.cohort, settings.workers, tracker.follow_trial)
+    cohorts = Cohorts(settings.cohort, settings.workers, _teller(settings))
     for _, of_task in groupby(planned, key=lambda plan: plan.task.name):
         left = deque(of_task)
         while left:
@@ -146,6 +144,15 @@ def _work(settings: CollectSettings, planned: Sequence[TrialPlan], number: int) 
                     exchange.export_if_due(planned)
                 for plan in members:
                     _drop_if_done(plan)
+
+
+def _teller(settings: CollectSettings) -> Callable[[Path], object] | None:
+    """What tells MLflow of a trial, if it is to be told."""
+    if settings.parts_only:
+        return None
+    from lightning_quicktune.tracking.tracker import Tracker  # MLflow takes seconds, and may not be there
+
+    return Tracker(settings.tracking.uri, settings.tracking.experiment).follow_trial
 
 
 def _take(left: deque[TrialPlan], cohorts: Cohorts, locks: ExitStack) -> list[TrialPlan]:
