@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lightning_quicktune.trials.identity import settings_digest
+from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.storage import read_json, write_bytes, write_json
 from lightning_quicktune.trials.task_setup import IDENTITY, TASK_RECORD
 from lightning_quicktune.types import Trial
@@ -48,10 +48,10 @@ class Parts:
         self._keys: dict[str, frozenset[str]] = {}
 
     def keys(self) -> set[str]:
-        """Keys of all trials in the parts that have ended; each part is read once."""
+        """Keys of all trials in the parts that have ended and whose labels are those of now; each part is read once."""
         for path in self._paths():
             if path.name not in self._keys:
-                self._keys[path.name] = frozenset(kept.trial.key for kept in _kept(path) if kept.trial.has_ended)
+                self._keys[path.name] = frozenset(kept.trial.key for kept in _kept(path) if _counts(kept.trial))
         return set().union(*self._keys.values())
 
     def newest(self) -> float:
@@ -121,6 +121,10 @@ class Parts:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))
+
+
+def _counts(trial: Trial) -> bool:
+    return trial.has_ended and trial.label_version == LABEL_VERSION
 
 
 def _row(trial: Trial) -> tuple[str, str, str]:

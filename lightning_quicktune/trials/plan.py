@@ -11,6 +11,7 @@ import yaml
 from lightning_quicktune.compose import FitConfig, configured, with_overrides
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.facts import versions
+from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
 from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo, Trial, Value
@@ -65,6 +66,7 @@ class TrialPlan:
             fit=self.resolved,
             base_model_hash=self.task.base_model.weight_hash,
             content_digest=str(self.task.facts.get("content_digest", "")),
+            label_version=LABEL_VERSION,
         )
 
 

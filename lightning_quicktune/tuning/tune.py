@@ -24,7 +24,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import BEST
-from lightning_quicktune.trials.identity import settings_digest
+from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import stop_trial
@@ -126,6 +126,7 @@ class _Job:
             "experience": settings.experience,
             "surrogates": vars(settings.surrogates) if settings.surrogates else None,
             "seed": settings.seed,
+            "label_version": LABEL_VERSION,
         }
         journal = Journal(self.output, identity)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
