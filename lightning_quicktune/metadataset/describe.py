@@ -84,15 +84,15 @@ def _labels(table: MetaDataset, now: int | None) -> list[str]:
     version, lines = table.label_version, []
     if now is not None and version != now and (table.tasks["base_model_hash"] != "").any():  # trained by this package
         lines = [
-            f"- labels of version {version}, while trials get version {now} now: the same settings train otherwise, and "
-            "`collect` takes none of these over"
+            f"- labels of version {version}, while trials get version {now} now: the same settings train otherwise, "
+            "and `collect` takes none of these over"
         ]
     dropped = {str(reason): int(count) for reason, count in table.meta.get("dropped_labels", {}).items()}
     if dropped:
         told = "; ".join(f"{count}: {reason}" for reason, count in dropped.items())
         lines.append(
-            f"- labels of version {version}; {sum(dropped.values())} trials of an earlier one are missing, because their "
-            f"settings mean something else now ({told})"
+            f"- labels of version {version}; {sum(dropped.values())} trials of an earlier one are missing, because "
+            f"their settings mean something else now ({told})"
         )
     return lines
 
