@@ -14,14 +14,19 @@ from lightning_quicktune.types import Configuration
 
 SPACE = SearchSpace.from_yaml(Path(__file__).parents[2] / "configs" / "space" / "lora.yaml")
 RATES = {"adamw": "lr", "adafactor": "adafactor_lr", "sgd": "sgd_lr"}
-FURTHEST = {"weight_decay": 0.3, "lora_plus_ratio": 16.0, "schedule": "constant"}  # where one may drown another
+FURTHEST = {
+    "weight_decay": 0.3,
+    "lora_plus_ratio": 16.0,
+    "gradient_clip": 0.1,
+    "warmup_fraction": 0.2,
+}  # where they count
 
 
-def start(optimizer):
+def start(optimizer, schedule):
     """The rate at its upper bound and what multiplies it at its largest, other values as by default."""
-    values = {"optimizer": optimizer}
+    values = {"optimizer": optimizer, "schedule": schedule}
     for h in SPACE.hyperparameters:
-        if h.name != "optimizer" and h.is_active({**values, **FURTHEST}):
+        if h.name not in values and h.is_active(values):
             values[h.name] = FURTHEST.get(h.name, h.domain.default)
     domain = next(h.domain for h in SPACE.hyperparameters if h.name == RATES[optimizer])
     return {**values, RATES[optimizer]: domain.upper}
@@ -35,7 +40,7 @@ def moved(name, values):
         place = domain.index(values[name])
         other = domain.choices[place - 1 if place else 1]
     else:
-        other = values[name] * 0.9 if values[name] else 0.1 * domain.upper
+        other = {"gradient_clip": 0.15, "warmup_fraction": 0.0}.get(name, 0.9 * values[name])
     changed = {**values, name: other}
     active = [h for h in SPACE.hyperparameters if h.is_active(changed)]
     return {h.name: changed.get(h.name, h.domain.default) for h in active}
@@ -67,9 +72,10 @@ def equal(one, other):
 
 
 @pytest.mark.filterwarnings("ignore")  # Lightning has much to say of so short a fit
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
 @pytest.mark.parametrize("optimizer", RATES)
-def test_moving_a_hyperparameter_alone_changes_the_weights(train, optimizer):
-    values = start(optimizer)
+def test_moving_a_hyperparameter_alone_changes_the_weights(train, optimizer, schedule):
+    values = start(optimizer, schedule)
     before = train(values)
     assert equal(before, train(values))
     for name in values.keys() - {"optimizer"}:
