@@ -95,7 +95,9 @@ class _Job:
         self.experience = load_experience(settings.surrogates, settings.experience)
         self.space = self._space()
         if settings.surrogates or settings.experience:
-            self.experience.check_use(self.space, base_model_name(recipe), settings.allow_other_base_model)
+            self.experience.use_in(
+                self.space, base_model_name(recipe), settings.allow_other_base_model, settings.partial
+            )
         check_search(recipe, self.space)
         _say(f"Describing {settings.task} and the base model ...")
         self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
@@ -179,6 +181,7 @@ class _Job:
             table=experience.table,
             surrogates=None if surrogates is None else lambda: surrogates,
             prior=None if curves is None else lambda: curves.prior,
+            encode_for_prior=None if curves is None else curves.card.encode,
             acquisition=self.settings.acquisition,
         )
 
