@@ -21,10 +21,17 @@ from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
 from lightning_quicktune.metadataset.outcome import tells
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
-from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, label_settings
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
-from lightning_quicktune.trials.storage import FIT_YAML, disk_full, read_trial, write_text, write_trial
+from lightning_quicktune.trials.storage import (
+    FIT_YAML,
+    disk_full,
+    put_aside_other_labels,
+    read_trial,
+    write_text,
+    write_trial,
+)
 from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
 from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
 
@@ -57,7 +64,16 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
             f"A trial of {plan.task.name} can't reach fidelity {fidelity}: its schedule has {plan.task.max_fidelity} "
             "slices. Raise `max_fidelity`."
         )
+    other_labels = put_aside_other_labels(plan.folder)
     known, blank = read_trial(plan.folder), plan.blank
+    if other_labels is not None:
+        log.warning(
+            "Trial %s was trained with labels of version %d, and the same settings train otherwise now (version %d): "
+            "it starts anew.",
+            blank.key,
+            other_labels,
+            LABEL_VERSION,
+        )
     if known is not None:
         _check_same(plan, known, blank)
         if known.versions != blank.versions:

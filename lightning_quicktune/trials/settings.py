@@ -32,7 +32,8 @@ class CollectSettings:
         cohort: Trials of one task that each worker trains at once, in one pass over the frozen base model; ``auto`` for
             as many as the memory holds.
         seed: Seed of the configurations, and the first seed of trials.
-        parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine.
+        parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine;
+            they stay in the collection, also where they would not be drawn from the space as it is now.
         parts_only: Whether ``parts`` are all that is wanted: neither is MLflow told nor a table built, as on a machine
             without either; the same collection elsewhere takes the parts over.
         parts_every: Finished trials of one such file; fewer where the last file is a quarter of an hour old.

@@ -39,7 +39,8 @@ def test_trl_gets_steps_warm_up_optimizer_and_records_in_the_order_of_training(c
     told = constants((folder / "train.py").read_text())
     assert told["BASE_MODEL"] == str(tiny_phi3)
     assert told["OPTIMIZER"] == "torch.optim.adamw.AdamW"
-    assert [(group["kinds"], group["lr"]) for group in told["GROUPS"]] == [(["lora_A"], 0.01), (["lora_B"], 0.04)]
+    groups = [(group["kinds"], group["lr"], group.get("update_scale")) for group in told["GROUPS"]]
+    assert groups == [(["lora_A"], 0.01, None), (["lora_B"], 0.01, 4.0)]
     wanted = {
         "max_steps": 8,  # 4 slices of 16 records in steps of 4 x 2
         "warmup_steps": 1,
