@@ -76,7 +76,7 @@ class CohortRecorder(Callback):
         """Ends the slice of all members; those that have diverged or come far enough leave."""
         finite = self.module.finite()
         validation = self._metrics("validation")
-        wait_for(self.module.bank.weights.device)
+        wait_for(self.module.bank.device)
         cpu, wall = time.process_time() - self._cpu, self._elapsed()
         self._phase = "test_s"
         test = self._metrics("test") if self.seats[0].plan.test_each_slice else [{} for _ in self.seats]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_quicktune.finetune.cohort.layout import BankLayout, Slot
+from lightning_quicktune.finetune.cohort.layout import BankLayout
 from lightning_quicktune.finetune.cohort.start import adapter_dtype, adapter_scale
 from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.noise import RecordNoise, threshold
@@ -32,11 +32,12 @@ class BankRow:
 
 
 class AdapterBank:
-    """Adapters of K members on one base model: one row of weights each.
+    """Adapters of K members on one base model.
 
-    In the forward pass rows of hidden states are ordered by member, equally many for each. The base model's product is
-    that of all rows at once; each member's adapter is one entry of batched products. A rank below the largest is padded
-    with zeros, and stays so: the gradients of zero rows of A are products with zero rows of B, and the other way round.
+    In the forward pass the rows of hidden states are ordered by member, equally many for each. The base model's product
+    is that of all rows at once; each member's adapter is one entry of batched products. A rank below the largest is
+    padded with zeros, and stays so: the gradients of zero rows of A are products with zero rows of B, and the other way
+    round.
 
     Args:
         model: The base model, without an adapter.
@@ -54,30 +55,35 @@ class AdapterBank:
         rank = max(row.lora.rank for row in rows)
         self.layout = BankLayout(targets, rank, with_magnitudes=self.first_dora < len(rows))
         dtype = adapter_dtype(next(model.parameters()).dtype)
-        self.weights = torch.zeros(len(rows), self.layout.n_columns, dtype=dtype, device=device)
-        self.gradients = torch.zeros_like(self.weights)
+        self.weights = self.layout.zeros(len(rows), dtype, device)
+        self.gradients = self.layout.zeros(len(rows), dtype, device)
         self.noise: RecordNoise | None = None  # in training
         dropout = [row.lora.dropout for row in rows]
         self.thresholds = torch.tensor([threshold(p) for p in dropout], dtype=torch.int32, device=device)[:, None, None]
         self.kept = torch.tensor([1 / (1 - p) for p in dropout], dtype=dtype, device=device)[:, None, None]
         self.drops = any(dropout)
         self.dora_drops = any(dropout[self.first_dora :])
-        self.adapted = [_AdaptedModule(self, targets[name], slot) for name, slot in self.layout.slots.items()]
+        self.adapted = [_AdaptedModule(self, target, name) for name, target in targets.items()]
 
     @property
     def size(self) -> int:
         """Number of members."""
         return len(self.rows)
 
-    def member_weights(self, k: int, rows: Tensor) -> dict[str, Tensor]:
-        """Views of one member's own weights, by name, in rows that are laid out as the bank's.
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.kept.device
+
+    def of_member(self, tensors: Sequence[Tensor], k: int) -> dict[str, Tensor]:
+        """Views of one member's own weights, by name.
 
         Args:
+            tensors: ``weights``, ``gradients`` or others that are laid out like them.
             k: Which member.
-            rows: ``weights``, ``gradients`` or another tensor of their shape.
         """
         row = self.rows[k]
-        return self.layout.weights(rows[k], row.modules, row.lora.rank, row.lora.variant == "dora")
+        return self.layout.of_member(tensors, k, row.modules, row.lora.rank, row.lora.variant == "dora")
 
     @contextmanager
     def on_model(self) -> Iterator[None]:
@@ -93,19 +99,19 @@ class AdapterBank:
 class _AdaptedModule:
     """The adapters of all members on one linear module, added to what it computes."""
 
-    def __init__(self, bank: AdapterBank, target: Target, slot: Slot) -> None:
+    def __init__(self, bank: AdapterBank, target: Target, name: str) -> None:
         self.bank = bank
         self.target = target
-        self.name = slot.module
-        a, b, magnitude = bank.layout.matrices(bank.weights, slot)
-        gradients = bank.layout.matrices(bank.gradients, slot)
-        self.a, self.b = _leaf(a, gradients[0]), _leaf(b, gradients[1])
+        self.name = name
+        a, b, magnitude = bank.layout.matrices(bank.weights, name)
+        gradients = bank.layout.matrices(bank.gradients, name)
+        self.a, self.b = _leaf(a, gradients.a), _leaf(b, gradients.b)
         scales = [adapter_scale(row.lora) if self.name in row.modules else 0.0 for row in bank.rows]
         self.scale = torch.tensor(scales, dtype=a.dtype, device=a.device)[:, None, None]
         self.first = bank.first_dora
         self.magnitude: Tensor | None = None
-        if magnitude is not None and gradients[2] is not None and any(scales[self.first :]):
-            self.magnitude = _leaf(magnitude[self.first :], gradients[2][self.first :])
+        if magnitude is not None and gradients.magnitude is not None and any(scales[self.first :]):
+            self.magnitude = _leaf(magnitude[self.first :], gradients.magnitude[self.first :])
             self.has_magnitude = (self.scale[self.first :, :, 0] != 0).expand_as(self.magnitude)
         self.squares = self._weight().to(a.dtype).square().sum(1) if self.magnitude is not None else None
 

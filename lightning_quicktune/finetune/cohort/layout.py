@@ -1,59 +1,56 @@
-"""Where each adapter weight lies in the one row of numbers that a member of a cohort has."""
+"""Where each adapter weight of a cohort lies: weights of one kind and shape, of all members, in one tensor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from lightning_quicktune.finetune.targets import Target
 
-Kind = str  # "a", "b" or "magnitude"
 KINDS = ("a", "b", "magnitude")
 
 
 @dataclass(frozen=True)
-class Slot:
-    """One linear module that members adapt, and its columns in a row.
-
-    Args:
-        module: Name of the module.
-        n_in: Its inputs.
-        n_out: Its outputs.
-        start: First column of each kind of weight.
-    """
-
-    module: str
-    n_in: int
-    n_out: int
-    start: Mapping[Kind, int]
-
-
-@dataclass(frozen=True)
 class Segment:
-    """Neighbouring columns of weights of one kind and shape, of several modules.
+    """Weights of one kind and shape.
 
     Args:
-        kind: What they are.
+        kind: ``a``, ``b`` or ``magnitude``.
         size: Inputs (``a``) or outputs (of the others) of each module.
-        modules: Names of the modules, in the order of the columns.
-        start: First column.
-        end: One beyond the last column.
+        modules: Names of the modules, in the order of the model.
     """
 
-    kind: Kind
+    kind: str
     size: int
     modules: tuple[str, ...]
-    start: int
-    end: int
+
+
+class Matrices(NamedTuple):
+    """The weights of one module, of all members.
+
+    Args:
+        a: A, shape ``(K, rank, in)``.
+        b: B transposed, shape ``(K, rank, out)``.
+        magnitude: Shape ``(K, out)``, where a member is DoRA's.
+    """
+
+    a: Tensor
+    b: Tensor
+    magnitude: Tensor | None
 
 
 class BankLayout:
-    """Columns of all weights of a cohort, those of one kind and shape side by side; ranks are padded to the largest.
+    """The segments of a cohort, each a tensor ``(modules, K, rank, size)``, of magnitudes ``(modules, K, size)``.
+
+    Ranks are padded to the largest. So an operation on all weights of all members is one on a few tensors, and the
+    weights of one module are contiguous.
 
     Args:
-        modules: Every module that a member adapts, by name.
+        modules: Every module that a member adapts, by name, in the order of the model.
         rank: Largest rank of any member.
         with_magnitudes: Whether a member is DoRA's.
     """
@@ -61,56 +58,54 @@ class BankLayout:
     def __init__(self, modules: Mapping[str, Target], rank: int, with_magnitudes: bool) -> None:
         self.rank = rank
         self.segments: list[Segment] = []
-        starts: dict[str, dict[Kind, int]] = {name: {} for name in modules}
-        column = 0
+        self._place: dict[tuple[str, str], tuple[int, int]] = {}  # segment and place in it, of a kind and module
         for kind in KINDS if with_magnitudes else KINDS[:2]:
             sizes = {name: target.shape[1 if kind == "a" else 0] for name, target in modules.items()}
             for size in sorted(set(sizes.values())):
                 names = tuple(name for name in modules if sizes[name] == size)
-                width = size if kind == "magnitude" else size * rank
-                starts_here = {name: column + place * width for place, name in enumerate(names)}
-                for name, start in starts_here.items():
-                    starts[name][kind] = start
-                self.segments.append(Segment(kind, size, names, column, column + width * len(names)))
-                column += width * len(names)
-        self.n_columns = column
-        self.slots = {
-            name: Slot(name, target.shape[1], target.shape[0], starts[name]) for name, target in modules.items()
-        }
+                self._place |= {(kind, name): (len(self.segments), place) for place, name in enumerate(names)}
+                self.segments.append(Segment(kind, size, names))
 
-    def matrices(self, rows: Tensor, slot: Slot) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Views of the weights of one module in all rows.
+    def zeros(self, n_members: int, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+        """One tensor for each segment.
 
         Args:
-            rows: Rows of the bank, shape ``(K, n_columns)``.
-            slot: The module.
-
-        Returns:
-            A ``(K, rank, in)``, B transposed ``(K, rank, out)``, and magnitudes ``(K, out)`` if there are any.
+            n_members: How many members have a place in it.
+            dtype: Number format.
+            device: Where.
         """
-        magnitude = self._cut(rows, slot, "magnitude", slot.n_out) if "magnitude" in slot.start else None
-        a = self._cut(rows, slot, "a", slot.n_in * self.rank).unflatten(1, (self.rank, slot.n_in))
-        b = self._cut(rows, slot, "b", slot.n_out * self.rank).unflatten(1, (self.rank, slot.n_out))
-        return a, b, magnitude
+        shapes = [
+            (len(s.modules), n_members, *(() if s.kind == "magnitude" else (self.rank,)), s.size) for s in self.segments
+        ]
+        return [torch.zeros(shape, dtype=dtype, device=device) for shape in shapes]
 
-    def weights(self, row: Tensor, modules: Iterable[str], rank: int, dora: bool) -> dict[str, Tensor]:
-        """Views of one member's own weights in its row, by the names that peft gives them, in its order.
+    def matrices(self, tensors: Sequence[Tensor], module: str) -> Matrices:
+        """Views of the weights of one module.
 
         Args:
-            row: Shape ``(n_columns,)``.
+            tensors: Of ``zeros``.
+            module: Its name.
+        """
+        found = {kind: tensors[at[0]][at[1]] for kind in KINDS if (at := self._place.get((kind, module))) is not None}
+        return Matrices(found["a"], found["b"], found.get("magnitude"))
+
+    def of_member(
+        self, tensors: Sequence[Tensor], k: int, modules: Iterable[str], rank: int, dora: bool
+    ) -> dict[str, Tensor]:
+        """Views of one member's own weights, without padding, by the names that peft gives them, in its order.
+
+        Args:
+            tensors: Of ``zeros``.
+            k: Which member.
             modules: Modules that it adapts, in the order of the model.
             rank: Its rank.
             dora: Whether it has magnitudes.
         """
         found: dict[str, Tensor] = {}
         for name in modules:
-            a, b, magnitude = self.matrices(row[None], self.slots[name])
-            found[f"base_model.model.{name}.lora_A.default.weight"] = a[0, :rank]
-            found[f"base_model.model.{name}.lora_B.default.weight"] = b[0, :rank].T
+            a, b, magnitude = self.matrices(tensors, name)
+            found[f"base_model.model.{name}.lora_A.default.weight"] = a[k, :rank]
+            found[f"base_model.model.{name}.lora_B.default.weight"] = b[k, :rank].T
             if dora and magnitude is not None:
-                found[f"base_model.model.{name}.lora_magnitude_vector.default.weight"] = magnitude[0]
+                found[f"base_model.model.{name}.lora_magnitude_vector.default.weight"] = magnitude[k]
         return found
-
-    @staticmethod
-    def _cut(rows: Tensor, slot: Slot, kind: Kind, width: int) -> Tensor:
-        return rows[:, slot.start[kind] : slot.start[kind] + width]

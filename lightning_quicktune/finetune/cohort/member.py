@@ -1,4 +1,4 @@
-"""One trial of a cohort: its adapter's row in the bank, its own optimizer and schedule, and how far it has come."""
+"""One trial of a cohort: its adapter's place in the bank, its own optimizer and schedule, and how far it has come."""
 
 from __future__ import annotations
 
@@ -112,16 +112,16 @@ class Member:
         return starting_weights(self.row.modules, self.row.lora, self.seed)
 
     def take_place(self, bank: AdapterBank, k: int) -> None:
-        """Makes its weights those of a row of the bank.
+        """Makes its weights views of the bank.
 
         Args:
             bank: The bank.
-            k: Which row.
+            k: Which of its members it is.
         """
-        self.weights.take(bank.member_weights(k, bank.weights), bank.member_weights(k, bank.gradients))
+        self.weights.take(bank.of_member(bank.weights, k), bank.of_member(bank.gradients, k))
 
     def begin(self, start: Mapping[str, AdapterWeights]) -> None:
-        """Puts first weights into its row, and builds its optimizer and schedule.
+        """Puts first weights into the bank, and builds its optimizer and schedule.
 
         Args:
             start: From ``start``.

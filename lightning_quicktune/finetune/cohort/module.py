@@ -89,11 +89,11 @@ class CohortFinetuner(LightningModule):
         """
         order = [k for k, member in enumerate(self.members) if member in staying]
         before, self.members = self.bank, [self.members[k] for k in order]
-        self.bank = AdapterBank(self.base.model, [member.row for member in self.members], before.weights.device)
+        self.bank = AdapterBank(self.base.model, [member.row for member in self.members], before.device)
         for new, (old, member) in enumerate(zip(order, self.members, strict=True)):
-            known = before.member_weights(old, before.weights)
+            known = before.of_member(before.weights, old)
             with torch.no_grad():
-                for name, weight in self.bank.member_weights(new, self.bank.weights).items():
+                for name, weight in self.bank.of_member(self.bank.weights, new).items():
                     weight.copy_(known[name])
             member.take_place(self.bank, new)
         self._set_per_member()
@@ -101,7 +101,7 @@ class CohortFinetuner(LightningModule):
     def _set_per_member(self) -> None:
         finetuners = [member.finetuner for member in self.members]
         self._per_member = {
-            name: torch.tensor([getattr(f, name) for f in finetuners], device=self.bank.weights.device)
+            name: torch.tensor([getattr(f, name) for f in finetuners], device=self.bank.device)
             for name in ("label_smoothing", "neftune_alpha")
         }
         self._noisy = any(f.neftune_alpha for f in finetuners)
@@ -113,11 +113,11 @@ class CohortFinetuner(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Starts a slice."""
         self.base.model.train()
-        self._is_finite = torch.ones(len(self.members), dtype=torch.bool, device=self.bank.weights.device)
+        self._is_finite = torch.ones(len(self.members), dtype=torch.bool, device=self.bank.device)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Adds the gradients of one pass, and steps the optimizers of members whose step is complete."""
-        n_members, device = len(self.members), self.bank.weights.device
+        n_members, device = len(self.members), self.bank.device
         self.bank.noise = noise = RecordNoise.of(batch)
         n_rows = len(batch["noise_keys"]) // n_members
         alpha = self._per_member["neftune_alpha"].repeat_interleave(n_rows)[:, None]

@@ -23,7 +23,8 @@ def step_members(bank: AdapterBank, members: Sequence[Member], stepping: Iterabl
         _clip(member)
         member.optimizer.step()
         member.scheduler.step()
-        bank.gradients[k].zero_()
+        for gradients in bank.gradients:
+            gradients[:, k].zero_()
 
 
 def _clip(member: Member) -> None:
