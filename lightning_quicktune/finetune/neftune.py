@@ -63,8 +63,9 @@ def uniform_noise(
         alpha: Size of the noise, of all records or of each.
         noise: The batch's.
     """
-    size = alpha / (lengths * embedded.shape[-1]).sqrt()  # (B, T)
-    drawn = noise.words(embedded, "embedding").to(size.dtype) / 2**31
+    dtype = torch.promote_types(embedded.dtype, torch.float32)
+    size = alpha / (lengths * embedded.shape[-1]).to(dtype).sqrt()  # (B, T)
+    drawn = noise.words(embedded, "embedding").to(dtype) / 2**31
     return (drawn * size.unsqueeze(-1)).to(embedded.dtype)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from torch.utils.data import DataLoader
 
 from lightning_quicktune.compose import quiet_upstream
 from lightning_quicktune.finetune.cohort.checkpoint import KeptCheckpoint, MemberCheckpoints
@@ -163,7 +162,7 @@ class _Run:
         recorder = CohortRecorder(seats, module, passes, checkpoints, self.began)
         trainer = _trainer(seats[0], [recorder], max_epochs=max(seat.missing for seat in seats))
         try:
-            trainer.fit(module, DataLoader(passes, batch_size=None))
+            trainer.fit(module, passes)
         finally:
             module.close()
             recorder.book()

@@ -101,7 +101,9 @@ class CohortFinetuner(LightningModule):
     def _set_per_member(self) -> None:
         finetuners = [member.finetuner for member in self.members]
         self._per_member = {
-            name: torch.tensor([getattr(f, name) for f in finetuners], device=self.bank.device)
+            name: torch.tensor(
+                [getattr(f, name) for f in finetuners], dtype=self.bank.kept.dtype, device=self.bank.device
+            )
             for name in ("label_smoothing", "neftune_alpha")
         }
         self._noisy = any(f.neftune_alpha for f in finetuners)
@@ -127,8 +129,8 @@ class CohortFinetuner(LightningModule):
                 targets = target_logits(self.base.model, batch)
             member_of = targets.rows // n_rows
             losses = self._losses(targets.logits, targets.labels, member_of)
-            shares = torch.where(batch["step_targets"] > 0, 1 / batch["step_targets"], 0.0)
-            self.manual_backward((losses * shares.to(losses.dtype)[member_of]).sum())
+            step_targets = batch["step_targets"].clamp_min(1).to(losses.dtype)  # an idle member has no target here
+            self.manual_backward((losses / step_targets[member_of]).sum())
         self.bank.noise = None
         sums = torch.zeros(n_members, dtype=losses.dtype, device=device).index_add_(0, member_of, losses.detach())
         self._is_finite &= sums.isfinite()

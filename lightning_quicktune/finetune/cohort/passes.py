@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import IterableDataset
 
 from lightning_quicktune.data.collate import Batch, padded_batch
 from lightning_quicktune.data.datamodule import TaskData
@@ -79,7 +78,7 @@ def pieces_of(order: MemberOrder, n_rows: int) -> list[Piece]:
     return pieces
 
 
-class SlicePasses(IterableDataset[Batch]):
+class SlicePasses:
     """Batches of all passes of the slice that the members are in whenever it is walked through.
 
     Batch:
