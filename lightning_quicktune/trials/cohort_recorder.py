@@ -11,7 +11,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_quicktune.data.split_names import SplitName
-from lightning_quicktune.finetune.cohort.checkpoint import MemberCheckpoints, on_cpu
+from lightning_quicktune.finetune.cohort.checkpoint import MemberCheckpoints
 from lightning_quicktune.finetune.cohort.module import CohortFinetuner
 from lightning_quicktune.finetune.cohort.passes import SlicePasses
 from lightning_quicktune.finetune.cohort.scoring import cohort_metrics
@@ -83,21 +83,25 @@ class CohortRecorder(Callback):
         self.book()
         self._phase = "save_s"
         costs = self._costs(wall, cpu)
+        good = [k for k in range(len(self.seats)) if finite[k] and math.isfinite(validation[k]["loss"])]
+        best = {k: self._add(k, validation[k], test[k], costs[k]) for k in good}
         with ThreadPoolExecutor(_WRITERS) as writers:
-            written = []
-            for k, seat in enumerate(self.seats):
-                if not finite[k] or not math.isfinite(validation[k]["loss"]):
-                    seat.fail(DivergedError("The loss is no longer a finite number."))
-                    continue
-                seat.member.reached += 1
-                is_best = seat.add_slice(validation[k], test[k], costs[k])
-                content = on_cpu(self.checkpoints.make(seat.member))
-                written.append((seat, writers.submit(seat.write, content, is_best)))
-            for seat, writing in written:
-                writing.result()
+            made = self.module.checkpoints(self.checkpoints, good)
+            writing = [writers.submit(self.seats[k].write, own, best[k]) for k, own in zip(good, made, strict=True)]
+            for written in writing:
+                written.result()
+        for k, seat in enumerate(self.seats):
+            if k in best:
                 seat.tell()
+            else:
+                seat.fail(DivergedError("The loss is no longer a finite number."))
         self.book()
         self._go_on(trainer)
+
+    def _add(self, k: int, validation: dict[str, float], test: dict[str, float], cost: SliceCost) -> bool:
+        """Adds a slice to a member's curve, and says whether it has the best score so far."""
+        self.seats[k].member.reached += 1
+        return self.seats[k].add_slice(validation, test, cost)
 
     def _go_on(self, trainer: Trainer) -> None:
         """Leaves those members behind that are no longer trained."""

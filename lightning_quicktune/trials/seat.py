@@ -12,7 +12,7 @@ import torch
 
 from lightning_quicktune.compose import Composed, build, to_yaml
 from lightning_quicktune.data.datamodule import TaskData
-from lightning_quicktune.finetune.cohort.checkpoint import Checkpoint, MemberCheckpoints
+from lightning_quicktune.finetune.cohort.checkpoint import Checkpoint, MemberCheckpoints, on_cpu
 from lightning_quicktune.finetune.cohort.member import Member
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.resuming import read_checkpoint
@@ -84,7 +84,7 @@ class Seat:
         try:
             self.member = Member(self.finetuner, self.data, self.composed.trainer, self.plan.seed, [self.recorder])
             checkpoints.set_up(self.member)
-        except (ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise
             self.fail(error)
@@ -124,10 +124,10 @@ class Seat:
         """Writes the checkpoint of a slice.
 
         Args:
-            checkpoint: Its content, on the CPU.
+            checkpoint: Its content, which may be views of what others have a part of.
             is_best: Whether the slice has the best score so far.
         """
-        write_slice(checkpoint, self.plan.folder, is_best)
+        write_slice(on_cpu(checkpoint), self.plan.folder, is_best)
 
     def tell(self) -> None:
         """Records a slice whose checkpoint is safe; the trial leaves if it has come far enough."""

@@ -18,6 +18,7 @@ from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.sampler import SliceBatchSampler
 from lightning_quicktune.finetune.cohort.bank import AdapterBank, BankRow
 from lightning_quicktune.finetune.cohort.passes import MemberOrder
+from lightning_quicktune.finetune.cohort.rules import rule_of
 from lightning_quicktune.finetune.cohort.start import AdapterWeights, starting_weights
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.lora import adapted_modules
@@ -67,6 +68,7 @@ class Member:
         self.reached = 0
         checkpointing = finetuner.base_model.gradient_checkpointing
         self.row = BankRow(finetuner.lora, adapted_modules(finetuner.loaded, finetuner.lora, checkpointing))
+        self.rule = None if self.clip_algorithm == "value" else rule_of(finetuner.optimizer_factory(_nothing()))
         self.weights = MemberWeights()
         finetuner.model = self.weights
         self.sampler: SliceBatchSampler
@@ -83,6 +85,12 @@ class Member:
     def n_steps(self) -> int:
         """Optimizer steps of a slice."""
         return math.ceil(self.n_batches / self.accumulate)
+
+    @property
+    def sort_key(self) -> tuple[Any, ...]:
+        """Order of members in a bank: DoRA's last, optimizers of one class side by side, small steps first."""
+        rule = self.rule.__name__ if self.rule is not None else ""
+        return self.finetuner.lora.variant == "dora", rule, self.order.step_records
 
     @property
     def order(self) -> MemberOrder:
@@ -143,3 +151,8 @@ class Member:
         self.finetuner.model = None
         self.finetuner.trainer = None
         self.data.trainer = None
+
+
+def _nothing() -> list[nn.Parameter]:
+    """What an optimizer can be built on to see what it is."""
+    return [nn.Parameter(torch.zeros(1))]

@@ -16,7 +16,7 @@ from lightning_quicktune.finetune.base_model import BaseModel
 from lightning_quicktune.finetune.cohort.bank import AdapterBank
 from lightning_quicktune.finetune.cohort.checkpoint import Checkpoint, MemberCheckpoints
 from lightning_quicktune.finetune.cohort.member import Member
-from lightning_quicktune.finetune.cohort.stepping import step_members
+from lightning_quicktune.finetune.cohort.stepping import Stepper, host_copies
 from lightning_quicktune.finetune.loss import at_least_float32, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
 from lightning_quicktune.finetune.noise import RecordNoise
@@ -40,8 +40,9 @@ class CohortFinetuner(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.base = base
-        self.members = sorted(members, key=lambda member: member.finetuner.lora.variant == "dora")
+        self.members = sorted(members, key=lambda member: member.sort_key)
         self.bank: AdapterBank
+        self.stepper: Stepper
         self._per_member: dict[str, Tensor] = {}
         self._is_finite: Tensor
         self._recomputes = any(member.finetuner.base_model.gradient_checkpointing for member in members)
@@ -80,6 +81,8 @@ class CohortFinetuner(LightningModule):
             member.begin({} if member in saved else member.start())
             if member in saved:
                 checkpoints.restore(member, saved[member])
+        self.stepper = Stepper(self.bank, self.members)
+        self.stepper.take_state()
 
     def keep(self, staying: Sequence[Member]) -> None:
         """Goes on without some of the members.
@@ -87,6 +90,7 @@ class CohortFinetuner(LightningModule):
         Args:
             staying: Those that go on, at least one.
         """
+        self.stepper.give_state()
         order = [k for k, member in enumerate(self.members) if member in staying]
         before, self.members = self.bank, [self.members[k] for k in order]
         self.bank = AdapterBank(self.base.model, [member.row for member in self.members], before.device)
@@ -96,6 +100,8 @@ class CohortFinetuner(LightningModule):
                 for name, weight in self.bank.of_member(self.bank.weights, new).items():
                     weight.copy_(known[name])
             member.take_place(self.bank, new)
+        self.stepper = Stepper(self.bank, self.members)
+        self.stepper.take_state()
         self._set_per_member()
 
     def _set_per_member(self) -> None:
@@ -134,7 +140,7 @@ class CohortFinetuner(LightningModule):
         self.bank.noise = None
         sums = torch.zeros(n_members, dtype=losses.dtype, device=device).index_add_(0, member_of, losses.detach())
         self._is_finite &= sums.isfinite()
-        step_members(self.bank, self.members, batch["steps"])
+        self.stepper.step(batch["steps"])
 
     def _losses(
         self, logits: Float[Tensor, "K V"], labels: Int[Tensor, " K"], member_of: Int[Tensor, " K"]
@@ -151,6 +157,20 @@ class CohortFinetuner(LightningModule):
     def finite(self) -> list[bool]:
         """Whether the training loss of each member has been a finite number all through the slice."""
         return self._is_finite.tolist()
+
+    def checkpoints(self, checkpoints: MemberCheckpoints, places: Sequence[int]) -> Iterator[Checkpoint]:
+        """The checkpoint of each of some members at the end of a slice, its tensors views of copies on the CPU.
+
+        Args:
+            checkpoints: Makes them.
+            places: Which members.
+        """
+        self.stepper.give_state(on_host=True)
+        weights = host_copies(self.bank.weights)
+        for k in places:
+            content = checkpoints.make(self.members[k])
+            own = {f"model.{name}": weight for name, weight in self.bank.of_member(weights, k).items()}
+            yield content | {"state_dict": {name: own[name] for name in content["state_dict"]}}
 
     @contextmanager
     def evaluating(self) -> Iterator[Any]:
