@@ -53,7 +53,8 @@ class SliceResult:
         device: Where this slice was trained, as ``DeviceInfo`` names it; none if unknown.
         threads: Threads of PyTorch that it was trained with; none if unknown.
         reference_step_s: Seconds of the reference step there, see ``DeviceInfo``; none if unknown.
-        cohort: Trials that were trained at once in this slice, this one counted.
+        cohort_size: Trials that shared the passes of this slice; 1 for one that was trained alone. The costs are this
+            trial's share of theirs, by the tokens that the model read for each.
     """
 
     fidelity: int
@@ -67,7 +68,7 @@ class SliceResult:
     device: str | None = None
     threads: int | None = None
     reference_step_s: float | None = None
-    cohort: int = 1
+    cohort_size: int = 1
 
 
 @dataclass(frozen=True)

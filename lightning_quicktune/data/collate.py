@@ -32,6 +32,8 @@ class TrainingCollator:
         position_ids: Instead of ``attention_mask`` where records are packed: the place of each token in its own
             record, from 0; the padding of a row counts as a record.
         step_targets: Target tokens of the whole step over all micro-batches and ranks, int64, shape ``()``.
+        noise_keys: What a record's dropout and noise depend on, int32, shape ``(B,)``; in packed rows of the record
+            that each token is of, shape ``(B, T)``.
         n_tokens: Tokens without padding.
 
     Args:
@@ -48,10 +50,13 @@ class TrainingCollator:
         """Lays out the records, and masks those that don't count."""
         tokens = [record for record, _ in samples]
         counted = [reference.counted for _, reference in samples]
+        keys = np.array([reference.noise_key for _, reference in samples], dtype=np.int32)
         if self.packing:
             batch = packed_batch(tokens, counted, self.pad_id)
+            batch["noise_keys"] = _packed_keys(keys, [record.n_tokens for record in tokens])
         else:
             batch = padded_batch(tokens, counted, self.pad_id, self.layout)
+            batch["noise_keys"] = torch.from_numpy(keys)
         return {**batch, "step_targets": torch.tensor(samples[0][1].step_targets)}
 
 
@@ -188,13 +193,24 @@ def packed_batch(tokens: Sequence[TokenRecord], counted: Sequence[bool], pad_id:
     for row in labels:
         row[0] = IGNORE_INDEX  # else the record before would learn to predict it
     lengths = [record.n_tokens for record in tokens]
-    rows = first_fit_decreasing(lengths, max(lengths))
+    rows = _rows(lengths)
     return {
         "input_ids": pad([np.concatenate([tokens[index].input_ids for index in row]) for row in rows], pad_id),
         "labels": pad([np.concatenate([labels[index] for index in row]) for row in rows], IGNORE_INDEX),
         "position_ids": _positions([[lengths[index] for index in row] for row in rows]),
         "n_tokens": sum(lengths),
     }
+
+
+def _rows(lengths: Sequence[int]) -> list[list[int]]:
+    """Which records share a row."""
+    return first_fit_decreasing(lengths, max(lengths))
+
+
+def _packed_keys(keys: npt.NDArray[np.int32], lengths: Sequence[int]) -> Int[Tensor, "B T"]:
+    """Each token's key, where the records lie as ``packed_batch`` has laid them; 0 for padding."""
+    laid = [np.repeat(keys[row], [lengths[index] for index in row]) for row in _rows(lengths)]
+    return pad([row.astype(np.int64) for row in laid], 0).to(torch.int32)
 
 
 def _labels(record: TokenRecord, counts: bool) -> npt.NDArray[np.int64]:

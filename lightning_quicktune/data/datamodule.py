@@ -153,7 +153,7 @@ class TaskData(LightningDataModule):
             shape=shape,
             seed=global_seed(),
         )
-        collator = TrainingCollator(self._pad_id, self.token_settings.layout, self.packing)
+        collator = TrainingCollator(self.pad_id, self.token_settings.layout, self.packing)
         return _loader(TrainingDataset(tokens), collator, batch_sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -173,7 +173,7 @@ class TaskData(LightningDataModule):
         self._check_answered(split)
         chosen = self._chosen(split, self.evaluation.max_eval_records)
         own = self._dealt(sorted(chosen, key=lambda pair: pair[0].n_tokens), split, "max_eval_records")
-        collator = EvaluationCollator(self._pad_id, self.token_settings.layout)
+        collator = EvaluationCollator(self.pad_id, self.token_settings.layout)
         return _loader(own, collator, batch_size=self.evaluation.batch_size)
 
     def prompt_dataloader(self, split: SplitName, limit: int | None = None) -> DataLoader[Any]:
@@ -205,7 +205,7 @@ class TaskData(LightningDataModule):
         rows = [row for sample in samples for row in sample.rows]
         if rows:
             check_positions(self.path, rows, self.token_settings.layout, self._positions)
-        collator = ChoiceCollator(self._pad_id, self.token_settings.layout)
+        collator = ChoiceCollator(self.pad_id, self.token_settings.layout)
         return _loader(samples, collator, batch_size=max(1, self.evaluation.batch_size // len(choices)))
 
     def records(self, split: SplitName) -> tuple[Record, ...]:
@@ -263,7 +263,7 @@ class TaskData(LightningDataModule):
         return self._loaded
 
     @property
-    def _pad_id(self) -> int:
+    def pad_id(self) -> int:
         """Any id will do, since padding is masked by position."""
         known = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0)
         return next(int(token) for token in known if token is not None)
@@ -297,7 +297,7 @@ class TaskData(LightningDataModule):
     def _prompt_loader(
         self, pairs: list[tuple[TokenRecord, int]], split: SplitName, limit: str | None
     ) -> DataLoader[Any]:
-        collator = PromptCollator(self._pad_id, self.token_settings.layout)
+        collator = PromptCollator(self.pad_id, self.token_settings.layout)
         return _loader(self._dealt(pairs, split, limit), collator, batch_size=self.evaluation.batch_size)
 
     def _dealt(

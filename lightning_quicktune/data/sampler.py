@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import Sampler
 
-from lightning_quicktune.data.seeding import mixed_seed
+from lightning_quicktune.data.seeding import mixed_seed, noise_key
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class SampleRef:
         index: Which training record.
         step_targets: Target tokens of the whole step, over all micro-batches and ranks.
         counted: Whether it is learned; if not, it only gives a rank something to do while others learn.
+        noise_key: What its dropout and noise depend on, see ``noise_key``.
     """
 
     index: int
     step_targets: int
     counted: bool
+    noise_key: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class SliceBatchSampler(Sampler[list[SampleRef]]):
     def __iter__(self) -> Iterator[list[SampleRef]]:
         records = self.slice_records(self.epoch)
         for start in range(0, len(records), self.shape.records):
-            yield from self._deal(records[start : start + self.shape.records])
+            yield from self._deal(records[start : start + self.shape.records], start)
 
     def slice_records(self, epoch: int) -> list[int]:
         """Indices of one slice's records, in order."""
@@ -139,16 +141,17 @@ class SliceBatchSampler(Sampler[list[SampleRef]]):
         """Micro-batches per rank that a step of ``n_records`` takes."""
         return -(-n_records // (self.shape.batch_size * self.shape.world_size))
 
-    def _deal(self, step: list[int]) -> Iterator[list[SampleRef]]:
+    def _deal(self, step: list[int], first: int) -> Iterator[list[SampleRef]]:
         """This rank's micro-batches of one step; neighbours in length go to different ranks at the same time."""
+        seed = mixed_seed(self.seed, self.epoch, "noise")
         step_targets = sum(self.targets[index] for index in step)
         if self.bucket:
             step = sorted(step, key=lambda index: self.lengths[index])
         n_parts = self._micro_batches(len(step)) * self.shape.world_size
         for part in range(self.shape.rank, n_parts, self.shape.world_size):
             # parts of nearly equal size: at most one record apart
-            own = step[part * len(step) // n_parts : (part + 1) * len(step) // n_parts]
+            own = range(part * len(step) // n_parts, (part + 1) * len(step) // n_parts)
             if own:
-                yield [SampleRef(index, step_targets, counted=True) for index in own]
+                yield [SampleRef(step[n], step_targets, True, noise_key(seed, first + n)) for n in own]
             else:
                 yield [SampleRef(step[0], step_targets, counted=False)]

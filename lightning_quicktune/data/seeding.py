@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-Stream = Literal["order", "slice"]
-STREAMS: tuple[Stream, ...] = ("order", "slice")
+Stream = Literal["order", "slice", "noise"]
+STREAMS: tuple[Stream, ...] = ("order", "slice", "noise")
+_GOLDEN = 0x9E3779B9  # 2**32 over the golden ratio: multiples of it are far apart
 
 
 def global_seed() -> int:
@@ -31,6 +32,19 @@ def mixed_seed(seed: int, index: int, stream: Stream) -> int:
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(STREAMS.index(stream), index))
     return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def noise_key(slice_seed: int, place: int) -> int:
+    """A 32-bit number, as int32 has it, that differs for all records of a slice and is another one in every slice.
+
+    Args:
+        slice_seed: ``mixed_seed`` of the slice, for the stream ``noise``.
+        place: Which of the slice's records, in the order in which they are trained, from 0.
+
+    Returns:
+        The key, in [-2**31, 2**31).
+    """
+    return (slice_seed + place * _GOLDEN) % 2**32 - 2**31
 
 
 def seed_slice(seed: int, slice_index: int) -> None:

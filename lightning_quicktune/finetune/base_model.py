@@ -35,7 +35,7 @@ class BaseModelSettings:
 
     name: str
     revision: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     gradient_checkpointing: bool = field(default=False, compare=False)  # no other weights, so none are loaded for it
 

@@ -33,6 +33,7 @@ from lightning_quicktune.finetune.identity import count_weights
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
+from lightning_quicktune.finetune.noise import RecordNoise
 from lightning_quicktune.finetune.optimizers import OptimizerFactory, build_optimizer
 from lightning_quicktune.finetune.resuming import (
     check_base_model,
@@ -69,6 +70,8 @@ class Finetuner(LightningModule, ABC):
         labels: Token ids, int64, shape ``(B, T)``, or of the answers alone ``(B, K)`` for encoder-decoders;
             ``IGNORE_INDEX`` where no loss is taken.
         step_targets: Target tokens of the whole optimizer step, over micro-batches and ranks, int64 scalar.
+        noise_keys: What the dropout and noise of each record depend on, int32, shape ``(B,)``, or ``(B, T)`` in packed
+            batches; may be absent.
     """
 
     layout: ClassVar[Layout]
@@ -177,7 +180,8 @@ class Finetuner(LightningModule, ABC):
         Lightning averages over micro-batches and DDP over ranks, which would weight tokens of short batches more; the
         factor undoes both.
         """
-        with embedding_noise(self.model, batch, self.neftune_alpha):
+        self.model.noise_source.noise = noise = RecordNoise.of(batch)
+        with embedding_noise(self.model, batch, self.neftune_alpha, noise):
             targets = target_logits(self.model, batch)
         loss_sum, n_targets = next_token_loss(targets.logits, targets.labels, self.label_smoothing)
         if not torch.isfinite(loss_sum):
@@ -231,7 +235,8 @@ class Finetuner(LightningModule, ABC):
         if self.trainer.sanity_checking:
             return {self.score.name: 0.0, **metrics}
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        totals = further_totals(self.model, self.tokenizer, data, split, self.score, generate)
+        with self.trainer.precision_plugin.val_step_context():  # as the likelihood is measured
+            totals = further_totals(self.model, self.tokenizer, data, split, self.score, generate)
         return metrics | mean_over_ranks(totals, self.device)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +120,10 @@ def answer_totals(
     model: Any, tokenizer: Any, batches: Iterable[dict[str, Any]], max_new_tokens: int
 ) -> dict[str, tuple[float, int]]:
     """Sum and count of each generation metric over the answers to all batches."""
-    answers = [a for batch in batches for a in generate_answers(model, tokenizer, batch, max_new_tokens)]
+    return answer_metrics([a for batch in batches for a in generate_answers(model, tokenizer, batch, max_new_tokens)])
+
+
+def answer_metrics(answers: Sequence[Answer]) -> dict[str, tuple[float, int]]:
+    """Sum and count of each generation metric over answers."""
     pairs = [(a.generated, a.reference) for a in answers]
     return {name: (sum(fn(*pair) for pair in pairs), len(pairs)) for name, fn in GENERATION_METRICS.items()}

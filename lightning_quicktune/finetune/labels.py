@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lightning_quicktune.finetune.loss import Targets, on_device, target_logits
+from lightning_quicktune.finetune.loss import Targets, at_least_float32, on_device, target_logits
 
 
 def row_log_likelihood(targets: Targets, n_rows: int) -> Float[Tensor, " B"]:
@@ -19,7 +19,7 @@ def row_log_likelihood(targets: Targets, n_rows: int) -> Float[Tensor, " B"]:
         targets: Targets and their logits.
         n_rows: Rows of the batch.
     """
-    chosen = targets.logits.float().log_softmax(-1).gather(-1, targets.labels[:, None])[:, 0]
+    chosen = at_least_float32(targets.logits).log_softmax(-1).gather(-1, targets.labels[:, None])[:, 0]
     return chosen.new_zeros(n_rows).index_add(0, targets.rows, chosen)
 
 
@@ -40,10 +40,20 @@ def label_totals(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[float, 
     hits, count = 0, 0
     for batch in batches:
         likelihood = row_log_likelihood(target_logits(model, on_device(batch, device)), len(batch["labels"])).cpu()
-        right, record, choice = batch["right"].cpu(), batch["record"].cpu(), batch["choice"].cpu()
-        table = torch.full((len(right), int(choice.max()) + 1), -torch.inf)
-        table[record, choice] = likelihood
-        hits += int((table.argmax(1) == right).sum())
-        count += len(right)
+        hits += label_hits(likelihood, batch)
+        count += len(batch["right"])
     model.train(was_training)
     return float(hits), count
+
+
+def label_hits(likelihood: Float[Tensor, " rows"], batch: Mapping[str, Any]) -> int:
+    """How many records of a batch have the right answer as the likeliest of all choices.
+
+    Args:
+        likelihood: Log-likelihood of each row, on the CPU.
+        batch: Of ``TaskData.choice_dataloader``.
+    """
+    right, record, choice = batch["right"].cpu(), batch["record"].cpu(), batch["choice"].cpu()
+    table = torch.full((len(right), int(choice.max()) + 1), -torch.inf, dtype=likelihood.dtype)
+    table[record, choice] = likelihood
+    return int((table.argmax(1) == right).sum())

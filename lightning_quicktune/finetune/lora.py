@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_quicktune.finetune.adaptable import check_adapted, check_possible
 from lightning_quicktune.finetune.base_model import BaseModel
 from lightning_quicktune.finetune.identity import count_weights
+from lightning_quicktune.finetune.noise import NoiseSource, RecordDropout
 from lightning_quicktune.finetune.targets import (
     Target,
     check_rank,
@@ -135,15 +136,13 @@ def attach_adapter(base: BaseModel, settings: LoraSettings, gradient_checkpointi
             f"`{base.name}` still carries the adapter of another trial, and one at a time is possible. Call "
             "`release()` on the module that trained it."
         )
-    targets = target_modules(model, settings.targets)
-    modules = matching_modules(model, targets)
-    check_rank(modules, settings.rank)
-    check_possible(base, modules, settings, gradient_checkpointing)
+    modules = adapted_modules(base, settings, gradient_checkpointing)
     before = _snapshot(model, modules, settings, gradient_checkpointing)
     try:
         with _random_state(settings):
             adapted: Any = get_peft_model(model, _peft_config(base, settings, modules))
         check_adapted(adapted, modules, base.name)
+        adapted.noise_source = _own_dropout(model)
         if gradient_checkpointing:
             model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     except BaseException:
@@ -153,6 +152,35 @@ def attach_adapter(base: BaseModel, settings: LoraSettings, gradient_checkpointi
         before.start.update({k: v.detach().clone().cpu() for k, v in get_peft_model_state_dict(adapted).items()})
     adapted.before_adapter = before
     return adapted
+
+
+def adapted_modules(base: BaseModel, settings: LoraSettings, gradient_checkpointing: bool) -> dict[str, Target]:
+    """What an adapter goes on, by name, in the order of the model.
+
+    Args:
+        base: The base model, without an adapter.
+        settings: The adapter.
+        gradient_checkpointing: Whether activations are computed again in the backward pass.
+
+    Raises:
+        ValueError: If the base model can't have such an adapter.
+    """
+    modules = matching_modules(base.model, target_modules(base.model, settings.targets))
+    check_rank(modules, settings.rank)
+    check_possible(base, modules, settings, gradient_checkpointing)
+    return modules
+
+
+def _own_dropout(model: Any) -> NoiseSource:
+    """Puts dropout that depends on the records alone in the place of peft's, and says where it looks for them."""
+    from peft.tuners.lora import LoraLayer
+
+    source = NoiseSource()
+    for name, module in model.named_modules():
+        dropout = module.lora_dropout["default"] if isinstance(module, LoraLayer) and module.lora_dropout else None
+        if isinstance(dropout, nn.Dropout):
+            module.lora_dropout["default"] = RecordDropout(dropout.p, name, source)
+    return source
 
 
 def detach_adapter(adapted: Any) -> None:

@@ -42,7 +42,7 @@ def next_token_loss(
         Loss in nats, and the count.
     """
     loss_sum = F.cross_entropy(
-        logits.float().flatten(0, -2),
+        at_least_float32(logits).flatten(0, -2),
         labels.flatten(),
         ignore_index=IGNORE_INDEX,
         reduction="sum",
@@ -61,26 +61,51 @@ def target_logits(model: Any, batch: dict[str, Any]) -> Targets:
         model: A language model, with or without adapter.
         batch: ``input_ids`` (or ``inputs_embeds``), ``labels`` and either ``attention_mask`` or, where records are
             packed into rows, ``position_ids`` that begin at 0 for each record: without a mask, models that
-            ``keeps_packed_apart`` of ``base_model`` knows keep them apart, and others don't.
+            ``keeps_packed_apart`` of ``base_model`` knows keep them apart, and others don't. ``target_places``, if it
+            is there, spares a GPU the wait for their number.
     """
-    labels = batch["labels"]
     read = ("input_ids", "inputs_embeds", "attention_mask", "position_ids")
     inputs: dict[str, Any] = {key: batch[key] for key in read if key in batch}
     if model.config.is_encoder_decoder:
-        inputs["decoder_input_ids"] = decoder_inputs(model, labels)
-    else:
-        labels = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
-    places = labels != IGNORE_INDEX  # (B, T)
+        inputs["decoder_input_ids"] = decoder_inputs(model, batch["labels"])
+    labels = predicted_labels(batch["labels"], model.config.is_encoder_decoder)
+    places = batch.get("target_places")
+    if places is None:
+        places = target_places(labels)
 
     def keep_places(head: Any, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (hidden[0][places][None], *hidden[1:])
+        return (hidden[0].flatten(0, 1)[places][None], *hidden[1:])
 
     handle = _plain(model).get_output_embeddings().register_forward_pre_hook(keep_places)
     try:
         logits = model(**inputs, use_cache=False).logits[0]
     finally:
         handle.remove()
-    return Targets(logits, labels[places], places.nonzero()[:, 0])
+    return Targets(logits, labels.flatten()[places], places // labels.shape[1])
+
+
+def predicted_labels(labels: Int[Tensor, "B T"], is_encoder_decoder: bool) -> Int[Tensor, "B T"]:
+    """The label that each place predicts: an encoder-decoder's own, and the next token's of a decoder alone.
+
+    Args:
+        labels: As in a batch.
+        is_encoder_decoder: Whether the model is one.
+    """
+    return labels if is_encoder_decoder else F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+
+
+def target_places(labels: Int[Tensor, "B T"]) -> Int[Tensor, " K"]:
+    """Places of the targets, counted through all rows.
+
+    Args:
+        labels: Of ``predicted_labels``.
+    """
+    return (labels.flatten() != IGNORE_INDEX).nonzero()[:, 0]
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Numbers that a loss is summed in: those of less precision are widened, those of more are left."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:

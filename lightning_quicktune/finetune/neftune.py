@@ -10,31 +10,36 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lightning_quicktune.finetune.noise import RecordNoise
+
 
 @contextmanager
-def embedding_noise(model: Any, batch: Mapping[str, Any], alpha: float) -> Iterator[None]:
+def embedding_noise(
+    model: Any, batch: Mapping[str, Any], alpha: float | Float[Tensor, "B 1"], noise: RecordNoise | None = None
+) -> Iterator[None]:
     r"""Adds noise to the embedded input in the forward pass inside the context.
 
-    Each element gets :math:`\epsilon\,\alpha / \sqrt{L d}` with :math:`\epsilon` uniform in [-1, 1], from torch's
-    random state; :math:`L` is the number of tokens of the record, padding left out, and :math:`d` the embedding's
+    Each element gets :math:`\epsilon\,\alpha / \sqrt{L d}` with :math:`\epsilon` uniform in [-1, 1], from the noise
+    of the records; :math:`L` is the number of tokens of the record, padding left out, and :math:`d` the embedding's
     width. An encoder-decoder gets it on what the encoder reads.
 
     Args:
         model: A language model, with or without adapter.
         batch: What the model reads: ``attention_mask``, or ``position_ids`` that begin at 0 for each packed record.
-        alpha: Size of the noise; 0 for none.
+        alpha: Size of the noise, of all records or of each; 0 for none.
+        noise: The batch's, if its dropout has it already.
 
     References:
         Jain et al. (2023), NEFTune: Noisy Embeddings Improve Instruction Finetuning, algorithm 1.
     """
-    if alpha == 0:
+    if isinstance(alpha, float | int) and alpha == 0:
         yield
         return
-    lengths = record_lengths(batch)
+    lengths, drawn = record_lengths(batch), noise or RecordNoise.of(batch)
 
     def add_noise(module: nn.Module, inputs: Any, embedded: Tensor) -> Tensor:
         handle.remove()  # a decoder may share the module, and has its own input
-        return embedded + uniform_noise(embedded, lengths.to(embedded.device), alpha)
+        return embedded + uniform_noise(embedded, lengths.to(embedded.device), alpha, drawn)
 
     reader = model.get_encoder() if model.config.is_encoder_decoder else model
     handle = reader.get_input_embeddings().register_forward_hook(add_noise)
@@ -45,17 +50,23 @@ def embedding_noise(model: Any, batch: Mapping[str, Any], alpha: float) -> Itera
 
 
 def uniform_noise(
-    embedded: Float[Tensor, "B T D"], lengths: Int[Tensor, "B T"], alpha: float
+    embedded: Float[Tensor, "B T D"],
+    lengths: Int[Tensor, "B T"],
+    alpha: float | Float[Tensor, "B 1"],
+    noise: RecordNoise,
 ) -> Float[Tensor, "B T D"]:
     """The noise of ``embedding_noise``.
 
     Args:
         embedded: Embedded tokens, of any float dtype.
         lengths: From ``record_lengths``.
-        alpha: Size of the noise.
+        alpha: Size of the noise, of all records or of each.
+        noise: The batch's.
     """
-    size = alpha / (lengths * embedded.shape[-1]).sqrt()  # (B, T)
-    return (torch.rand_like(embedded) * 2 - 1) * size.unsqueeze(-1).to(embedded.dtype)
+    dtype = torch.promote_types(embedded.dtype, torch.float32)
+    size = alpha / (lengths * embedded.shape[-1]).to(dtype).sqrt()  # (B, T)
+    drawn = noise.words(embedded, "embedding").to(dtype) / 2**31
+    return (drawn * size.unsqueeze(-1)).to(embedded.dtype)
 
 
 def record_lengths(batch: Mapping[str, Any]) -> Int[Tensor, "B T"]:

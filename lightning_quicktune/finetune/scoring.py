@@ -85,8 +85,8 @@ def split_metrics(
     """
     total, count = answer_likelihood(model, data.evaluation_dataloader(split))
     totals = further_totals(model, tokenizer, data, split, settings, generate)
-    means = {name: _mean(name, *pair) for name, pair in {"loss": (total, count), **totals}.items()}
-    return likelihood_metrics(means.pop("loss")) | means
+    found = means({"loss": (total, count), **totals})
+    return likelihood_metrics(found.pop("loss")) | found
 
 
 def further_totals(
@@ -99,6 +99,15 @@ def further_totals(
     if settings.name == "label_accuracy":
         totals["label_accuracy"] = label_totals(model, data.choice_dataloader(split))
     return totals
+
+
+def means(totals: Totals) -> dict[str, float]:
+    """Mean of each metric, of this process alone.
+
+    Raises:
+        ValueError: If a metric has been measured on nothing.
+    """
+    return {name: _mean(name, *pair) for name, pair in totals.items()}
 
 
 def likelihood_metrics(loss: float) -> dict[str, float]:

@@ -6,7 +6,9 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 
 from lightning_quicktune.finetune.resuming import read_checkpoint
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 
 LAST = "last.ckpt"
 BEST = "best.ckpt"
+_NEXT = ".next.ckpt"
 CURVE = "SliceRecorder"  # under this key of ``callbacks`` a checkpoint holds its curve
 
 
@@ -29,11 +32,26 @@ def save_slice(trainer: Trainer, folder: Path, is_best: bool) -> None:
         folder: Folder of the trial.
         is_best: Whether the slice has the best score so far.
     """
-    unfinished = folder / ".next.ckpt"
-    trainer.save_checkpoint(unfinished)
+    trainer.save_checkpoint(folder / _NEXT)
+    _take_over(folder, is_best)
+
+
+def write_slice(content: dict[str, Any], folder: Path, is_best: bool) -> None:
+    """As ``save_slice``, of a checkpoint that has been made already.
+
+    Args:
+        content: The checkpoint, its tensors on the CPU.
+        folder: Folder of the trial.
+        is_best: Whether the slice has the best score so far.
+    """
+    torch.save(content, folder / _NEXT)
+    _take_over(folder, is_best)
+
+
+def _take_over(folder: Path, is_best: bool) -> None:
     if is_best:
-        _link(unfinished, folder / BEST)
-    os.replace(unfinished, folder / LAST)
+        _link(folder / _NEXT, folder / BEST)
+    os.replace(folder / _NEXT, folder / LAST)
 
 
 def usable_checkpoint(folder: Path) -> tuple[Path | None, LearningCurve]:

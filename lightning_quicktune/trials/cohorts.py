@@ -95,7 +95,7 @@ class Cohorts:
         trials = run_cohort(plans, [plan.task.max_fidelity for plan in plans], self.on_record)
         seconds = time.perf_counter() - start
         slices = [s for trial in trials for s in trial.curve.slices[before[trial.key] :]]
-        held = max((s.cohort for s in slices), default=len(plans))
+        held = max((s.cohort_size for s in slices), default=len(plans))
         if held < len(plans):  # memory ran out: the next ones are as many as it has held
             self._sizes[plans[0].task.name] = held
         yield from (Result(trial, seconds, len(plans)) for trial in trials)

@@ -32,7 +32,7 @@ _NO_LABEL = frozenset(
 )
 _FILES = ("data.init_args.chat_template", "data.init_args.path")
 # Callbacks that watch, and leave weights and data alone.
-_WATCHING = frozenset(
+WATCHING = frozenset(
     {
         "AnswerWriter",
         "DeviceStatsMonitor",
@@ -59,11 +59,16 @@ def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
         fit: The fit YAML.
     """
     trainer = {k: v for k, v in (fit.get("trainer") or {}).items() if k not in _NO_LABEL}
-    callbacks = [c for c in trainer.pop("callbacks", None) or [] if callback_name(c) not in _WATCHING]
+    callbacks = [c for c in trainer.pop("callbacks", None) or [] if callback_name(c) not in WATCHING]
     if callbacks:
         trainer["callbacks"] = callbacks
     flat = dict(_flat({"trainer": trainer, "model": fit.get("model"), "data": fit.get("data")}, ""))
     return {key: value for key, value in flat.items() if key not in _FILES}
+
+
+def flat_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a fit YAML by dotted key."""
+    return dict(_flat(fit, ""))
 
 
 def settings_digest(fit: Mapping[str, Any]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,17 @@ from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.trials.checkpoints import save_slice
 from lightning_quicktune.types import DeviceInfo, LearningCurve, Overheads, SliceResult
 
-_Phase = Literal["start_s", "resume_s", "test_s", "save_s", "unfinished_s"]
+Phase = Literal["start_s", "resume_s", "test_s", "save_s", "unfinished_s"]
+
+
+@dataclass(frozen=True)
+class SliceCost:
+    """What a slice of a trial took, see ``SliceResult``."""
+
+    wall_s: float
+    cpu_s: float
+    tokens: int
+    cohort_size: int = 1
 
 
 class SliceRecorder(Checkpoint):
@@ -48,7 +58,7 @@ class SliceRecorder(Checkpoint):
         self.device: DeviceInfo | None = None
         self.slices: list[SliceResult] = []
         self._booked = began  # all time before is booked
-        self._phase: _Phase = "start_s"  # what time counts as from then on; in a slice, only if the slice doesn't end
+        self._phase: Phase = "start_s"  # what time counts as from then on; in a slice, only if the slice doesn't end
         self._cpu = 0.0
         self._tokens = 0
 
@@ -65,6 +75,15 @@ class SliceRecorder(Checkpoint):
         """Says that this attempt goes on from a checkpoint."""
         self._phase = "resume_s"
 
+    def take_share(self, name: Phase, seconds: float) -> None:
+        """Books seconds that were spent for several trials at once.
+
+        Args:
+            name: What they count as.
+            seconds: This trial's share.
+        """
+        self.overheads = replace(self.overheads, **{name: getattr(self.overheads, name) + seconds})
+
     def close(self) -> None:
         """Books the rest of an attempt."""
         self._book(self._phase)
@@ -76,6 +95,45 @@ class SliceRecorder(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes the curve over from a checkpoint."""
         self.slices = [SliceResult(**s) for s in state_dict["slices"]]
+
+    def add(
+        self,
+        score: float,
+        metrics: Mapping[str, float],
+        test_score: float | None,
+        test_metrics: Mapping[str, float],
+        cost: SliceCost,
+    ) -> bool:
+        """Adds a slice to the curve.
+
+        Args:
+            score: Validation score.
+            metrics: Raw validation metrics.
+            test_score: Score on the test split, if it was measured.
+            test_metrics: Raw test metrics; empty if they weren't.
+            cost: What the slice took.
+
+        Returns:
+            Whether it has the best score so far.
+        """
+        is_best = all(score > s.score for s in self.slices)
+        self.slices.append(
+            SliceResult(
+                fidelity=len(self.slices) + 1,
+                score=score,
+                cost_s=cost.wall_s,
+                cost_cpu_s=cost.cpu_s,
+                cost_tokens=cost.tokens,
+                metrics=metrics,
+                test_score=test_score,
+                test_metrics=test_metrics,
+                device=self.device.name if self.device else None,
+                threads=self.device.threads if self.device else None,
+                reference_step_s=self.device.reference_step_s if self.device else None,
+                cohort_size=cost.cohort_size,
+            )
+        )
+        return is_best
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clocks of a slice."""
@@ -108,22 +166,8 @@ class SliceRecorder(Checkpoint):
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         test = self._test(trainer, pl_module) if self.test_each_slice else {}
         score_name = pl_module.score.name if isinstance(pl_module, Finetuner) else "score"
-        is_best = all(logged["score"] > s.score for s in self.slices)
-        self.slices.append(
-            SliceResult(
-                fidelity=len(self.slices) + 1,
-                score=logged["score"],
-                cost_s=wall,
-                cost_cpu_s=cpu,
-                cost_tokens=self._tokens,
-                metrics={name.removeprefix("val/"): v for name, v in logged.items() if name.startswith("val/")},
-                test_score=test.get(score_name),
-                test_metrics=test,
-                device=self.device.name if self.device else None,
-                threads=self.device.threads if self.device else None,
-                reference_step_s=self.device.reference_step_s if self.device else None,
-            )
-        )
+        metrics = {name.removeprefix("val/"): v for name, v in logged.items() if name.startswith("val/")}
+        is_best = self.add(logged["score"], metrics, test.get(score_name), test, SliceCost(wall, cpu, self._tokens))
         save_slice(trainer, self.folder, is_best)
         self._book("save_s")
         self.on_slice(self.curve)
@@ -133,7 +177,8 @@ class SliceRecorder(Checkpoint):
             raise TypeError(f"Only a Finetuner can be tested between slices, not a {type(module).__name__}.")
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         score = module.score
-        metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)
+        with trainer.precision_plugin.val_step_context():  # as the validation split is measured
+            metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)
         self._book("test_s")
         return metrics
 
@@ -143,9 +188,8 @@ class SliceRecorder(Checkpoint):
         elapsed, self._booked = now - self._booked, now
         return elapsed
 
-    def _book(self, name: _Phase) -> None:
-        seconds = getattr(self.overheads, name) + self._elapsed()
-        self.overheads = replace(self.overheads, **{name: seconds})
+    def _book(self, name: Phase) -> None:
+        self.take_share(name, self._elapsed())
 
 
 class PauseAt(Callback):

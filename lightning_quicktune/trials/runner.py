@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
-from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
+from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.metadataset.outcome import tells
+from lightning_quicktune.trials.attempts import checked_finetuner, failure_of, interruptible, known_trial
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
-from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
-from lightning_quicktune.trials.storage import (
-    FIT_YAML,
-    disk_full,
-    put_aside_other_labels,
-    read_trial,
-    write_text,
-    write_trial,
-)
+from lightning_quicktune.trials.storage import FIT_YAML, read_trial, write_text, write_trial
 from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
 from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
 
@@ -59,34 +48,10 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
         KeyboardInterrupt: If the user stopped it; the trial is then paused.
     """
     began = time.perf_counter()
-    if not 1 <= fidelity <= plan.task.max_fidelity:
-        raise ValueError(
-            f"A trial of {plan.task.name} can't reach fidelity {fidelity}: its schedule has {plan.task.max_fidelity} "
-            "slices. Raise `max_fidelity`."
-        )
-    other_labels = put_aside_other_labels(plan.folder)
-    known, blank = read_trial(plan.folder), plan.blank
-    if other_labels is not None:
-        log.warning(
-            "Trial %s was trained with labels of version %d, and the same settings train otherwise now (version %d): "
-            "it starts anew.",
-            blank.key,
-            other_labels,
-            LABEL_VERSION,
-        )
-    if known is not None:
-        _check_same(plan, known, blank)
-        if known.versions != blank.versions:
-            log.warning(
-                "Trial %s began with other versions: %s. Its record may not reproduce it.",
-                known.key,
-                "; ".join(differences(known.versions, blank.versions)),
-            )
-        # A record that says `running` is of a killed process: then what the checkpoint holds counts.
-        reached = known.status not in ("running", "interrupted") and known.curve.fidelity >= fidelity
-        if known.status == "failed" or reached:
-            return known
-    attempt = _Attempt(plan, known or blank, fidelity, on_record or (lambda folder: None), began)
+    trial, has_reached = known_trial(plan, fidelity)
+    if has_reached:
+        return trial
+    attempt = _Attempt(plan, trial, fidelity, on_record or (lambda folder: None), began)
     with warnings.catch_warnings():
         quiet_upstream()
         attempt.train()
@@ -122,19 +87,19 @@ class _Attempt:
         seed_everything(self.plan.seed, verbose=False)
         fit = self.plan.resolved
         composed = build(fit)
-        module = self._checked(composed)
+        module = checked_finetuner(self.plan, composed)
         trainer = trial_trainer(composed, self.plan.folder, [self.recorder, PauseAt(self.fidelity)])
         checkpoint, curve = usable_checkpoint(self.plan.folder)
         self.trial = replace(self.trial, curve=curve)
         write_text(self.plan.folder / FIT_YAML, to_yaml(fit))
         self._keep()
         try:
-            with _interruptible():
+            with interruptible():
                 self._fit(trainer, module, composed, checkpoint)
             done = self.trial.curve.fidelity
             self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
         except Exception as error:
-            failure = _failure(error, composed, self.plan.folder)
+            failure = failure_of(error, composed.data, self.plan.folder)
             status: TrialStatus = "failed" if tells(failure) else "interrupted"
             self.trial = replace(self.trial, status=status, failure=failure)
             what = "failed" if status == "failed" else "was interrupted by an error"
@@ -147,20 +112,6 @@ class _Attempt:
             self.recorder.close()
             self._keep()
             self.on_record(self.plan.folder)
-
-    def _checked(self, composed: Composed) -> Finetuner:
-        module, expected = composed.model, self.plan.task.base_model
-        if not isinstance(module, Finetuner):
-            raise ValueError(
-                f"Trials train a Finetuner, but `model.class_path` is {type(module).__name__}. Set it in `recipe`."
-            )
-        if module.loaded.info.weight_hash != expected.weight_hash:
-            raise ValueError(
-                f"The task {self.plan.task.name} was described with weights {expected.weight_hash} of "
-                f"{expected.name}, but `model.init_args.base_model` now gives {module.loaded.info.weight_hash}. Put "
-                "the base model back, or set `output` to another folder."
-            )
-        return module
 
     def _fit(self, trainer: Trainer, module: Finetuner, composed: Composed, checkpoint: Path | None) -> None:
         self._time_device(module, trainer.strategy.root_device)
@@ -185,44 +136,3 @@ class _Attempt:
     def _keep(self) -> None:
         self.trial = replace(self.trial, overheads=self.recorder.overheads)
         write_trial(self.plan.folder, self.trial)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays a ``KeyboardInterrupt``, which Lightning turns into an exit and then makes SIGINT ignored."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
-
-
-def _check_same(plan: TrialPlan, known: Trial, now: Trial) -> None:
-    """Refuses to go on with a trial that was trained with other settings or data."""
-    before, after = ({"max_fidelity": t.max_fidelity, **label_settings(t.fit)} for t in (known, now))
-    changes = differences(before, after)
-    if known.content_digest != now.content_digest:
-        changes.append(CONTENT_CHANGED)
-    if changes:
-        raise ValueError(
-            f"{plan.folder} holds this trial with other settings: {'; '.join(changes)}. Slices of both can't be one "
-            "learning curve: set `output` to another folder, or put the settings back."
-        )
-
-
-def _failure(error: Exception, composed: Composed, folder: Path) -> str:
-    """What the record says of an error; a full disk is no trial's and is raised."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        raise disk_full(folder, error) from error
-    if isinstance(error, DivergedError):
-        return "diverged"
-    text = " ".join(str(error).split())
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        data: Any = composed.data
-        return f"out_of_memory: batch of {data.batch_size} records of at most {data.token_settings.max_length} tokens"
-    return f"error: {type(error).__name__}: {text[:500]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -17,13 +18,14 @@ _QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary":
 _reference: dict[tuple[BaseModelSettings, str, int], float] = {}
 
 
-def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback]) -> Trainer:
+def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback], **instead: Any) -> Trainer:
     """The trainer of a fit YAML, on one device and without its writers of checkpoints, predictions and logs.
 
     Args:
         composed: What the fit YAML describes.
         folder: Folder of the trial.
         callbacks: Callbacks of the trial, called after those of the YAML.
+        instead: Arguments of the Trainer to use instead of the YAML's.
 
     Raises:
         ValueError: If the YAML asks for several devices.
@@ -37,7 +39,7 @@ def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback]) -
     if arguments.get("devices") == "auto":
         arguments["devices"] = 1
     own = [c for c in arguments.get("callbacks") or [] if not isinstance(c, (Checkpoint, BasePredictionWriter))]
-    return Trainer(**{**arguments, **_QUIET, "callbacks": [*own, *callbacks], "default_root_dir": folder})
+    return Trainer(**{**arguments, **_QUIET, "callbacks": [*own, *callbacks], "default_root_dir": folder, **instead})
 
 
 def plain_trainer(fit: FitConfig) -> Trainer:

@@ -162,7 +162,7 @@ def test_a_cohort_that_was_halved_makes_the_next_ones_smaller(make_plan, monkeyp
 
     def halved(plans, fidelities, on_record=None):
         trials = [run_trial(plan, 1) for plan in plans]
-        slices = [replace(trial.curve.slices[0], cohort=2) for trial in trials]
+        slices = [replace(trial.curve.slices[0], cohort_size=2) for trial in trials]
         return [replace(t, curve=LearningCurve((s,))) for t, s in zip(trials, slices, strict=True)]
 
     monkeypatch.setattr(cohort_runner, "run_cohort", halved)

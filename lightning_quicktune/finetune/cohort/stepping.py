@@ -1,0 +1,198 @@
+"""Optimizer steps of the members of a cohort: those of one class side by side, each with its own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_quicktune.finetune.cohort.bank import AdapterBank
+from lightning_quicktune.finetune.cohort.layout import KINDS
+from lightning_quicktune.finetune.cohort.member import Member
+from lightning_quicktune.finetune.cohort.rules import Rule
+
+_PARTS = {"a": "lora_A", "b": "lora_B", "magnitude": "lora_magnitude_vector"}  # of the names of weights
+_UPDATE_SCALE = "update_scale"  # in a group: how many times as far its weights move
+
+
+class Stepper:
+    """Steps the optimizers of all members.
+
+    Members whose optimizer is of a class with a ``Rule`` take their steps together; what the optimizer would keep of
+    their weights is then kept here, and put into it for a checkpoint. All others step one by one.
+
+    Args:
+        bank: Weights and gradients.
+        members: The members, in the order of the bank: those of one class side by side.
+    """
+
+    def __init__(self, bank: AdapterBank, members: Sequence[Member]) -> None:
+        self.bank = bank
+        self.members = members
+        self.blocks: list[_Block] = []
+        for rule, run in groupby(enumerate(members), key=lambda pair: pair[1].rule):
+            own = list(run)
+            if rule is not None:
+                self.blocks.append(_Block(bank, [member for _, member in own], own[0][0], rule))
+        self._together = {k for block in self.blocks for k in range(block.start, block.end)}
+
+    def step(self, stepping: Sequence[int]) -> None:
+        """Clips, steps and clears the gradients of members whose step is complete.
+
+        Args:
+            stepping: Which of them step, in rising order.
+        """
+        for block in self.blocks:
+            for start, end in _runs([k for k in stepping if block.start <= k < block.end]):
+                block.step(start, end)
+        for k in stepping:
+            member = self.members[k]
+            if k not in self._together:
+                _clip(member)
+                member.optimizer.step()
+            member.scheduler.step()
+        for start, end in _runs(stepping):
+            for gradients in self.bank.gradients:
+                gradients[:, start:end].zero_()
+
+    def give_state(self, on_host: bool = False) -> None:
+        """Puts what is kept here into each member's optimizer, as views.
+
+        Args:
+            on_host: Whether of a copy in the memory of the CPU.
+        """
+        for block in self.blocks:
+            block.give_state([host_copies(t) for t in block.states] if on_host else block.states)
+
+    def take_state(self) -> None:
+        """Takes over what each member's optimizer holds, after it has read a checkpoint."""
+        for block in self.blocks:
+            block.take_state()
+
+
+class _Block:
+    """Neighbouring members whose optimizers are of one class."""
+
+    def __init__(self, bank: AdapterBank, members: Sequence[Member], start: int, rule: type[Rule]) -> None:
+        self.bank = bank
+        self.members = members
+        self.start = start
+        self.end = start + len(members)
+        self.rule = rule
+        layout, dtype = bank.layout, bank.kept.dtype
+        self.states = [layout.zeros(len(members), dtype, bank.device) for _ in rule.state_names]
+        self.steps = [0] * len(members)
+        self.groups = [_groups(member) for member in members]
+        self.clip = [member.clip or float("inf") for member in members]
+        for member in members:
+            vars(member.optimizer)["_opt_called"] = True  # else its schedule warns: the steps are taken here
+
+    def step(self, start: int, end: int) -> None:
+        """Steps members ``start`` to ``end`` of the bank."""
+        first, last = start - self.start, end - self.start
+        for k in range(first, last):
+            self.steps[k] += 1
+        with torch.no_grad():
+            self._clip(start, end, self.clip[first:last])
+            numbers = self._numbers(first, last)
+            for place, segment in enumerate(self.bank.layout.segments):
+                weights, gradients = (t[place][:, start:end] for t in (self.bank.weights, self.bank.gradients))
+                state = [tensors[place][:, first:last] for tensors in self.states]
+                spread = (-1, *(1,) * (weights.ndim - 2))
+                own = {name: values.view(spread) for name, values in numbers[segment.kind].items()}
+                self.rule.move(weights, gradients, state, own)
+
+    def _clip(self, start: int, end: int, clip: list[float]) -> None:
+        """Shortens gradients that are longer than each member's own limit."""
+        own = [gradients[:, start:end] for gradients in self.bank.gradients]
+        squares = [g.square().sum([0, *range(2, g.ndim)]) for g in own]
+        norm = torch.stack(squares).sum(0).sqrt()
+        limit = torch.tensor(clip, dtype=norm.dtype).to(norm.device, non_blocking=True)
+        factor = (limit / (norm + 1e-6)).clamp_max(1.0)
+        for g in own:
+            g.mul_(factor.view(-1, *(1,) * (g.ndim - 2)))
+
+    def _numbers(self, first: int, last: int) -> dict[str, dict[str, Tensor]]:
+        """Settings of each kind of weight, as one tensor for each, from one transfer."""
+        names = self.rule.settings
+        rows = []
+        for k in range(first, last):
+            for kind in KINDS:
+                group = self.groups[k][kind]
+                own = self.rule.numbers(group, self.steps[k])
+                own["lr"] *= group.get(_UPDATE_SCALE, 1.0)
+                rows.append([own[name] for name in names])
+        table = torch.tensor(rows, dtype=self.bank.kept.dtype).to(self.bank.device, non_blocking=True)
+        table = table.view(last - first, len(KINDS), len(names))
+        return {kind: dict(zip(names, table[:, n].unbind(1), strict=True)) for n, kind in enumerate(KINDS)}
+
+    def give_state(self, states: Sequence[list[Tensor]]) -> None:
+        """Puts views of the state into each member's optimizer."""
+        for k, member in enumerate(self.members):
+            optimizer, views = member.optimizer, self._views(k, states)
+            for group in optimizer.param_groups:
+                for weight in group["params"]:
+                    found = self.rule.state_of(self.rule.state_names, views[weight], group, self.steps[k])
+                    if found and self.steps[k]:
+                        optimizer.state[weight] = found
+
+    def take_state(self) -> None:
+        """Takes over what each member's optimizer holds."""
+        for k, member in enumerate(self.members):
+            views = self._views(k, self.states)
+            for weight, state in member.optimizer.state.items():
+                for name, view in zip(self.rule.state_names, views[weight], strict=True):
+                    if state.get(name) is not None:
+                        view.copy_(state[name])
+            self.steps[k] = member.reached * member.n_steps
+            member.optimizer.state.clear()
+
+    def _views(self, k: int, states: Sequence[list[Tensor]]) -> dict[Any, list[Tensor]]:
+        """What is kept of each weight of a member."""
+        weights = dict(self.members[k].weights.named_parameters())
+        row = self.bank.rows[self.start + k]
+        dora = row.lora.variant == "dora"
+        parts = [self.bank.layout.of_member(t, k, row.modules, row.lora.rank, dora) for t in states]
+        return {weight: [part[name] for part in parts] for name, weight in weights.items()}
+
+
+def host_copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Copies in the memory of the CPU, each in one transfer; the tensors themselves where they are there already."""
+    if not any(t.is_cuda for t in tensors):
+        return list(tensors)
+    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
+    for copy, tensor in zip(copies, tensors, strict=True):
+        copy.copy_(tensor, non_blocking=True)
+    torch.cuda.synchronize(tensors[0].device)
+    return copies
+
+
+def _groups(member: Member) -> dict[str, Any]:
+    """The parameter group of each kind of weight; of a kind that it lacks, the first."""
+    groups = member.optimizer.param_groups
+    found = dict.fromkeys(KINDS, groups[0])
+    names = {weight: name for name, weight in member.weights.named_parameters()}
+    for group in groups:
+        for weight in group["params"]:
+            found[next(kind for kind, part in _PARTS.items() if part in names[weight])] = group
+    return found
+
+
+def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbouring places, each as its first and one beyond its last."""
+    for _, run in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
+        own = [place for _, place in run]
+        yield own[0], own[-1] + 1
+
+
+def _clip(member: Member) -> None:
+    if not member.clip:
+        return
+    weights = list(member.weights.parameters())
+    if member.clip_algorithm == "value":
+        torch.nn.utils.clip_grad_value_(weights, member.clip)
+    else:
+        torch.nn.utils.clip_grad_norm_(weights, member.clip)
