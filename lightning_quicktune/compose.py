@@ -31,6 +31,7 @@ _UPSTREAM_NOISE = (
     ".*Checkpoint directory .* exists and is not empty.*",  # of a trial that resumes, by intention
     ".*The dirpath has changed from.*",  # of ModelCheckpoint, when a checkpoint is only tested
     ".*`LightningModule.configure_optimizers` returned `None`.*",  # a cohort's members have their own
+    ".*grad and param do not obey the gradient layout contract.*",  # a cohort's gradients have a place of their own
     ".*The number of training batches .* is smaller than the logging interval.*",
     ".*`isinstance.treespec, LeafSpec.` is deprecated.*",  # Lightning 2.6 on torch 2.13
     ".*`is_gradient_checkpointing` is deprecated.*",  # peft 0.21 on transformers 5.23

@@ -86,11 +86,16 @@ class Member:
         """Optimizer steps of a slice."""
         return math.ceil(self.n_batches / self.accumulate)
 
-    @property
-    def sort_key(self) -> tuple[Any, ...]:
-        """Order of members in a bank: DoRA's last, optimizers of one class side by side, small steps first."""
+    def sort_key(self, device: torch.device) -> tuple[Any, ...]:
+        """Order of members in a bank: DoRA's last, and side by side what is computed in one product or step.
+
+        Args:
+            device: Where: see ``AdapterBank``.
+        """
+        lora = self.finetuner.lora
+        adapter = (str(lora.targets), lora.rank) if device.type == "cpu" else ()
         rule = self.rule.__name__ if self.rule is not None else ""
-        return self.finetuner.lora.variant == "dora", rule, self.order.step_records
+        return lora.variant == "dora", rule, adapter, self.order.step_records
 
     @property
     def order(self) -> MemberOrder:

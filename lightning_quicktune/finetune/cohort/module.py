@@ -40,7 +40,7 @@ class CohortFinetuner(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.base = base
-        self.members = sorted(members, key=lambda member: member.sort_key)
+        self.members = list(members)
         self.bank: AdapterBank
         self.stepper: Stepper
         self._per_member: dict[str, Tensor] = {}
@@ -57,6 +57,7 @@ class CohortFinetuner(LightningModule):
         model.to(device)
         if self._recomputes:
             model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        self.members.sort(key=lambda member: member.sort_key(device))
         self.bank = AdapterBank(self.base.model, [member.row for member in self.members], device)
         for k, member in enumerate(self.members):
             member.take_place(self.bank, k)
@@ -107,9 +108,7 @@ class CohortFinetuner(LightningModule):
     def _set_per_member(self) -> None:
         finetuners = [member.finetuner for member in self.members]
         self._per_member = {
-            name: torch.tensor(
-                [getattr(f, name) for f in finetuners], dtype=self.bank.kept.dtype, device=self.bank.device
-            )
+            name: torch.tensor([getattr(f, name) for f in finetuners], dtype=self.bank.dtype, device=self.bank.device)
             for name in ("label_smoothing", "neftune_alpha")
         }
         self._noisy = any(f.neftune_alpha for f in finetuners)

@@ -82,7 +82,7 @@ class _Block:
         self.start = start
         self.end = start + len(members)
         self.rule = rule
-        layout, dtype = bank.layout, bank.kept.dtype
+        layout, dtype = bank.layout, bank.dtype
         self.states = [layout.zeros(len(members), dtype, bank.device) for _ in rule.state_names]
         self.steps = [0] * len(members)
         self.groups = [_groups(member) for member in members]
@@ -125,7 +125,7 @@ class _Block:
                 own = self.rule.numbers(group, self.steps[k])
                 own["lr"] *= group.get(_UPDATE_SCALE, 1.0)
                 rows.append([own[name] for name in names])
-        table = torch.tensor(rows, dtype=self.bank.kept.dtype).to(self.bank.device, non_blocking=True)
+        table = torch.tensor(rows, dtype=self.bank.dtype).to(self.bank.device, non_blocking=True)
         table = table.view(last - first, len(KINDS), len(names))
         return {kind: dict(zip(names, table[:, n].unbind(1), strict=True)) for n, kind in enumerate(KINDS)}
 
@@ -153,9 +153,7 @@ class _Block:
     def _views(self, k: int, states: Sequence[list[Tensor]]) -> dict[Any, list[Tensor]]:
         """What is kept of each weight of a member."""
         weights = dict(self.members[k].weights.named_parameters())
-        row = self.bank.rows[self.start + k]
-        dora = row.lora.variant == "dora"
-        parts = [self.bank.layout.of_member(t, k, row.modules, row.lora.rank, dora) for t in states]
+        parts = [self.bank.of_member(tensors, self.start + k, k) for tensors in states]
         return {weight: [part[name] for part in parts] for name, weight in weights.items()}
 
 
