@@ -1,4 +1,4 @@
-"""A configuration of one search space as the nearest one of another: what both know is kept, the rest is the default."""
+"""A configuration of one search space as the nearest one of another: what both know is kept, the rest by default."""
 
 from __future__ import annotations
 

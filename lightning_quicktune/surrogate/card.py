@@ -116,16 +116,16 @@ class SurrogateCard:
         differences = self.space.differences(space)
         if differences and partial and not shared_hyperparameters(space, self.space):
             raise ValueError(
-                "`partial: true` maps what two search spaces share, but the surrogate's and yours have no hyperparameter "
-                f"that sets the same key: {', '.join(self.space.names)} there, {', '.join(space.names)} here. Use "
-                "the surrogate's own space, or train a surrogate on trials of yours."
+                "`partial: true` maps what two search spaces share, but the surrogate's and yours have no "
+                f"hyperparameter in common that sets the same key: {', '.join(self.space.names)} there, "
+                f"{', '.join(space.names)} here. Use the surrogate's own space, or train one on trials of yours."
             )
         if differences and not partial:
             raise ValueError(
                 "The surrogate was made for another search space (first: the surrogate's, second: yours): "
                 f"{'; '.join(differences)}. Its predictions would mean other configurations. "
-                "Use the surrogate's own space, train a surrogate on trials of yours, or set `partial: true` to map what "
-                "both know."
+                "Use the surrogate's own space, train a surrogate on trials of yours, or set `partial: true` to map "
+                "what both know."
             )
         if base_model not in self.base_models and not allow_other_base_model:
             raise ValueError(

@@ -25,8 +25,8 @@ class RecommendSettings:
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials that the YAMLs describe.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
-        partial: Whether surrogates of another search space may be used: they are asked by what both know, a value beyond
-            their bounds as the bound, and what they don't know is left out.
+        partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
+            beyond their bounds as the bound, and what they don't know is left out.
     """
 
     task: str

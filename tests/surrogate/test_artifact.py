@@ -104,5 +104,7 @@ def test_a_surrogate_of_another_space_is_asked_by_what_both_know(fitted, space, 
 
 def test_spaces_without_anything_in_common_are_refused_all_the_same(fitted):
     depth = {"depth": {"key": "a.depth", "domain": {"type": "int", "bounds": [1, 9], "default": 2}}}
-    with pytest.raises(ValueError, match=r"have no hyperparameter that sets the same key: lr, .* there, depth here"):
+    with pytest.raises(
+        ValueError, match=r"have no hyperparameter in common that sets the same key: lr, .* there, depth here"
+    ):
         load_cost(fitted["cost"], SearchSpace.from_dict(depth), "tiny", partial=True)
