@@ -1,4 +1,4 @@
-"""Trials on a GPU: the same as on a CPU as far as rounding goes, paused and resumed, in bfloat16, and leaving nothing behind."""
+"""Trials on a GPU: those of a CPU as far as rounding goes, paused, resumed, in bfloat16, and leaving nothing behind."""
 
 import gc
 

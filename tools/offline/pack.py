@@ -95,8 +95,8 @@ def _write_collection(settings: CollectSettings, pack: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     if not source.exists():
         sys.exit(
-            f"pack_offline: the task `{source}` is not here. Say with `--tasks FOLDER` where the tasks of the collection "
-            "are, or name existing files in its YAML."
+            f"pack_offline: the task `{source}` is not here. Say with `--tasks FOLDER` where the tasks of the "
+            "collection are, or name existing files in its YAML."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
