@@ -129,7 +129,11 @@ def test_a_member_that_diverges_is_cut_out_and_its_neighbours_go_on(trio, make_p
     bad = replace(bad, fit=fit, configuration=type(bad.configuration)({**bad.configuration.values, "lr": 0.1}))
     fit["trainer"]["gradient_clip_val"] = None
     space = copy.deepcopy(bad.space)
-    monkeypatch.setattr(type(space), "overrides", lambda self, c: {OPTIMIZER_LR: c.values["lr"] * (1e30 if c == bad.configuration else 1)})
+    monkeypatch.setattr(
+        type(space),
+        "overrides",
+        lambda self, c: {OPTIMIZER_LR: c.values["lr"] * (1e30 if c == bad.configuration else 1)},
+    )
     trials = run_cohort([plans[0], bad, plans[2]], [2, 2, 2])
     assert (trials[1].status, trials[1].failure) == ("failed", "diverged")
     assert [t.status for t in (trials[0], trials[2])] == ["paused", "paused"]
