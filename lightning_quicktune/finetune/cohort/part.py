@@ -57,7 +57,7 @@ class AdapterPart:
         self.dtype, self.device = weights.a.dtype, weights.a.device
         self.scale = self._each([member.scale for member in members])
         self.kept = self._each([1 / (1 - member.dropout) for member in members])
-        self.dropped_scale = self.scale * self.kept
+        self.is_scaled = False  # whether B is given with the scale, and with what dropout scales up
         self.adapts = self.scale[:, :, 0] != 0
         self._squares: Tensor | None = None
         self.drops = any(member.dropout for member in members)
@@ -75,7 +75,9 @@ class AdapterPart:
         drops = noise is not None and self.drops
         x = self._as_adapter(self._dropped(x, noise) if drops else x)
         a, b, magnitude = self.weights
-        low = torch.bmm(x, a.transpose(1, 2)) * (self.dropped_scale if drops else self.scale)
+        low = torch.bmm(x, a.transpose(1, 2))
+        if not self.is_scaled:
+            low = low * (self.scale * self.kept if drops else self.scale)
         if magnitude is None:
             return self._added(out, low, b)
         base = F.linear(x, self.weight()) * self.kept if drops else self._less_bias(out)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lightning_quicktune.finetune.cohort.layout import Matrices
 from lightning_quicktune.finetune.cohort.part import AdapterPart, merged_norms
+from lightning_quicktune.finetune.cohort.start import adapter_scale
 
 if TYPE_CHECKING:
     from lightning_quicktune.finetune.cohort.bank import AdapterBank
@@ -40,6 +41,10 @@ class WholeSegments:
             for start, _, part in adapted.parts
             if part is not None
         }
+        for part in self.parts.values():
+            part.is_scaled = True
+        self.scale = self._each([adapter_scale(row.lora) for row in bank.rows])
+        self.kept = self._each([1 / (1 - row.lora.dropout) for row in bank.rows])
         n_dora = sum(row.is_dora for row in bank.rows)
         self.sizes = [size for size in (len(bank.rows) - n_dora, n_dora) if size]
         self.first_dora = len(bank.rows) - n_dora
@@ -56,15 +61,20 @@ class WholeSegments:
 
     def hand_out(self) -> None:
         """Gives all parts their weights for one pass, or for one evaluation."""
+        scale = self.scale if self.bank.noise is None else self.scale * self.kept
         found: dict[tuple[str, int], dict[str, Tensor]] = defaultdict(dict)
         for segment, leaf in zip(self.bank.layout.segments, self.leaves, strict=True):
-            for start, piece in zip((0, self.sizes[0]), self._converted(leaf).split(self.sizes, dim=1), strict=False):
+            given = self._converted(leaf * scale if segment.kind == "b" else leaf)
+            for start, piece in zip((0, self.sizes[0]), given.split(self.sizes, dim=1), strict=False):
                 for name, own in zip(segment.modules, piece.unbind(0), strict=True):
                     found[name, start][segment.kind] = own
         for place, part in self.parts.items():
             own = found[place]
             part.weights = Matrices(own["a"], own["b"], own["magnitude"] if place[1] == self.first_dora else None)
         self._compute_norms()
+
+    def _each(self, numbers: list[float]) -> Tensor:
+        return torch.tensor(numbers, dtype=self.bank.dtype, device=self.bank.device)[:, None, None]
 
     def _converted(self, leaf: Tensor) -> Tensor:
         """A leaf in the format of the pass; magnitudes keep theirs."""
