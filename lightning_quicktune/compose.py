@@ -24,6 +24,8 @@ FitConfig = dict[str, Any]
 
 _SECTIONS: Mapping[str, type] = {"trainer": Trainer, "model": LightningModule, "data": LightningDataModule}
 
+_OWN_NUMBERS = {"accumulate_grad_batches": (int,), "gradient_clip_val": (int, float)}  # of the trainer, and their types
+
 _OF_THE_CALL = ("ckpt_path", "weights_only")  # `fit` keeps them in its config.yaml: where it went on from, and how
 
 _UPSTREAM_NOISE = (
@@ -157,7 +159,7 @@ def _parse(config: FitConfig) -> Any:
     seed = config.get("seed_everything", 0)
     if config.keys() <= {*_SECTIONS, "seed_everything"} and type(seed) is int:
         try:
-            sections = {name: _parse_section(name, json.dumps(config[name])).clone() for name in _SECTIONS}
+            sections = {name: _section(name, config[name]) for name in _SECTIONS}
             return dict_to_namespace({"seed_everything": seed, **sections, "ckpt_path": None})
         except (ArgumentError, KeyError, TypeError):
             pass
@@ -167,7 +169,19 @@ def _parse(config: FitConfig) -> Any:
         raise ValueError(f"{' '.join(str(error).split())} Mend the fit YAML (`recipe`).") from error
 
 
-@lru_cache(maxsize=32)
+def _section(name: str, content: Any) -> Any:
+    """One section; numbers that most trials have of their own are set in one that is parsed without them."""
+    own = {}
+    if name == "trainer" and isinstance(content, dict):
+        own = {key: content[key] for key in _OWN_NUMBERS if type(content.get(key)) in _OWN_NUMBERS[key]}
+        content = {key: value for key, value in content.items() if key not in own}
+    section = _parse_section(name, json.dumps(content)).clone()
+    for key, value in own.items():
+        section[key] = value
+    return section
+
+
+@lru_cache(maxsize=512)  # a cohort's, each slice of a search anew
 def _parse_section(name: str, text: str) -> Any:
     """One section, from JSON; trials that go on or differ elsewhere find it here."""
     return _section_parser(name).parse_object({name: json.loads(text)})[name]

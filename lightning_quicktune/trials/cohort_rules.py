@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
 
-from lightning_quicktune.compose import build
+from lightning_quicktune.compose import FitConfig, build
 from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.finetune.base_model import BaseModel
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
-from lightning_quicktune.finetune.finetuner import Finetuner
+from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.seq2seq import Seq2SeqFinetuner
 from lightning_quicktune.finetune.targets import matching_modules, target_modules
 from lightning_quicktune.trials.identity import WATCHING, callback_name, differences, flat_settings
@@ -39,10 +43,37 @@ def can_join(plan: TrialPlan) -> str | None:
         plan: What is to be trained.
 
     Raises:
-        ValueError: If its fit YAML is wrong.
+        ValueError: If what its fit YAML shares with others is wrong.
         FileNotFoundError: If there is no such base model.
     """
-    composed = build(plan.resolved)
+    fit = plan.resolved
+    reason = _of_recipe(json.dumps(_without_own(fit)))
+    if reason is not None:
+        return reason
+    lora = fit["model"]["init_args"].get("lora") or {}
+    initialization = lora.get("initialization", LoraSettings.initialization)
+    if LoraSettings(rank=2, initialization=initialization).alters_base:
+        return f"the initialization `{initialization}` changes the base weights"
+    targets = lora.get("targets", LoraSettings.targets)
+    return _of_targets(json.dumps(_without_own(fit)), targets if isinstance(targets, str) else tuple(targets))
+
+
+def _without_own(fit: FitConfig) -> FitConfig:
+    """A fit YAML without what each member has of its own."""
+    shared = copy.deepcopy(fit)
+    for key in _OWN:
+        *parents, last = key.removesuffix(".").split(".")
+        node: Any = shared
+        for parent in parents:
+            node = node.get(parent) or {}
+        node.pop(last, None)
+    return shared
+
+
+@lru_cache(maxsize=8)
+def _of_recipe(text: str) -> str | None:
+    """What speaks against all trials of a recipe, given as JSON."""
+    composed = build(json.loads(text))
     module, data, trainer = composed.model, composed.data, composed.trainer
     if type(module) not in (CausalLMFinetuner, Seq2SeqFinetuner) or type(data) is not TaskData:
         return f"it trains {type(module).__name__} on {type(data).__name__}, whose steps a cohort doesn't know"
@@ -53,21 +84,29 @@ def can_join(plan: TrialPlan) -> str | None:
     steering = [c for c in trainer.get("callbacks") or [] if callback_name(type(c).__name__) not in WATCHING]
     if steering:
         return f"`trainer.callbacks` has {type(steering[0]).__name__}, which may look at its trial alone"
-    assert isinstance(module, Finetuner)
-    return _of_base_model(module)
-
-
-def _of_base_model(module: Finetuner) -> str | None:
-    model, lora, name = module.loaded.model, module.lora, module.loaded.name
-    if lora.alters_base:
-        return f"the initialization `{lora.initialization}` changes the base weights"
-    if getattr(model, "is_quantized", False):
-        return f"the weights of `{name}` are quantized ({module.loaded.info.quantization})"
-    if any(target.parameter for target in matching_modules(model, target_modules(model, lora.targets)).values()):
-        return f"`{name}` is a mixture of experts, and the adapter is added to their weights"
-    if _has_dropout(model):
-        return f"`{name}` has dropout of its own, which depends on what else was drawn"
+    loaded = _loaded(text)
+    if getattr(loaded.model, "is_quantized", False):
+        return f"the weights of `{loaded.name}` are quantized ({loaded.info.quantization})"
+    if _has_dropout(loaded.model):
+        return f"`{loaded.name}` has dropout of its own, which depends on what else was drawn"
     return None
+
+
+@lru_cache(maxsize=32)
+def _of_targets(text: str, targets: str | tuple[str, ...]) -> str | None:
+    """What speaks against adapters on these targets of the base model of a recipe."""
+    loaded = _loaded(text)
+    model: Any = loaded.model
+    names = target_modules(model, targets if isinstance(targets, str) else list(targets))
+    if any(target.parameter for target in matching_modules(model, names).values()):
+        return f"`{loaded.name}` is a mixture of experts, and the adapter is added to their weights"
+    return None
+
+
+def _loaded(text: str) -> BaseModel:
+    module: Any = build(json.loads(text)).model
+    loaded: BaseModel = module.loaded
+    return loaded
 
 
 def _has_dropout(model: Any) -> bool:

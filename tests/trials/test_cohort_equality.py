@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from lightning_quicktune.finetune.cohort import bank, member
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.checkpoints import LAST
 from lightning_quicktune.trials.cohort_runner import run_cohort
@@ -158,17 +159,24 @@ def check(make_plans, rows, setup, tolerance, fidelity=2):
         assert apart < tolerance, plan.configuration.values
 
 
+@pytest.fixture(params=["by rank", "padded"])
+def either_way(request, monkeypatch):
+    """Products as a CPU takes them, and as a GPU does."""
+    for module in (bank, member):
+        monkeypatch.setattr(module, "goes_by_rank", lambda device: request.param == "by rank")
+
+
 def test_a_few_trials_in_float32_have_the_scores_that_they_have_alone(make_plans, setup):
     check(make_plans, covering_design()[:5], setup, 0.05)
 
 
-def test_and_in_float64_the_weights(make_plans, fit_config, colour_task, tmp_path, whole_precision):
+def test_and_in_float64_the_weights(make_plans, fit_config, colour_task, tmp_path, whole_precision, either_way):
     setup = set_up_task(str(colour_task), in_double(fit_config), 4, tmp_path / "double")
     check(make_plans, covering_design()[5:10], setup, 1e-8)
 
 
 @pytest.mark.slow
-def test_every_pair_of_settings_in_float64(make_plans, fit_config, colour_task, tmp_path, whole_precision):
+def test_every_pair_of_settings_in_float64(make_plans, fit_config, colour_task, tmp_path, whole_precision, either_way):
     setup = set_up_task(str(colour_task), in_double(fit_config), 4, tmp_path / "double")
     check(make_plans, covering_design(), setup, 1e-8)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lightning_quicktune.finetune.cohort.layout import BankLayout, Matrices
 from lightning_quicktune.finetune.cohort.part import AdapterPart, MemberPart
 from lightning_quicktune.finetune.cohort.start import adapter_dtype, adapter_scale
+from lightning_quicktune.finetune.cohort.whole import WholeSegments
 from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.noise import RecordNoise
 from lightning_quicktune.finetune.targets import Target
@@ -35,6 +36,15 @@ class BankRow:
     def is_dora(self) -> bool:
         """Whether it has magnitudes."""
         return self.lora.variant == "dora"
+
+
+def goes_by_rank(device: torch.device) -> bool:
+    """Whether members of one rank are taken together, rather than as many as can be.
+
+    Args:
+        device: Where to compute.
+    """
+    return device.type == "cpu"
 
 
 class AdapterBank:
@@ -65,7 +75,9 @@ class AdapterBank:
         self.weights = self.layout.zeros(len(rows), self.dtype, device)
         self.gradients = self.layout.zeros(len(rows), self.dtype, device)
         self.noise: RecordNoise | None = None  # in training
+        self.by_rank = goes_by_rank(device)
         self.adapted = [_AdaptedModule(self, name, target.module) for name, target in self.targets.items()]
+        self._whole = None if self.by_rank else WholeSegments(self)
 
     def of_member(self, tensors: Sequence[Tensor], k: int, place: int | None = None) -> dict[str, Tensor]:
         """Views of one member's own weights, by name.
@@ -81,6 +93,8 @@ class AdapterBank:
     @contextmanager
     def on_model(self) -> Iterator[None]:
         """Has the base model compute all adapters inside the context."""
+        if self._whole is not None:
+            self._whole.hand_out()
         handles = [adapted.module.register_forward_hook(adapted) for adapted in self.adapted]
         try:
             yield
@@ -100,18 +114,18 @@ class _AdaptedModule:
 
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Hook of the module: its output with each member's update added."""
-        n_members = len(self.bank.rows)
-        x, out = (hidden.reshape(n_members, -1, hidden.shape[-1]) for hidden in (inputs[0], output))
-        parts = []
-        for start, end, adapter in self.parts:
-            part = out[start:end]
-            parts.append(part if adapter is None else adapter(x[start:end], part, self.bank.noise))
+        n_members, sizes = len(self.bank.rows), [end - start for start, end, _ in self.parts]
+        x, out = (h.reshape(n_members, -1, h.shape[-1]).split(sizes) for h in (inputs[0], output))
+        parts = [
+            own_out if adapter is None else adapter(own_x, own_out, self.bank.noise)
+            for own_x, own_out, (_, _, adapter) in zip(x, out, self.parts, strict=True)
+        ]
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(output.shape)
 
     def _alike(self, k: int) -> tuple[bool, int, bool]:
         """What members of one part have in common: DoRA, the rank they are padded to, and whether they adapt at all."""
         row = self.bank.rows[k]
-        if self.bank.device.type != "cpu":
+        if not self.bank.by_rank:
             return row.is_dora, self.bank.rank, True
         adapts = self.name in row.modules
         return row.is_dora, row.lora.rank if adapts else 0, adapts
@@ -124,9 +138,17 @@ class _AdaptedModule:
             return start, end, None
         rows = self.bank.rows[start:end]
         members = [MemberPart(adapter_scale(r.lora) if self.name in r.modules else 0.0, r.lora.dropout) for r in rows]
-        views = []
-        for tensors in (self.bank.weights, self.bank.gradients):
-            a, b, magnitude = self.bank.layout.matrices(tensors, self.name)
-            own = magnitude[start:end] if is_dora and magnitude is not None else None
-            views.append(Matrices(a[start:end, :rank], b[start:end, :rank], own))
-        return start, end, AdapterPart(self.name, self.module, len(self.bank.rows), start, members, *views)
+        weights, gradients = (
+            self._matrices(tensors, slice(start, end), rank, is_dora)
+            for tensors in (self.bank.weights, self.bank.gradients)
+        )
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if weight is not None and gradient is not None:
+                weight.requires_grad_().grad = gradient
+        return start, end, AdapterPart(self.name, self.module, len(self.bank.rows), start, members, weights)
+
+    def _matrices(self, tensors: Sequence[Tensor], places: slice, rank: int, is_dora: bool) -> Matrices:
+        """Leaves of their own for those members' weights."""
+        a, b, magnitude = self.bank.layout.matrices(tensors, self.name)
+        own = magnitude[places].detach() if is_dora and magnitude is not None else None
+        return Matrices(a[places, :rank].detach(), b[places, :rank].detach(), own)

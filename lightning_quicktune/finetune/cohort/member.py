@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.sampler import SliceBatchSampler
-from lightning_quicktune.finetune.cohort.bank import AdapterBank, BankRow
+from lightning_quicktune.finetune.cohort.bank import AdapterBank, BankRow, goes_by_rank
 from lightning_quicktune.finetune.cohort.passes import MemberOrder
 from lightning_quicktune.finetune.cohort.rules import rule_of
 from lightning_quicktune.finetune.cohort.start import AdapterWeights, starting_weights
@@ -93,7 +93,7 @@ class Member:
             device: Where: see ``AdapterBank``.
         """
         lora = self.finetuner.lora
-        adapter = (str(lora.targets), lora.rank) if device.type == "cpu" else ()
+        adapter = (str(lora.targets), lora.rank) if goes_by_rank(device) else ()
         rule = self.rule.__name__ if self.rule is not None else ""
         return lora.variant == "dora", rule, adapter, self.order.step_records
 

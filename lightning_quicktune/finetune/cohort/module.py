@@ -175,5 +175,5 @@ class CohortFinetuner(LightningModule):
     def evaluating(self) -> Iterator[Any]:
         """Gives the base model with all adapters, without dropout, noise or gradients, in the trainer's precision."""
         self.base.model.eval()
-        with torch.no_grad(), self.bank.on_model(), self.trainer.precision_plugin.val_step_context():
+        with torch.no_grad(), self.trainer.precision_plugin.val_step_context(), self.bank.on_model():
             yield self.base.model

@@ -34,8 +34,8 @@ class AdapterPart:
         n_members: Members of the bank.
         start: First of the part's.
         members: One for each of the part's.
-        weights: Views of their weights, A and B of the part's rank; magnitudes if it is DoRA's.
-        gradients: Views of where the gradients are added up.
+        weights: Their weights, A and B of the part's rank; magnitudes if it is DoRA's. They may be replaced by equal
+            ones for each pass.
     """
 
     def __init__(
@@ -46,23 +46,23 @@ class AdapterPart:
         start: int,
         members: list[MemberPart],
         weights: Matrices,
-        gradients: Matrices,
     ) -> None:
         self.name = name
         self.n_members = n_members
         self.module = module
         self.start = start
         self.end = start + len(members)
-        self.a, self.b = _leaf(weights.a, gradients.a), _leaf(weights.b, gradients.b)
-        self.magnitude: Tensor | None = None
-        if weights.magnitude is not None and gradients.magnitude is not None:
-            self.magnitude = _leaf(weights.magnitude, gradients.magnitude)
-            self.squares = self._weight().square().sum(1)
+        self.weights = weights
+        self.norms: Tensor | None = None
+        self.dtype, self.device = weights.a.dtype, weights.a.device
         self.scale = self._each([member.scale for member in members])
         self.kept = self._each([1 / (1 - member.dropout) for member in members])
+        self.is_scaled = False  # whether B is given with the scale, and with what dropout scales up
+        self.adapts = self.scale[:, :, 0] != 0
+        self._squares: Tensor | None = None
         self.drops = any(member.dropout for member in members)
         thresholds = [threshold(member.dropout) for member in members]
-        self.thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self.a.device)[:, None, None]
+        self.thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self.device)[:, None, None]
 
     def __call__(self, x: Tensor, out: Tensor, noise: RecordNoise | None) -> Tensor:
         """The module's outputs with the updates added.
@@ -72,16 +72,27 @@ class AdapterPart:
             out: Its outputs, shape ``(n, tokens, out)``.
             noise: The batch's, in training.
         """
-        scale = self.scale
-        if drops := noise is not None and self.drops:
-            x, scale = self._dropped(x, noise), scale * self.kept
-        x = self._as_adapter(x)
-        low = torch.bmm(x, self.a.transpose(1, 2)) * scale
-        if self.magnitude is not None:
-            return self._dora(x, low, out, drops)
-        if out.dtype == self.b.dtype or torch.is_autocast_enabled(out.device.type):
-            return torch.baddbmm(out, low, self.b)
-        return (out + torch.bmm(low, self.b)).to(out.dtype)
+        drops = noise is not None and self.drops
+        x = self._as_adapter(self._dropped(x, noise) if drops else x)
+        a, b, magnitude = self.weights
+        low = torch.bmm(x, a.transpose(1, 2))
+        if not self.is_scaled:
+            low = low * (self.scale * self.kept if drops else self.scale)
+        if magnitude is None:
+            return self._added(out, low, b)
+        base = F.linear(x, self.weight()) * self.kept if drops else self._less_bias(out)
+        factor = torch.where(self.adapts, magnitude / self._norms(), 1.0)[:, None]
+        return (out - base + factor * self._added(base, low, b)).to(out.dtype)
+
+    def _less_bias(self, out: Tensor) -> Tensor:
+        bias = getattr(self.module, "bias", None)
+        return out if bias is None else out - bias
+
+    def _added(self, out: Tensor, low: Tensor, b: Tensor) -> Tensor:
+        """``out`` and the product of B with what A has made of the inputs."""
+        if out.dtype == b.dtype or torch.is_autocast_enabled(out.device.type):
+            return torch.baddbmm(out, low, b)
+        return (out + torch.bmm(low, b)).to(out.dtype)
 
     def _dropped(self, x: Tensor, noise: RecordNoise) -> Tensor:
         """Inputs with each member's share set to 0; not scaled up yet."""
@@ -89,40 +100,42 @@ class AdapterPart:
         words = noise.words(x.view(len(x) * n_rows, -1, x.shape[-1]), self.name, self.start * n_rows)
         return x * (words.view(x.shape) >= self.thresholds)
 
-    def _dora(self, x: Tensor, low: Tensor, out: Tensor, drops: bool) -> Tensor:
-        """Outputs of which the base's part and the update are both scaled by magnitude over norm."""
-        adapts = self.scale[:, :, 0] != 0
-        factor = torch.where(adapts, self.magnitude / self._norms(), 1.0)[:, None]  # type: ignore[operator]
-        bias = getattr(self.module, "bias", None)
-        base = out if bias is None else out - bias
-        if drops:
-            base = F.linear(x, self._weight()) * self.kept
-        return (out + (factor - 1) * base + factor * torch.bmm(low, self.b)).to(out.dtype)
-
-    @torch.no_grad()
     def _norms(self) -> Tensor:
-        r"""Norms of the rows of W + s B A, without forming it: \|W\|^2 + 2 s B \cdot W A^T + s^2 B A A^T B^T."""
-        with torch.autocast(self.a.device.type, enabled=False):
-            crossed = torch.matmul(self.a, self._weight().T)  # (n, rank, out)
-            gram = torch.bmm(torch.bmm(self.a, self.a.transpose(1, 2)), self.b)  # (n, rank, out)
-            scale = self.scale[:, 0]
-            squares = 2 * scale * (self.b * crossed).sum(1) + scale.square() * (self.b * gram).sum(1)
-            return (self.squares + squares).sqrt()
+        """Norms of the rows of the merged weights, unless they were computed for this pass already."""
+        if self.norms is not None:
+            return self.norms
+        if self._squares is None:
+            self._squares = self.weight().square().sum(1)
+        return merged_norms(self.weight(), self._squares, self.weights.a, self.weights.b, self.scale)
 
-    def _weight(self) -> Tensor:
+    def weight(self) -> Tensor:
         """The frozen weight, (out, in), in the format of the adapters."""
         weight: Tensor = self.module.weight.detach()  # type: ignore[operator,union-attr]
-        return (weight if isinstance(self.module, nn.Linear) else weight.T).to(self.a.dtype)
+        return (weight if isinstance(self.module, nn.Linear) else weight.T).to(self.dtype)
 
     def _as_adapter(self, x: Tensor) -> Tensor:
-        return x if torch.is_autocast_enabled(x.device.type) else x.to(self.a.dtype)
+        return x if torch.is_autocast_enabled(x.device.type) else x.to(self.dtype)
 
     def _each(self, numbers: list[float]) -> Tensor:
-        return torch.tensor(numbers, dtype=self.a.dtype, device=self.a.device)[:, None, None]
+        return torch.tensor(numbers, dtype=self.dtype, device=self.device)[:, None, None]
 
 
-def _leaf(weights: Tensor, gradients: Tensor) -> Tensor:
-    """A view that is trained, whose gradient is added up where ``gradients`` lies."""
-    leaf = weights.detach().requires_grad_()
-    leaf.grad = gradients
-    return leaf
+@torch.no_grad()
+def merged_norms(weight: Tensor, squares: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    r"""Norms of the rows of W + s B A, without forming it: \|W\|^2 + 2 s B \cdot W A^T + s^2 B A A^T B^T.
+
+    Args:
+        weight: W, shape ``(*modules, out, in)``.
+        squares: Squared norms of its rows, shape ``(*modules, out)``.
+        a: A, shape ``(*modules, n, rank, in)``.
+        b: B transposed, shape ``(*modules, n, rank, out)``.
+        scale: s, shape ``(n, 1, 1)``, or of each module.
+
+    Returns:
+        Shape ``(*modules, n, out)``.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        crossed = torch.matmul(a.flatten(-3, -2), weight.transpose(-1, -2)).view(b.shape)
+        gram = torch.matmul(torch.matmul(a, a.transpose(-1, -2)), b)
+        added = (b * (2 * scale * crossed + scale.square() * gram)).sum(-2)
+        return (squares.unsqueeze(-2) + added).sqrt()
