@@ -33,6 +33,12 @@ class Target:
         return tuple(self._weight.shape[-2:])
 
     @property
+    def outputs_and_inputs(self) -> tuple[int, int]:
+        """Outputs and inputs of a linear module, whichever way it keeps its weight."""
+        rows, columns = self.shape
+        return (rows, columns) if isinstance(self.module, nn.Linear) else (columns, rows)
+
+    @property
     def size(self) -> int:
         """Number of weights, of all experts where several are stacked."""
         experts = self._weight.shape[0] if self._weight.ndim == _STACK else 1

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -97,14 +97,12 @@ class Seat:
     @property
     def data(self) -> TaskData:
         """Its data module."""
-        data: Any = self.composed.data
-        return data
+        return cast("TaskData", self.composed.data)
 
     @property
     def finetuner(self) -> Finetuner:
         """Its module."""
-        module: Any = self.composed.model
-        return module
+        return cast("Finetuner", self.composed.model)
 
     def add_slice(self, validation: Mapping[str, float], test: Mapping[str, float], cost: SliceCost) -> bool:
         """Adds a slice to the curve; it is recorded with its checkpoint.

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from lightning_quicktune.finetune.cohort import bank, member
+from lightning_quicktune.finetune.noise import RecordNoise
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.checkpoints import LAST
 from lightning_quicktune.trials.cohort_runner import run_cohort
@@ -184,3 +185,42 @@ def test_every_pair_of_settings_in_float64(make_plans, fit_config, colour_task, 
 @pytest.mark.slow
 def test_every_pair_of_settings_in_float32(make_plans, setup):
     check(make_plans, covering_design(), setup, 0.05)
+
+
+def on_gpu(fit, precision) -> dict:
+    fit = copy.deepcopy(fit)
+    fit["trainer"] |= {"accelerator": "gpu", "precision": precision}
+    return fit
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_in_float64_the_weights_of_every_pair_of_settings(
+    make_plans, fit_config, colour_task, tmp_path, whole_precision
+):
+    setup = set_up_task(str(colour_task), on_gpu(in_double(fit_config), "32-true"), 4, tmp_path / "gpu")
+    check(make_plans, covering_design(), setup, 1e-8)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_in_float32_the_scores(make_plans, fit_config, colour_task, tmp_path):
+    setup = set_up_task(str(colour_task), on_gpu(fit_config, "32-true"), 4, tmp_path / "gpu")
+    check(make_plans, covering_design()[:12], setup, 0.05)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_in_bfloat16_the_scores_are_reported(make_plans, fit_config, colour_task, tmp_path, record_property):
+    setup = set_up_task(str(colour_task), on_gpu(fit_config, "bf16-mixed"), 4, tmp_path / "gpu")
+    rows = covering_design()[:12]
+    ours, theirs = make_plans("cohort", rows, setup=setup), make_plans("alone", rows, setup=setup)
+    trials, references = run_cohort(ours, [2] * len(rows)), [run_trial(plan, 2) for plan in theirs]
+    pairs = [(a.curve.scores[-1], b.curve.scores[-1]) for a, b in zip(trials, references, strict=True)]
+    record_property("largest difference of a score", max(abs(a - b) for a, b in pairs))
+    assert [a for a, _ in pairs] == pytest.approx([b for _, b in pairs], rel=0.1)
+
+
+@pytest.mark.gpu
+def test_noise_is_the_same_on_a_gpu():
+    keys, hidden = torch.arange(-5, 5, dtype=torch.int32), torch.zeros(10, 7, 33)
+    ours = RecordNoise(keys).words(hidden, "q_proj")
+    theirs = RecordNoise(keys.cuda()).words(hidden.cuda(), "q_proj")
+    assert torch.equal(ours, theirs.cpu())

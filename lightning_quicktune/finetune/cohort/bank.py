@@ -115,7 +115,7 @@ class _AdaptedModule:
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Hook of the module: its output with each member's update added."""
         n_members, sizes = len(self.bank.rows), [end - start for start, end, _ in self.parts]
-        x, out = (h.reshape(n_members, -1, h.shape[-1]).split(sizes) for h in (inputs[0], output))
+        x, out = (torch.split(h.reshape(n_members, -1, h.shape[-1]), sizes) for h in (inputs[0], output))
         parts = [
             own_out if adapter is None else adapter(own_x, own_out, self.bank.noise)
             for own_x, own_out, (_, _, adapter) in zip(x, out, self.parts, strict=True)

@@ -107,10 +107,10 @@ class MemberCheckpoints:
         Raises:
             ValueError: If it doesn't fit the member.
         """
-        with self.of(member) as trainer:
+        with self.of(member):
             member.finetuner.on_load_checkpoint(checkpoint)
             member.data.load_state_dict(checkpoint[type(member.data).__qualname__])
-            for callback in trainer.callbacks:
+            for callback in member.callbacks:
                 if callback.state_key in checkpoint["callbacks"]:
                     callback.load_state_dict(checkpoint["callbacks"][callback.state_key])
         member.finetuner.load_state_dict(checkpoint["state_dict"], strict=False)

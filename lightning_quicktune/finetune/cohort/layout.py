@@ -60,7 +60,7 @@ class BankLayout:
         self.segments: list[Segment] = []
         self._place: dict[tuple[str, str], tuple[int, int]] = {}  # segment and place in it, of a kind and module
         for kind in KINDS if with_magnitudes else KINDS[:2]:
-            sizes = {name: target.shape[1 if kind == "a" else 0] for name, target in modules.items()}
+            sizes = {name: target.outputs_and_inputs[1 if kind == "a" else 0] for name, target in modules.items()}
             for size in sorted(set(sizes.values())):
                 names = tuple(name for name in modules if sizes[name] == size)
                 self._place |= {(kind, name): (len(self.segments), place) for place, name in enumerate(names)}

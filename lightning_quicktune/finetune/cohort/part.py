@@ -72,15 +72,15 @@ class AdapterPart:
             out: Its outputs, shape ``(n, tokens, out)``.
             noise: The batch's, in training.
         """
-        drops = noise is not None and self.drops
-        x = self._as_adapter(self._dropped(x, noise) if drops else x)
+        drops = noise if self.drops else None
+        x = self._as_adapter(x if drops is None else self._dropped(x, drops))
         a, b, magnitude = self.weights
         low = torch.bmm(x, a.transpose(1, 2))
         if not self.is_scaled:
-            low = low * (self.scale * self.kept if drops else self.scale)
+            low = low * (self.scale if drops is None else self.scale * self.kept)
         if magnitude is None:
             return self._added(out, low, b)
-        base = F.linear(x, self.weight()) * self.kept if drops else self._less_bias(out)
+        base = self._less_bias(out) if drops is None else F.linear(x, self.weight()) * self.kept
         factor = torch.where(self.adapts, magnitude / self._norms(), 1.0)[:, None]
         return (out - base + factor * self._added(base, low, b)).to(out.dtype)
 
@@ -110,7 +110,7 @@ class AdapterPart:
 
     def weight(self) -> Tensor:
         """The frozen weight, (out, in), in the format of the adapters."""
-        weight: Tensor = self.module.weight.detach()  # type: ignore[operator,union-attr]
+        weight: Tensor = self.module.weight.detach()  # type: ignore[operator]
         return (weight if isinstance(self.module, nn.Linear) else weight.T).to(self.dtype)
 
     def _as_adapter(self, x: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def adapter_dtype(base: torch.dtype) -> torch.dtype:
 
 def _drawn(target: Target, settings: LoraSettings, generator: torch.Generator) -> AdapterWeights:
     """One module's, in peft's order: both matrices as linear layers begin, then as the setting wants them."""
-    (n_out, n_in), rank, weight = target.shape, settings.rank, target.module.weight
+    (n_out, n_in), rank, weight = target.outputs_and_inputs, settings.rank, target.module.weight
     a, b = torch.empty(rank, n_in), torch.empty(n_out, rank)
     for matrix in (a, b):
         nn.init.kaiming_uniform_(matrix, a=math.sqrt(5), generator=generator)

@@ -52,7 +52,7 @@ class WholeSegments:
         if n_dora and sum(t.size for t in bank.targets.values()) <= _STACKED:
             for (name, start), part in self.parts.items():
                 if start == self.first_dora:
-                    self._shapes[bank.targets[name].shape].append(part)
+                    self._shapes[bank.targets[name].outputs_and_inputs].append(part)
         self._stacked = {
             shape: (stack, stack.square().sum(-1))
             for shape, parts in self._shapes.items()
@@ -65,12 +65,13 @@ class WholeSegments:
         found: dict[tuple[str, int], dict[str, Tensor]] = defaultdict(dict)
         for segment, leaf in zip(self.bank.layout.segments, self.leaves, strict=True):
             given = self._converted(leaf * scale if segment.kind == "b" else leaf)
-            for start, piece in zip((0, self.sizes[0]), given.split(self.sizes, dim=1), strict=False):
+            for start, piece in zip((0, self.sizes[0]), torch.split(given, self.sizes, dim=1), strict=False):
                 for name, own in zip(segment.modules, piece.unbind(0), strict=True):
                     found[name, start][segment.kind] = own
         for place, part in self.parts.items():
-            own = found[place]
-            part.weights = Matrices(own["a"], own["b"], own["magnitude"] if place[1] == self.first_dora else None)
+            kinds = found[place]
+            magnitude = kinds["magnitude"] if place[1] == self.first_dora else None
+            part.weights = Matrices(kinds["a"], kinds["b"], magnitude)
         self._compute_norms()
 
     def _each(self, numbers: list[float]) -> Tensor:
