@@ -229,3 +229,11 @@ def test_a_half_trained_trial_of_other_labels_starts_anew_and_says_so(make_plan,
     trial = run_trial(plan, 1)
     assert (trial.label_version, trial.curve.fidelity, trial.overheads.resume_s) == (LABEL_VERSION, 1, 0.0)
     assert f"labels of version {LABEL_VERSION - 1}, and the same settings train otherwise now" in caplog.text
+
+
+def test_kept_trials_that_are_not_drawn_any_more_stay_in_the_collection(on_machine, run_keys):
+    before = collect(on_machine("first"))
+    run_keys.clear()
+    after = collect(on_machine("second", n_shared=1))
+    assert run_keys == []
+    assert set(after.table.trials["config_id"]) == set(before.table.trials["config_id"])
