@@ -2,22 +2,15 @@
 
 import copy
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from lightning_quicktune.trials import cohort_recorder, cohort_runner
 from lightning_quicktune.trials.checkpoints import BEST, LAST
-from lightning_quicktune.trials.cohort_runner import can_join, run_cohort
+from lightning_quicktune.trials.cohort_runner import run_cohort
 from lightning_quicktune.trials.runner import run_trial
-from lightning_quicktune.trials.storage import read_trial, write_trial
+from lightning_quicktune.trials.storage import read_trial
 
 BY_CLOCK = ("cost_s", "cost_cpu_s", "cohort_size", "reference_step_s")
 

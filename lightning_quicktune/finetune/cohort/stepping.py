@@ -14,6 +14,7 @@ from lightning_quicktune.finetune.cohort.layout import KINDS
 from lightning_quicktune.finetune.cohort.member import Member
 from lightning_quicktune.finetune.cohort.rules import Rule
 
+_OF_MAGNITUDES = 3  # dimensions of a segment of magnitudes; of matrices 4
 _PARTS = {"a": "lora_A", "b": "lora_B", "magnitude": "lora_magnitude_vector"}  # of the names of weights
 _UPDATE_SCALE = "update_scale"  # in a group: how many times as far its weights move
 
@@ -58,14 +59,16 @@ class Stepper:
             for gradients in self.bank.gradients:
                 gradients[:, start:end].zero_()
 
-    def give_state(self, on_host: bool = False) -> None:
-        """Puts what is kept here into each member's optimizer, as views.
+    def give_state(self, k: int, on_host: bool = False) -> None:
+        """Puts what is kept here of one member's weights into its optimizer, as views.
 
         Args:
+            k: Which member.
             on_host: Whether of a copy in the memory of the CPU.
         """
         for block in self.blocks:
-            block.give_state([host_copies(t) for t in block.states] if on_host else block.states)
+            if block.start <= k < block.end:
+                block.give_state(k - block.start, on_host)
 
     def take_state(self) -> None:
         """Takes over what each member's optimizer holds, after it has read a checkpoint."""
@@ -129,20 +132,21 @@ class _Block:
         table = table.view(last - first, len(KINDS), len(names))
         return {kind: dict(zip(names, table[:, n].unbind(1), strict=True)) for n, kind in enumerate(KINDS)}
 
-    def give_state(self, states: Sequence[list[Tensor]]) -> None:
-        """Puts views of the state into each member's optimizer."""
-        for k, member in enumerate(self.members):
-            optimizer, views = member.optimizer, self._views(k, states)
-            for group in optimizer.param_groups:
-                for weight in group["params"]:
-                    found = self.rule.state_of(self.rule.state_names, views[weight], group, self.steps[k])
-                    if found and self.steps[k]:
-                        optimizer.state[weight] = found
+    def give_state(self, k: int, on_host: bool) -> None:
+        """Puts views of a member's state into its optimizer."""
+        optimizer, rank = self.members[k].optimizer, self.bank.rows[self.start + k].lora.rank
+        states = [host_copies(tensors, k, rank) for tensors in self.states] if on_host else self.states
+        views = self._views(k, states, 0 if on_host else k)
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                found = self.rule.state_of(self.rule.state_names, views[weight], group, self.steps[k])
+                if found and self.steps[k]:
+                    optimizer.state[weight] = found
 
     def take_state(self) -> None:
         """Takes over what each member's optimizer holds."""
         for k, member in enumerate(self.members):
-            views = self._views(k, self.states)
+            views = self._views(k, self.states, k)
             for weight, state in member.optimizer.state.items():
                 for name, view in zip(self.rule.state_names, views[weight], strict=True):
                     if state.get(name) is not None:
@@ -150,21 +154,25 @@ class _Block:
             self.steps[k] = member.reached * member.n_steps
             member.optimizer.state.clear()
 
-    def _views(self, k: int, states: Sequence[list[Tensor]]) -> dict[Any, list[Tensor]]:
-        """What is kept of each weight of a member."""
+    def _views(self, k: int, states: Sequence[list[Tensor]], place: int) -> dict[Any, list[Tensor]]:
+        """What is kept of each weight of a member, which has that place in the tensors."""
         weights = dict(self.members[k].weights.named_parameters())
-        parts = [self.bank.of_member(tensors, self.start + k, k) for tensors in states]
+        parts = [self.bank.of_member(tensors, self.start + k, place) for tensors in states]
         return {weight: [part[name] for part in parts] for name, weight in weights.items()}
 
 
-def host_copies(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Copies in the memory of the CPU, each in one transfer; the tensors themselves where they are there already."""
-    if not any(t.is_cuda for t in tensors):
-        return list(tensors)
-    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
-    for copy, tensor in zip(copies, tensors, strict=True):
+def host_copies(tensors: Sequence[Tensor], k: int, rank: int) -> list[Tensor]:
+    """Copies of one member's part of each segment, without padding, in the memory of the CPU.
+
+    Args:
+        tensors: One for each segment.
+        k: Which member.
+        rank: Its rank.
+    """
+    own = [t[:, k : k + 1] if t.ndim == _OF_MAGNITUDES else t[:, k : k + 1, :rank] for t in tensors]
+    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=t.is_cuda) for t in own]
+    for copy, tensor in zip(copies, own, strict=True):
         copy.copy_(tensor, non_blocking=True)
-    torch.cuda.synchronize(tensors[0].device)
     return copies
 
 
