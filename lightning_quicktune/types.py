@@ -216,6 +216,7 @@ class Trial:
         fit: The fit YAML of the trial, as a dictionary; what it leaves out is the default of these versions.
         base_model_hash: Digest of the base model's weights, as ``BaseModelInfo`` has it.
         content_digest: Digest of the task's data.
+        label_version: What its scores mean beside all this: trials of two versions can't be compared.
     """
 
     task: str
@@ -233,6 +234,7 @@ class Trial:
     fit: Mapping[str, Any] = field(default_factory=dict)
     base_model_hash: str = ""
     content_digest: str = ""
+    label_version: int = 1
 
     @property
     def key(self) -> str:

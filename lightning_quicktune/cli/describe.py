@@ -6,6 +6,7 @@ import sys
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.metadataset.import_settings import DescribeSettings
+from lightning_quicktune.trials.identity import LABEL_VERSION
 
 
 def run(args: list[str]) -> None:
@@ -14,4 +15,5 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.metadataset.describe import describe
     from lightning_quicktune.metadataset.folder import load
 
-    sys.stdout.write(describe(load(settings.meta_dataset), settings.leave_out, settings.importance))
+    table = load(settings.meta_dataset)
+    sys.stdout.write(describe(table, settings.leave_out, settings.importance, LABEL_VERSION))

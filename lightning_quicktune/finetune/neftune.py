@@ -21,7 +21,8 @@ def embedding_noise(
 
     Each element gets :math:`\epsilon\,\alpha / \sqrt{L d}` with :math:`\epsilon` uniform in [-1, 1], from the noise
     of the records; :math:`L` is the number of tokens of the record, padding left out, and :math:`d` the embedding's
-    width. An encoder-decoder gets it on what the encoder reads.
+    width. Other trainers take the length of the padded batch, so that a short record beside a long one gets less noise
+    there. An encoder-decoder gets it on what the encoder reads.
 
     Args:
         model: A language model, with or without adapter.

@@ -43,7 +43,8 @@ def build(
 
     Raises:
         ValueError: If a trial's task is unknown, its base model or metric is not that of its task, its configuration
-            is not of the space, or a hyperparameter has the name of another column.
+            is not of the space, labels of two versions are among them, or a hyperparameter has the name of another
+            column.
     """
     infos = _by_name(tasks)
     check_names(space)
@@ -54,11 +55,13 @@ def build(
         space.check(configuration)
     for trial in kept:
         _check_trial(trial, infos)
+    label_version = _one_label_version(kept)
     trial_table = typed([row for trial in kept for row in _trial_rows(trial, space)], (*TRIAL_COLUMNS, *space.names))
     tasks_table = task_table(infos.values())
     trial_table = trial_table.sort_values(list(TRIAL_KEYS), kind="stable", ignore_index=True)
     meta = {
         "schema_version": SCHEMA_VERSION,
+        "label_version": label_version,
         "origin": origin,
         "licence": licence,
         "n_interrupted": n_interrupted,
@@ -117,6 +120,16 @@ def _check_trial(trial: Trial, infos: Mapping[str, TaskInfo]) -> None:
             f"record says {info.metric!r} on {info.base_model.name!r}, and scores of both can't be compared. "
             "Give the two a task name each, or leave the trial out."
         )
+
+
+def _one_label_version(trials: Sequence[Trial]) -> int:
+    versions = sorted({trial.label_version for trial in trials})
+    if len(versions) > 1:
+        raise ValueError(
+            f"The trials have labels of the versions {', '.join(map(str, versions))}, and the same settings train "
+            "otherwise in each, so that one table can't compare them. Build one table of each version."
+        )
+    return versions[0] if versions else 1
 
 
 def furthest(trials: Iterable[Trial]) -> list[Trial]:

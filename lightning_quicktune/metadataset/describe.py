@@ -26,13 +26,16 @@ SHARES = (0.1, 0.2, 0.5)  # of a full training
 SECONDS = {"text": "text_features_s", "zero-shot": "zero_shot_s", "landmarks": "landmarks_s"}  # facts of a task
 
 
-def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bool = True) -> str:
+def describe(
+    table: MetaDataset, leave_out: Collection[str] = (), importance: bool = True, label_version: int | None = None
+) -> str:
     """Describes a meta-dataset.
 
     Args:
         table: The meta-dataset.
         leave_out: Tasks that are not looked at.
         importance: Whether to measure how much each hyperparameter matters.
+        label_version: Version of the labels that trials get now, to compare with the table's; none says nothing of it.
 
     Raises:
         ValueError: If it has no task of a name, or none is left.
@@ -47,13 +50,18 @@ def describe(table: MetaDataset, leave_out: Collection[str] = (), importance: bo
     table = table.select(names)
     arrays = curve_arrays(table)
     default = _default(table, arrays)
-    parts = [_head(table, arrays), _usefulness(table, arrays, default), _tasks(arrays, default), _agreement(arrays)]
+    parts = [
+        _head(table, arrays, label_version),
+        _usefulness(table, arrays, default),
+        _tasks(arrays, default),
+        _agreement(arrays),
+    ]
     parts += [_one_for_all(arrays, default), border_part(arrays, table.space)]
     parts += [_seeds(table), noise_part(table, arrays), _failures(table)]
     return "\n\n".join([*parts, _importance(table, arrays)] if importance else parts) + "\n"
 
 
-def _head(table: MetaDataset, arrays: CurveArrays) -> str:
+def _head(table: MetaDataset, arrays: CurveArrays, label_version: int | None) -> str:
     trials = table.trials.drop_duplicates(["task", "config_id", "seed"], keep="last")
     statuses = trials["status"].where(trials["failure"].isna(), trials["status"] + ": " + trials["failure"])
     tried = (arrays.outcome != "").sum(axis=0)
@@ -66,8 +74,27 @@ def _head(table: MetaDataset, arrays: CurveArrays) -> str:
         f"- base models: {counted(table.tasks['base_model'].tolist())} (tasks)",
         f"- {_meta_features(table)}",
         f"- origin: {table.meta.get('origin') or 'unknown'}; licence: {table.meta.get('licence') or 'unknown'}",
+        *_labels(table, label_version),
     ]
     return "\n".join(["# Meta-dataset", "", *lines])
+
+
+def _labels(table: MetaDataset, now: int | None) -> list[str]:
+    """Whether its labels mean what they would now, and what was dropped because they didn't."""
+    version, lines = table.label_version, []
+    if now is not None and version != now and (table.tasks["base_model_hash"] != "").any():  # trained by this package
+        lines = [
+            f"- labels of version {version}, while trials get version {now} now: the same settings train otherwise, "
+            "and `collect` takes none of these over"
+        ]
+    dropped = {str(reason): int(count) for reason, count in table.meta.get("dropped_labels", {}).items()}
+    if dropped:
+        told = "; ".join(f"{count}: {reason}" for reason, count in dropped.items())
+        lines.append(
+            f"- labels of version {version}; {sum(dropped.values())} trials of an earlier one are missing, because "
+            f"their settings mean something else now ({told})"
+        )
+    return lines
 
 
 def _meta_features(table: MetaDataset) -> str:

@@ -104,6 +104,11 @@ class MetaDataset:
     meta: dict[str, Any]
 
     @property
+    def label_version(self) -> int:
+        """What its labels mean beside their settings: 1 in tables that don't say, as ``Trial`` has it."""
+        return int(self.meta.get("label_version", 1))
+
+    @property
     def task_names(self) -> tuple[str, ...]:
         """Names of all tasks, sorted."""
         return tuple(sorted(self.tasks["task"]))

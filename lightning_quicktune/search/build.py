@@ -5,13 +5,16 @@ What a method is made of is imported where it is built, so that stored replays o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
     from lightning_quicktune.metadataset.table import MetaDataset
     from lightning_quicktune.search.lengths import Lengths
     from lightning_quicktune.search.names import Acquisition, SearcherName
@@ -44,6 +47,7 @@ class SearchContext:
         table: Trials of other tasks, without what was measured on test splits; none if there are none.
         surrogates: Gives the surrogates that other tasks taught; called by methods that need them.
         prior: Gives the prior over learning curves that other tasks taught; called by methods that need it.
+        encode_for_prior: Configurations as that prior takes them; none if it is of the same space.
         acquisition: What a candidate is worth to the methods with surrogates.
         lengths: Slices of each configuration's own full training; none if all are as the task says.
         first: What is trained before the method chooses, so that one that proposes may learn from it.
@@ -57,6 +61,7 @@ class SearchContext:
     table: MetaDataset | None = None
     surrogates: Callable[[], Surrogates] | None = None
     prior: Callable[[], CurvePrior] | None = None
+    encode_for_prior: Callable[[Sequence[Configuration]], Float[np.ndarray, "N D"]] | None = None
     acquisition: Acquisition = DEFAULT_ACQUISITION
     lengths: Lengths | None = None
     first: tuple[Configuration, ...] = ()

@@ -22,7 +22,8 @@ def curve_transfer(context: SearchContext, prior: CurvePrior) -> CurveTransferSe
         context: The new task and its pool.
         prior: What other tasks say of learning curves.
     """
-    return curve_searcher(context, prior.pool_prior(context.space.encode(context.pool)))
+    encode = context.encode_for_prior or context.space.encode
+    return curve_searcher(context, prior.pool_prior(encode(context.pool)))
 
 
 def untaught_curves(context: SearchContext, like: CurveTransferSearcher) -> CurveTransferSearcher:

@@ -44,15 +44,16 @@ def save_surrogate(model: Model, folder: str | Path) -> Path:
 
 
 def load_surrogate(
-    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False
+    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False, partial: bool = False
 ) -> Model:
     """Reads a surrogate for a search.
 
     Args:
         source: Folder of the artifact.
-        space: Search space of the search; must mean the same configurations as the surrogate's.
+        space: Search space of the search.
         base_model: Name of the base model that will be finetuned.
         allow_other_base_model: Whether to use a surrogate that was made for other base models.
+        partial: Whether to use one of another search space, by what both know.
 
     Returns:
         The surrogate, ready to predict.
@@ -62,25 +63,25 @@ def load_surrogate(
         ValueError: If space or base model differ, or the artifact is damaged or of another schema version.
     """
     model = read_surrogate(source)
-    model.card.check_use(space, base_model, allow_other_base_model)
+    model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
     return model
 
 
 def load_performance(
-    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False
+    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False, partial: bool = False
 ) -> PerformanceModel:
     """Reads a performance surrogate for a search; see ``load_surrogate``."""
     model = read_performance(source)
-    model.card.check_use(space, base_model, allow_other_base_model)
+    model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
     return model
 
 
 def load_cost(
-    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False
+    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False, partial: bool = False
 ) -> CostModel:
     """Reads a cost surrogate for a search; see ``load_surrogate``."""
     model = read_cost(source)
-    model.card.check_use(space, base_model, allow_other_base_model)
+    model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
     return model
 
 

@@ -77,7 +77,7 @@ class CostModel(nn.Module):
         return torch.from_numpy(
             self.card.layout.inputs(
                 task,
-                self.card.space.encode(configurations),
+                self.card.encode(configurations),
                 np.zeros((n, task.max_fidelity)),
                 np.zeros(n, dtype=np.int64),
                 np.ones(n, dtype=np.int64),

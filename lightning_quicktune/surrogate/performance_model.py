@@ -128,4 +128,4 @@ class PerformanceModel(nn.Module):
         for i, curve in enumerate(curves):
             scores[i, : len(curve)] = curve
         latents = to_latent(scores, task.zero_shot_score)
-        return self.card.layout.inputs(task, self.card.space.encode(configurations), latents, seen, targets, own)
+        return self.card.layout.inputs(task, self.card.encode(configurations), latents, seen, targets, own)

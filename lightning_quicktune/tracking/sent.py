@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lightning_quicktune.tracking.content import RunContent
 
-_FILE = "sent.json"
+SENT_FILE = "sent.json"
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Sent:
 
     def write(self, folder: Path) -> None:
         """Writes it into the folder, all or nothing."""
-        temporary = folder / f".{_FILE}.{os.getpid()}"
+        temporary = folder / f".{SENT_FILE}.{os.getpid()}"
         temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        os.replace(temporary, folder / _FILE)
+        os.replace(temporary, folder / SENT_FILE)
 
 
 def read_sent(folder: Path, uri: str, experiment: str, created_ms: int) -> Sent | None:
     """What was sent from a folder to this very experiment; none if nothing was, or if the note is unreadable."""
     try:
-        sent = Sent(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+        sent = Sent(**json.loads((folder / SENT_FILE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):  # the run is found again by its tags
         return None
     return sent if (sent.uri, sent.experiment, sent.created_ms) == (uri, experiment, created_ms) else None

@@ -14,9 +14,9 @@ import torch
 
 from lightning_quicktune.compose import Composed
 from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
-from lightning_quicktune.trials.identity import CONTENT_CHANGED, differences, label_settings
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import disk_full, read_trial
+from lightning_quicktune.trials.storage import disk_full, put_aside_other_labels, read_trial
 from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,16 @@ def known_trial(plan: TrialPlan, fidelity: int) -> tuple[Trial, bool]:
             f"A trial of {plan.task.name} can't reach fidelity {fidelity}: its schedule has {plan.task.max_fidelity} "
             "slices. Raise `max_fidelity`."
         )
+    other_labels = put_aside_other_labels(plan.folder)
     known, blank = read_trial(plan.folder), plan.blank
+    if other_labels is not None:
+        log.warning(
+            "Trial %s was trained with labels of version %d, and the same settings train otherwise now (version %d): "
+            "it starts anew.",
+            blank.key,
+            other_labels,
+            LABEL_VERSION,
+        )
     if known is not None:
         _check_same(plan, known, blank)
         if known.versions != blank.versions:

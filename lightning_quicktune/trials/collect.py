@@ -16,13 +16,13 @@ from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.collection_summary import summarize
-from lightning_quicktune.trials.exchange import Exchange, check_base_model
+from lightning_quicktune.trials.exchange import Exchange, check_base_model, tell_other_labels
 from lightning_quicktune.trials.identity import differences, label_settings
 from lightning_quicktune.trials.known_trials import is_done, is_settled, take_up
 from lightning_quicktune.trials.plan import TrialPlan, in_shard, listed_configurations, plans, task_folder, task_of
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import read_json, read_trial, write_json
+from lightning_quicktune.trials.storage import read_current, read_json, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, task_name
 from lightning_quicktune.trials.workers import run_workers, termination_as_interrupt
 from lightning_quicktune.types import Trial
@@ -90,13 +90,13 @@ def collect(settings: CollectSettings) -> Collected:
 
 
 def _n_slices(plan: TrialPlan) -> int:
-    trial = read_trial(plan.folder)
+    trial = read_current(plan.folder)
     return trial.curve.fidelity if trial is not None else 0
 
 
 def _sum_up(settings: CollectSettings, planned: Sequence[TrialPlan], begun: Mapping[str, int], seconds: float) -> None:
     """Writes what this start of the command took, if it ran a trial."""
-    settled = [trial for plan in planned if is_settled(plan) and (trial := read_trial(plan.folder)) is not None]
+    settled = [trial for plan in planned if is_settled(plan) and (trial := read_current(plan.folder)) is not None]
     new = begun.keys() & {trial.key for trial in settled}
     if new:
         summary = summarize(settled, {key: begun[key] for key in new}, seconds, settings.workers)
@@ -109,6 +109,7 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, set
     _send_all(settings, tracker)
     expected = {plan.blank.key: plan.blank for setup in setups for plan in plans(settings, space, setup)}
     logged = tracker.read_trials()
+    tell_other_labels("the experiment", [t.label_version for t in logged if t.key in expected])
     own = [t for t in logged if _is_same(t, expected.get(t.key))]
     if len(own) < len(logged):
         log.info("%d trials of the experiment are not of this collection.", len(logged) - len(own))
@@ -166,7 +167,7 @@ def _tell_interrupted(settings: CollectSettings, interrupted: Sequence[Trial], n
 
 def _is_same(trial: Trial, planned: Trial | None) -> bool:
     """Whether a trial of the experiment is the planned one: of the same settings, records and weights."""
-    same = ("max_fidelity", "base_model_hash", "content_digest")
+    same = ("max_fidelity", "base_model_hash", "content_digest", "label_version")
     return (
         planned is not None
         and all(getattr(trial, name) == getattr(planned, name) for name in same)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.known_trials import check_table, take_over, trials_of_parts, trials_of_table
 from lightning_quicktune.trials.parts import Parts
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import exclusive, read_trial
+from lightning_quicktune.trials.storage import exclusive, read_current
 from lightning_quicktune.trials.task_setup import TaskSetup, task_objects
 from lightning_quicktune.types import Trial
 
+log = logging.getLogger(__name__)
 _PATIENCE_S = 900.0  # after which a part is written of however few trials
 
 
@@ -52,9 +56,13 @@ class Exchange:
         """
         found: dict[str, Trial] = {}
         if self.parts:
-            found = trials_of_parts(self.parts.read(), planned)
+            kept = self.parts.read()
+            tell_other_labels(f"`parts: {self.settings.parts}`", [k.trial.label_version for k in kept])
+            found = trials_of_parts(kept, planned)
         if self.settings.resume_from:
             table = load(self.settings.resume_from, with_test=True)
+            n_trials = int(table.meta["n_trials"])
+            tell_other_labels(f"`resume_from: {self.settings.resume_from}`", [table.label_version] * n_trials)
             check_table(self.settings.resume_from, table, space, [setup.info for setup in setups])
             found |= trials_of_table(table, planned)
         return found
@@ -89,6 +97,24 @@ class Exchange:
                     self.parts.write(_unkept(self.parts, planned))
 
 
+def tell_other_labels(where: str, versions: Iterable[int]) -> None:
+    """Says how many trials are left out because their labels meant something else when they were trained.
+
+    Args:
+        where: Where they are.
+        versions: Version of the labels of each trial there.
+    """
+    for version, count in sorted(Counter(v for v in versions if v != LABEL_VERSION).items()):
+        log.warning(
+            "%d trials in %s have labels of version %d, and this collection has version %d: the same settings train "
+            "otherwise now. They are left as they are, and those that are planned are trained anew.",
+            count,
+            where,
+            version,
+            LABEL_VERSION,
+        )
+
+
 def check_base_model(setups: Sequence[TaskSetup]) -> None:
     """Refuses tasks that were described with other weights than the recipe gives now.
 
@@ -111,5 +137,5 @@ def check_base_model(setups: Sequence[TaskSetup]) -> None:
 def _unkept(parts: Parts, planned: Sequence[TrialPlan]) -> list[Trial]:
     """The finished trials that are in no part yet."""
     known = parts.keys()
-    trials = (read_trial(plan.folder) for plan in planned if plan.key not in known)
+    trials = (read_current(plan.folder) for plan in planned if plan.key not in known)
     return [trial for trial in trials if trial is not None and trial.has_ended]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+LABEL_VERSION = 2  # raised when the same settings, records and weights get other labels; records without it have 1
 SETTINGS = "settings_digest"  # among the facts of a task
 CONTENT_CHANGED = "the records have changed, or the tokens that tokenizer and chat template make of them"
 

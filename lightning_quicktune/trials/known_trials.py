@@ -13,22 +13,29 @@ from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.metadataset.outcome import outcome
 from lightning_quicktune.metadataset.table import METRIC, OVERHEADS, TEST, MetaDataset, cell_value
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.identity import CONTENT_CHANGED, SETTINGS, differences, settings_digest
+from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, SETTINGS, differences, settings_digest
 from lightning_quicktune.trials.parts import KeptTrial
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import FIT_YAML, exclusive, read_trial, write_text, write_trial
+from lightning_quicktune.trials.storage import (
+    FIT_YAML,
+    exclusive,
+    put_aside_other_labels,
+    read_current,
+    write_text,
+    write_trial,
+)
 from lightning_quicktune.types import LearningCurve, Overheads, SliceResult, TaskInfo, Trial, TrialStatus
 
 
 def is_done(plan: TrialPlan) -> bool:
     """Whether a planned trial has ended, by its record."""
-    trial = read_trial(plan.folder)
+    trial = read_current(plan.folder)
     return trial is not None and trial.has_ended
 
 
 def is_settled(plan: TrialPlan) -> bool:
     """Whether a planned trial has ended, or was interrupted by an error and waits for the next start."""
-    trial = read_trial(plan.folder)
+    trial = read_current(plan.folder)
     return trial is not None and (trial.has_ended or trial.status == "interrupted")
 
 
@@ -44,7 +51,7 @@ def take_up(plans: Iterable[TrialPlan]) -> int:
     taken = 0
     for plan in (p for p in plans if is_settled(p) and not is_done(p)):
         with exclusive(plan.folder) as free:
-            trial = read_trial(plan.folder)
+            trial = read_current(plan.folder)
             if free and trial is not None and trial.status == "interrupted":
                 write_trial(plan.folder, replace(trial, status="paused", failure=None))
                 taken += 1
@@ -52,7 +59,7 @@ def take_up(plans: Iterable[TrialPlan]) -> int:
 
 
 def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> dict[str, Trial]:
-    """The planned trials that parts hold and that have ended, by key.
+    """The planned trials that parts hold and that have ended, by key; those of other labels are left out.
 
     Args:
         kept: What the parts hold; trials that are not planned are left out.
@@ -61,7 +68,8 @@ def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> di
     Raises:
         ValueError: If a planned trial was run with other settings, records or weights.
     """
-    ended = sorted((k for k in kept if k.trial.has_ended), key=lambda k: k.trial.curve.fidelity)
+    current = [k for k in kept if k.trial.label_version == LABEL_VERSION]
+    ended = sorted((k for k in current if k.trial.has_ended), key=lambda k: k.trial.curve.fidelity)
     known = {k.trial.key: k for k in ended}  # of one trial the furthest
     found = {}
     for plan in plans:
@@ -73,12 +81,14 @@ def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> di
 
 
 def trials_of_table(table: MetaDataset, plans: Iterable[TrialPlan]) -> dict[str, Trial]:
-    """The planned trials that a meta-dataset holds and that have ended, by key.
+    """The planned trials that a meta-dataset holds and that have ended, by key; none if its labels are other ones.
 
     Args:
         table: With the test columns, if it has them.
         plans: The trials of the collection.
     """
+    if table.label_version != LABEL_VERSION:
+        return {}
     rows = dict(tuple(table.trials.sort_values("fidelity").groupby(["task", "config_id", "seed"])))
     found = {}
     for plan in plans:
@@ -134,6 +144,7 @@ def take_over(plans: Iterable[TrialPlan], trials: Mapping[str, Trial]) -> int:
             continue
         with exclusive(plan.folder) as free:
             if free:
+                put_aside_other_labels(plan.folder)
                 write_text(plan.folder / FIT_YAML, to_yaml(plan.resolved))
                 write_trial(plan.folder, trial)
                 taken += 1

@@ -8,14 +8,15 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from lightning_quicktune.trials.identity import settings_digest
+from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.storage import read_json, write_bytes, write_json
 from lightning_quicktune.trials.task_setup import IDENTITY, TASK_RECORD
-from lightning_quicktune.types import Trial
+from lightning_quicktune.types import Configuration, Trial
 
 _TASKS = "tasks"
 _COLUMNS = ("key", "settings", "record")
@@ -48,11 +49,20 @@ class Parts:
         self._keys: dict[str, frozenset[str]] = {}
 
     def keys(self) -> set[str]:
-        """Keys of all trials in the parts that have ended; each part is read once."""
+        """Keys of all trials in the parts that have ended and whose labels are those of now; each part is read once."""
         for path in self._paths():
             if path.name not in self._keys:
-                self._keys[path.name] = frozenset(kept.trial.key for kept in _kept(path) if kept.trial.has_ended)
+                self._keys[path.name] = frozenset(kept.trial.key for kept in _kept(path) if _counts(kept.trial))
         return set().union(*self._keys.values())
+
+    def configurations(self, task: str) -> list[Configuration]:
+        """The configurations of a task's trials that have ended and whose labels are those of now, by their ids.
+
+        Args:
+            task: Name of the task.
+        """
+        found = _configurations(tuple(self._paths())).get(task, {})
+        return [found[name] for name in sorted(found)]
 
     def newest(self) -> float:
         """When the newest part was written, in seconds since the epoch; 0 if there is none."""
@@ -121,6 +131,19 @@ class Parts:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))
+
+
+@lru_cache(maxsize=4)
+def _configurations(paths: tuple[Path, ...]) -> dict[str, dict[str, Configuration]]:
+    """By task and id; a part never changes under its name."""
+    found: dict[str, dict[str, Configuration]] = {}
+    for trial in (kept.trial for path in paths for kept in _kept(path) if _counts(kept.trial)):
+        found.setdefault(trial.task, {})[trial.configuration.id] = trial.configuration
+    return found
+
+
+def _counts(trial: Trial) -> bool:
+    return trial.has_ended and trial.label_version == LABEL_VERSION
 
 
 def _row(trial: Trial) -> tuple[str, str, str]:

@@ -11,6 +11,8 @@ import yaml
 from lightning_quicktune.compose import FitConfig, configured, with_overrides
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.facts import versions
+from lightning_quicktune.trials.identity import LABEL_VERSION
+from lightning_quicktune.trials.parts import Parts
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
 from lightning_quicktune.types import Configuration, LearningCurve, TaskInfo, Trial, Value
@@ -65,11 +67,14 @@ class TrialPlan:
             fit=self.resolved,
             base_model_hash=self.task.base_model.weight_hash,
             content_digest=str(self.task.facts.get("content_digest", "")),
+            label_version=LABEL_VERSION,
         )
 
 
 def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> list[TrialPlan]:
     """The trials of one task, every configuration with the first seed before any with the second.
+
+    They are of the configurations that are drawn or listed now, and of those that the parts hold.
 
     Larger numbers of configurations or seeds only add trials.
 
@@ -93,8 +98,16 @@ def plans(settings: CollectSettings, space: SearchSpace, setup: TaskSetup) -> li
             test_each_slice=True,
         )
         for seed in range(settings.seed, settings.seed + settings.n_seeds)
-        for configuration in configurations(settings, space, setup.info.name)
+        for configuration in [*configurations(settings, space, setup.info.name), *_kept(settings, space, setup.info)]
     ]
+
+
+def _kept(settings: CollectSettings, space: SearchSpace, task: TaskInfo) -> list[Configuration]:
+    """What the parts hold of the task and isn't drawn: draws move with the bounds of the space, trained trials stay."""
+    if settings.parts is None:
+        return []
+    drawn = {c.id for c in configurations(settings, space, task.name)}
+    return [c for c in Parts(Path(settings.parts)).configurations(task.name) if c.id not in drawn]
 
 
 def task_folder(settings: CollectSettings, source: str) -> Path:

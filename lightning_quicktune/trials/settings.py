@@ -28,7 +28,8 @@ class CollectSettings:
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Processes that run trials side by side; with more than one, each uses one thread.
         seed: Seed of the configurations, and the first seed of trials.
-        parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine.
+        parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine;
+            they stay in the collection, also where they would not be drawn from the space as it is now.
         parts_every: Finished trials of one such file; fewer where the last file is a quarter of an hour old.
         resume_from: Meta-dataset (a folder, or ``runs:/ID/meta_dataset``) whose trials are taken over, not run again.
         shard: Which trials are run here, such as ``1/3``: the first of three parts without a trial in common.

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightning_quicktune.tracking.sent import SENT_FILE
+from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.types import Trial
 
 RECORD = "trial.json"
@@ -85,6 +87,30 @@ def read_trial(folder: Path) -> Trial | None:
     """The trial record of a folder, if there is a readable one."""
     record = read_json(folder / RECORD)
     return Trial.from_dict(record) if record else None
+
+
+def read_current(folder: Path) -> Trial | None:
+    """The trial record of a folder, if its labels mean what they would mean now."""
+    trial = read_trial(folder)
+    return trial if trial is not None and trial.label_version == LABEL_VERSION else None
+
+
+def put_aside_other_labels(folder: Path) -> int | None:
+    """Makes room for a trial whose record has labels of another version; that record stays beside, under another name.
+
+    Args:
+        folder: Folder of the trial, in which no other process works.
+
+    Returns:
+        The version of the labels; none if there is no such record.
+    """
+    trial = read_trial(folder)
+    if trial is None or trial.label_version == LABEL_VERSION:
+        return None
+    for path in (*folder.glob("*.ckpt*"), folder / SENT_FILE):
+        path.unlink(missing_ok=True)
+    os.replace(folder / RECORD, folder / f"trial-labels-{trial.label_version}.json")
+    return trial.label_version
 
 
 def write_trial(folder: Path, trial: Trial) -> None:

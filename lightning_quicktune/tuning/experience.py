@@ -12,7 +12,7 @@ from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.search.build import Surrogates
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.artifact import read_cost, read_curves, read_performance
+from lightning_quicktune.surrogate.artifact import Model, read_cost, read_curves, read_performance
 from lightning_quicktune.surrogate.card import Kind, SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.curves.model import CurveModel
@@ -32,9 +32,14 @@ class Experience:
     table: MetaDataset | None = None
 
     @property
+    def models(self) -> tuple[Model, ...]:
+        """The surrogates that are there."""
+        return tuple(model for model in (self.performance, self.cost, self.curves) if model is not None)
+
+    @property
     def cards(self) -> tuple[SurrogateCard, ...]:
         """What each surrogate was made for."""
-        return tuple(model.card for model in (self.performance, self.cost, self.curves) if model is not None)
+        return tuple(model.card for model in self.models)
 
     @property
     def space(self) -> SearchSpace | None:
@@ -54,14 +59,20 @@ class Experience:
         """Those of score and cost; none unless both are there."""
         return Surrogates(self.performance, self.cost) if self.performance and self.cost else None
 
-    def check_use(self, space: SearchSpace, base_model: str, allow_other_base_model: bool) -> None:
-        """Refuses another search space or base model.
+    def use_in(self, space: SearchSpace, base_model: str, allow_other_base_model: bool, partial: bool = False) -> None:
+        """Makes the surrogates ready for a search; another search space or base model is refused.
+
+        Args:
+            space: The search space of the search.
+            base_model: Name of the base model that will be finetuned.
+            allow_other_base_model: Whether another base model is fine.
+            partial: Whether surrogates of another space are asked by what both know.
 
         Raises:
             ValueError: If either differs from what the surrogates know; says how.
         """
-        for card in self.cards:
-            card.check_use(space, base_model, allow_other_base_model)
+        for model in self.models:
+            model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
         if self.table is not None:
             _check_table(self.table, space, base_model, allow_other_base_model)
 

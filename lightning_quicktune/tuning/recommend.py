@@ -70,7 +70,7 @@ def recommend(settings: RecommendSettings) -> Recommended:
     experience = load_experience(settings.surrogates or SHIPPED)
     card = experience.cards[0]
     space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space
-    experience.check_use(space, base_model_name(recipe), settings.allow_other_base_model)
+    experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
     sys.stderr.write(f"Describing {settings.task} and the base model ...\n")
     setup = set_up_task(settings.task, recipe, card.layout.max_fidelity, folder / "task")
     pool = candidate_pool(space, settings.pool_size - 1, settings.seed)

@@ -25,6 +25,8 @@ class RecommendSettings:
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials that the YAMLs describe.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
+        partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
+            beyond their bounds as the bound, and what they don't know is left out.
     """
 
     task: str
@@ -37,6 +39,7 @@ class RecommendSettings:
     pool_size: int = 512
     seed: int = 0
     allow_other_base_model: bool = False
+    partial: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.pool_size:

@@ -53,6 +53,8 @@ class TuneSettings:
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
+        partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
+            beyond their bounds as the bound, and what they don't know is left out.
         compare_default: Whether the default configuration is trained in full after the search, if it wasn't in it.
         tracking: Where MLflow keeps the search and its trials.
     """
@@ -71,6 +73,7 @@ class TuneSettings:
     pool_size: int = 128
     seed: int = 0
     allow_other_base_model: bool = False
+    partial: bool = False
     compare_default: bool = True
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
 

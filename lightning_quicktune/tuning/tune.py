@@ -24,7 +24,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import BEST
-from lightning_quicktune.trials.identity import settings_digest
+from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import stop_trial
@@ -95,7 +95,9 @@ class _Job:
         self.experience = load_experience(settings.surrogates, settings.experience)
         self.space = self._space()
         if settings.surrogates or settings.experience:
-            self.experience.check_use(self.space, base_model_name(recipe), settings.allow_other_base_model)
+            self.experience.use_in(
+                self.space, base_model_name(recipe), settings.allow_other_base_model, settings.partial
+            )
         check_search(recipe, self.space)
         _say(f"Describing {settings.task} and the base model ...")
         self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
@@ -126,6 +128,7 @@ class _Job:
             "experience": settings.experience,
             "surrogates": vars(settings.surrogates) if settings.surrogates else None,
             "seed": settings.seed,
+            "label_version": LABEL_VERSION,
         }
         journal = Journal(self.output, identity)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
@@ -178,6 +181,7 @@ class _Job:
             table=experience.table,
             surrogates=None if surrogates is None else lambda: surrogates,
             prior=None if curves is None else lambda: curves.prior,
+            encode_for_prior=None if curves is None else curves.card.encode,
             acquisition=self.settings.acquisition,
         )
 

@@ -4,10 +4,12 @@ import ast
 import json
 
 import pytest
+import torch
 import yaml
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.compose import to_yaml, with_overrides
+from lightning_quicktune.finetune.optimizers import build_optimizer
 
 M = "model.init_args"
 
@@ -39,7 +41,8 @@ def test_trl_gets_steps_warm_up_optimizer_and_records_in_the_order_of_training(c
     told = constants((folder / "train.py").read_text())
     assert told["BASE_MODEL"] == str(tiny_phi3)
     assert told["OPTIMIZER"] == "torch.optim.adamw.AdamW"
-    assert [(group["kinds"], group["lr"]) for group in told["GROUPS"]] == [(["lora_A"], 0.01), (["lora_B"], 0.04)]
+    groups = [(group["kinds"], group["lr"], group.get("update_scale")) for group in told["GROUPS"]]
+    assert groups == [(["lora_A"], 0.01, None), (["lora_B"], 0.01, 4.0)]
     wanted = {
         "max_steps": 8,  # 4 slices of 16 records in steps of 4 x 2
         "warmup_steps": 1,
@@ -134,3 +137,33 @@ def test_what_no_other_trainer_could_do_is_refused(fit_config, tmp_path, capsys,
     words = ["--as", "trl", "--output", str(tmp_path / "out")]
     assert main(["export", "--fit", str(tmp_path / "fit.yaml"), *words]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_the_script_for_trl_moves_b_matrices_as_far_as_here(carry):
+    folder, _ = carry("trl", lora_plus_ratio=4.0)
+    tree = ast.parse((folder / "train.py").read_text())
+    hooks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name != "main"]
+    script = {"torch": torch}
+    exec(compile(ast.Module(hooks, []), "train.py", "exec"), script)
+
+    class Pair(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lora_A, self.lora_B = (torch.nn.Parameter(torch.ones(2, 3)) for _ in range(2))
+
+    def moved(model, optimizer):
+        for _ in range(3):
+            for weight in model.parameters():
+                weight.grad = weight.detach() ** 2
+            optimizer.step()
+        return list(model.parameters())
+
+    here, there = Pair(), Pair()
+    groups = [{"params": [there.lora_A]}, {"params": [there.lora_B], "update_scale": 4.0}]
+    optimizer = torch.optim.AdamW(groups, lr=0.1)
+    optimizer.register_step_pre_hook(script["remember"])
+    optimizer.register_step_post_hook(script["go_further"])
+    ours = moved(here, build_optimizer(here, lambda weights: torch.optim.AdamW(weights, lr=0.1), 4.0))
+    assert all(torch.equal(one, other) for one, other in zip(ours, moved(there, optimizer), strict=True))
+    assert (1 - here.lora_B).abs().min() > 2 * (1 - here.lora_A).abs().max()
+    assert "before" not in optimizer.param_groups[1]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.optim import SGD, Adafactor, AdamW
+from torch.optim import SGD, AdamW
 
+from lightning_quicktune.finetune.adafactor import Adafactor
 from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model
 from lightning_quicktune.finetune.lora import LoraSettings, attach_adapter, detach_adapter
 from lightning_quicktune.finetune.neftune import embedding_noise

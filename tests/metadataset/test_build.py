@@ -130,3 +130,11 @@ def test_the_time_before_a_divergence_is_kept(tasks, space, diverged):
     table = make([replace(diverged, overheads=Overheads(start_s=1.0, unfinished_s=2.5))], tasks, space)
     assert table.curves()[0].unfinished_s == 2.5
     assert table.trials["start_s"].tolist() == [1.0]
+
+
+def test_a_table_says_the_version_of_its_labels_and_never_mixes_two(trials, tasks, space):
+    assert build(trials, tasks, space, "", "").label_version == 1
+    newer = [replace(trial, label_version=2) for trial in trials]
+    assert build(newer, tasks, space, "", "").meta["label_version"] == 2
+    with pytest.raises(ValueError, match=r"labels of the versions 1, 2, .* Build one table of each version"):
+        build([trials[0], *newer[1:]], tasks, space, "", "")

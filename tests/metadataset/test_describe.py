@@ -188,3 +188,15 @@ def test_the_table_is_not_changed(table):
     before = table.trials.copy()
     describe(table, importance=False)
     pd.testing.assert_frame_equal(before, table.trials)
+
+
+def test_labels_that_mean_something_else_now_and_those_that_are_missing_are_said(table):
+    text = describe(table, importance=False, label_version=2)
+    assert "labels of version 1, while trials get version 2 now" in text
+    assert "labels of version" not in describe(table, importance=False, label_version=1)
+    elsewhere = replace(table, tasks=table.tasks.assign(base_model_hash=""))
+    assert "labels of version" not in describe(elsewhere, importance=False, label_version=2)
+    meta = {**table.meta, "label_version": 2, "dropped_labels": {"a limit is gone": 3, "decay is gone": 4}}
+    text = describe(replace(table, meta=meta), importance=False, label_version=2)
+    assert "labels of version 2; 7 trials of an earlier one are missing" in text
+    assert "(3: a limit is gone; 4: decay is gone)" in text

@@ -137,3 +137,13 @@ def test_what_is_shipped_can_be_read_and_names_no_folder_of_the_machine_it_was_m
     assert all("path" not in table.task_info(task).facts for task in table.task_names)
     for configuration in {row.configuration for row in table.curves()}:
         table.space.check(configuration)
+
+
+def test_a_table_that_says_no_version_of_its_labels_has_the_first(table, tmp_path):
+    folder = save(table, tmp_path)
+    meta = json.loads((folder / "meta.json").read_text())
+    del meta["label_version"]
+    (folder / "meta.json").write_text(json.dumps(meta))
+    assert load(folder).label_version == 1
+    (folder / "meta.json").write_text(json.dumps({**meta, "label_version": 2}))
+    assert load(folder).label_version == 2

@@ -7,6 +7,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import load_cost, load_performance, load_surrogate, read_surrogate
 from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
+from lightning_quicktune.types import Configuration
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,32 @@ def test_medians_come_back(fitted):
     card = read_surrogate(fitted["cost"]).card
     shift = {"t0": -1.0, "t1": 1.0}[card.provenance["training_tasks"][0]]
     assert card.layout.medians == {"shift": shift, "size": 1.0}
+
+
+def test_a_surrogate_of_another_space_is_asked_by_what_both_know(fitted, space, make_task):
+    declaration = copy.deepcopy(space.to_dict())
+    declaration["lr"]["domain"]["bounds"] = [1e-5, 10.0]
+    del declaration["variant"]
+    declaration["depth"] = {"key": "a.depth", "domain": {"type": "int", "bounds": [1, 9], "default": 2}}
+    yours = SearchSpace.from_dict(declaration)
+    with pytest.raises(ValueError, match=r"made for another search space.*or set `partial: true` to map"):
+        load_performance(fitted["performance"], yours, "tiny")
+    model = load_performance(fitted["performance"], yours, "tiny", partial=True)
+    cost = load_cost(fitted["cost"], yours, "tiny", partial=True)
+    own = load_performance(fitted["performance"], space, "tiny", partial=True)
+    there = Configuration({"lr": 0.01, "schedule": "up", "variant": "a"})
+    for values, asked in [({"lr": 0.01}, 0.01), ({"lr": 5.0}, 0.1)]:
+        for depth in (1, 9):
+            here = Configuration({"depth": depth, "schedule": "up", **values})
+            expected = own.card.encode([Configuration({**there.values, "lr": asked})])
+            assert (model.card.encode([here]) == expected).all()
+            assert cost.card.encode([here]).shape == expected.shape
+    assert read_surrogate(fitted["performance"]).card.maps_from is None
+
+
+def test_spaces_without_anything_in_common_are_refused_all_the_same(fitted):
+    depth = {"depth": {"key": "a.depth", "domain": {"type": "int", "bounds": [1, 9], "default": 2}}}
+    with pytest.raises(
+        ValueError, match=r"have no hyperparameter in common that sets the same key: lr, .* there, depth here"
+    ):
+        load_cost(fitted["cost"], SearchSpace.from_dict(depth), "tiny", partial=True)

@@ -1,18 +1,24 @@
 """Collections that go on elsewhere; each runs a few real trials of a tiny model."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials import exchange, workers
 from lightning_quicktune.trials.collect import collect
+from lightning_quicktune.trials.identity import LABEL_VERSION
+from lightning_quicktune.trials.parts import Parts
 from lightning_quicktune.trials.plan import in_shard
+from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.storage import read_json, write_json
 
@@ -181,3 +187,53 @@ def test_a_shard_that_is_none_is_refused(on_machine, text):
     settings = on_machine("any")
     with pytest.raises(ValueError, match=rf"`shard` is '{text}', but it says which of how many.*leave `shard` out"):
         replace(settings, shard=text)
+
+
+def relabelled(paths, version):
+    for path in paths:
+        frame = pd.read_parquet(path)
+        records = [{**json.loads(record), "label_version": version} for record in frame["record"]]
+        frame.assign(record=[json.dumps(record) for record in records]).to_parquet(path, index=False)
+
+
+def test_a_collection_goes_on_across_a_change_of_labels(on_machine, run_keys, tmp_path, caplog):
+    collected = collect(on_machine("first"))
+    assert collected.table.label_version == LABEL_VERSION
+    relabelled((tmp_path / "parts").glob("part-*.parquet"), LABEL_VERSION - 1)
+    for record in tmp_path.glob("first/collection/trials/*/*/trial.json"):
+        write_json(record, {**read_json(record), "label_version": LABEL_VERSION - 1})
+    meta = collected.folder / "meta.json"
+    write_json(meta, {**read_json(meta), "label_version": LABEL_VERSION - 1})
+    shutil.copytree(collected.folder, tmp_path / "old_table")
+    first = run_keys.copy()
+    run_keys.clear()
+    again = collect(on_machine("first", resume_from=str(tmp_path / "old_table")))
+    assert sorted(run_keys) == sorted(first)  # each is trained anew
+    assert "3 trials in `parts:" in caplog.text
+    assert "3 trials in `resume_from:" in caplog.text
+    assert f"labels of version {LABEL_VERSION - 1}, and this collection has version {LABEL_VERSION}" in caplog.text
+    assert again.table.label_version == LABEL_VERSION
+    assert len(again.table.trials) == 3
+    assert load(tmp_path / "old_table").label_version == LABEL_VERSION - 1  # and the old ones can still be read
+    assert len(Parts(tmp_path / "parts").read()) == 6
+    run_keys.clear()
+    assert len(collect(on_machine("second")).table.trials) == 3  # a clean clone goes on with the new ones
+    assert run_keys == []
+
+
+def test_a_half_trained_trial_of_other_labels_starts_anew_and_says_so(make_plan, caplog):
+    plan = make_plan("trial")
+    run_trial(plan, 1)
+    record = plan.folder / "trial.json"
+    write_json(record, {**read_json(record), "label_version": LABEL_VERSION - 1})
+    trial = run_trial(plan, 1)
+    assert (trial.label_version, trial.curve.fidelity, trial.overheads.resume_s) == (LABEL_VERSION, 1, 0.0)
+    assert f"labels of version {LABEL_VERSION - 1}, and the same settings train otherwise now" in caplog.text
+
+
+def test_kept_trials_that_are_not_drawn_any_more_stay_in_the_collection(on_machine, run_keys):
+    before = collect(on_machine("first"))
+    run_keys.clear()
+    after = collect(on_machine("second", n_shared=1))
+    assert run_keys == []
+    assert set(after.table.trials["config_id"]) == set(before.table.trials["config_id"])

@@ -164,3 +164,17 @@ def test_a_table_of_another_space_is_refused(setup, small_space, table_of):
 
 def test_a_table_with_other_tasks_is_welcome(setup, small_space, table_of):
     check_table("old", table_of(info=replace(setup.info, name="another", max_fidelity=9)), small_space, [setup.info])
+
+
+def test_trials_of_other_labels_are_never_taken_for_own_ones(make_plan, table_of):
+    plan = make_plan("trial")
+    old = replace(finished(plan), label_version=1)
+    assert trials_of_parts([keep(old)], [plan]) == {}
+    assert trials_of_parts([keep(old), keep(finished(plan, 1))], [plan])[plan.key].curve.fidelity == 1
+    assert trials_of_table(table_of(old), [plan]) == {}
+    write_trial(plan.folder, old)
+    assert not is_done(plan)
+    assert not is_settled(plan)
+    assert take_over([plan], {plan.key: finished(plan, score=0.9)}) == 1
+    assert read_trial(plan.folder).curve.scores == (0.9, 0.9)
+    assert (plan.folder / "trial-labels-1.json").exists()

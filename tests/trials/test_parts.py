@@ -4,7 +4,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lightning_quicktune.trials.identity import settings_digest
+from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.parts import Parts
 from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.types import Configuration, DeviceInfo, LearningCurve, Overheads, SliceResult, Trial
@@ -45,6 +45,7 @@ def make_trial(number: int, n_slices: int = 6, seed: int = 0) -> Trial:
         fit=FIT,
         base_model_hash="abc",
         content_digest="def",
+        label_version=LABEL_VERSION,
     )
 
 

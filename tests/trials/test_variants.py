@@ -16,7 +16,7 @@ import torch
 from lightning_quicktune.trials.checkpoints import LAST
 from lightning_quicktune.trials.runner import run_trial
 
-ADAFACTOR = {"class_path": "torch.optim.Adafactor", "init_args": {"lr": 0.01}}
+ADAFACTOR = {"class_path": "lightning_quicktune.finetune.adafactor.Adafactor", "init_args": {"lr": 0.01}}
 SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.01, "momentum": 0.9}}
 VARIANTS = {
     "dora, neftune, lora plus": (

@@ -109,6 +109,16 @@ def test_transfer_with_surrogates_of_another_space_names_what_differs(settings):
         tune(settings(searcher="transfer", surrogates=shipped))
 
 
+@pytest.mark.parametrize(
+    ("searcher", "surrogates"),
+    [("transfer_guarded", {"curves": "nano"}), ("transfer", {"performance": "nano", "cost": "nano"})],
+)
+def test_surrogates_of_another_space_search_by_what_both_know(settings, tmp_path, searcher, surrogates):
+    changes = {"searcher": searcher, "surrogates": surrogates, "max_fidelity": None, "partial": True}
+    tune(settings(**changes, allow_other_base_model=True, budget={"slices": 3}, compare_default=False))
+    assert sum(slices_by_configuration(tmp_path).values()) == 3
+
+
 def test_transfer_searches_with_the_shipped_surrogates(settings, tmp_path):
     shipped = {"performance": "nano", "cost": "nano"}
     changes = {"searcher": "transfer", "surrogates": shipped, "space": None, "max_fidelity": None}

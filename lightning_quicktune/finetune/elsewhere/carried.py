@@ -10,7 +10,7 @@ import torch
 
 from lightning_quicktune.finetune.base_files import BaseReference, base_reference
 from lightning_quicktune.finetune.finetuner import Finetuner
-from lightning_quicktune.finetune.optimizers import build_optimizer
+from lightning_quicktune.finetune.optimizers import UPDATE_SCALE, build_optimizer
 
 _KINDS = ("lora_A", "lora_B", "lora_magnitude_vector")
 
@@ -68,9 +68,8 @@ class Carried:
 
     @property
     def ratio(self) -> float:
-        """Learning rate of the B matrices over that of the A matrices."""
-        rates = {kind: group["lr"] for group in self.groups for kind in group["kinds"]}
-        return float(rates["lora_B"] / rates["lora_A"])
+        """How far the B matrices move over how far they would at the rate of the A matrices."""
+        return float(next((group[UPDATE_SCALE] for group in self.groups if UPDATE_SCALE in group), 1.0))
 
 
 def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -> Carried:

@@ -47,7 +47,22 @@ class Trainer(SFTTrainer):
             settings = {{key: value for key, value in group.items() if key != "kinds"}}
             groups.append({{"params": own, **settings}})
         self.optimizer = getattr(importlib.import_module(module), name)(groups)
+        self.optimizer.register_step_pre_hook(remember)
+        self.optimizer.register_step_post_hook(go_further)
         return self.optimizer
+
+
+def remember(optimizer, *_):
+    for group in optimizer.param_groups:
+        if "update_scale" in group:  # LoRA+: its weights move so many times as far
+            group["before"] = [w.detach().clone() for w in group["params"]]
+
+
+@torch.no_grad()
+def go_further(optimizer, *_):
+    for group in optimizer.param_groups:
+        if "update_scale" in group:
+            torch._foreach_lerp_(group["params"], group.pop("before"), 1 - group["update_scale"])
 
 
 def main(output):

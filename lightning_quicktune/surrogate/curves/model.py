@@ -57,7 +57,7 @@ class CurveModel:
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
         """What other tasks say of the learning curves of some configurations."""
-        return self.prior.pool_prior(self.card.space.encode(configurations))
+        return self.prior.pool_prior(self.card.encode(configurations))
 
     def predict(self, task: TaskInfo, configurations: Sequence[Configuration]) -> PredictedCurves:
         """Learning curves of untried configurations; the standard deviation is that of a measured score.
