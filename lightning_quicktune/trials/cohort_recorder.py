@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -54,6 +54,16 @@ class CohortRecorder(Callback):
         self._cpu = 0.0
         self._tokens: list[int] = []
         self._scored = 0
+        self._writers = ThreadPoolExecutor(_WRITERS)
+        self._writing: list[tuple[Seat, Future[None]]] = []
+
+    def close(self) -> None:
+        """Books the rest, and records what is safe of the last slice."""
+        self.book()
+        try:
+            self.finish()
+        finally:
+            self._writers.shutdown()
 
     def book(self) -> None:
         """Books what has passed since the last booking."""
@@ -74,6 +84,7 @@ class CohortRecorder(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends the slice of all members; those that have diverged or come far enough leave."""
+        self.finish()  # the slice before
         finite = self.module.finite()
         validation = self._metrics("validation")
         wait_for(self.module.bank.device)
@@ -82,21 +93,36 @@ class CohortRecorder(Callback):
         test = self._metrics("test") if self.seats[0].plan.test_each_slice else [{} for _ in self.seats]
         self.book()
         self._phase = "save_s"
-        costs = self._costs(wall, cpu)
-        good = [k for k in range(len(self.seats)) if finite[k] and math.isfinite(validation[k]["loss"])]
-        best = {k: self._add(k, validation[k], test[k], costs[k]) for k in good}
-        with ThreadPoolExecutor(_WRITERS) as writers:
-            made = self.module.checkpoints(self.checkpoints, good)
-            writing = [writers.submit(self.seats[k].write, own, best[k]) for k, own in zip(good, made, strict=True)]
-            for written in writing:
-                written.result()
-        for k, seat in enumerate(self.seats):
-            if k in best:
-                seat.tell()
-            else:
-                seat.fail(DivergedError("The loss is no longer a finite number."))
+        self._write(finite, validation, test, self._costs(wall, cpu))
         self.book()
         self._go_on(trainer)
+
+    def _write(
+        self,
+        finite: Sequence[bool],
+        validation: Sequence[dict[str, float]],
+        test: Sequence[dict[str, float]],
+        costs: Sequence[SliceCost],
+    ) -> None:
+        """Has the checkpoints of members written while the next slice is trained; those that have diverged fail."""
+        for k, seat in enumerate(self.seats):
+            if finite[k] and math.isfinite(validation[k]["loss"]):
+                is_best = self._add(k, validation[k], test[k], costs[k])
+                content = self.module.checkpoint(self.checkpoints, k)
+                self._writing.append((seat, self._writers.submit(seat.write, content, is_best)))
+            else:
+                seat.fail(DivergedError("The loss is no longer a finite number."))
+
+    def finish(self) -> None:
+        """Waits for checkpoints that are being written, and records their slices.
+
+        Raises:
+            OSError: If one couldn't be written; the records of the others say what is safe.
+        """
+        self._writing, writing = [], self._writing
+        failed = [error for seat, written in writing if (error := seat.tell_when(written)) is not None]
+        for error in failed[:1]:
+            raise error
 
     def _add(self, k: int, validation: dict[str, float], test: dict[str, float], cost: SliceCost) -> bool:
         """Adds a slice to a member's curve, and says whether it has the best score so far."""
@@ -105,7 +131,7 @@ class CohortRecorder(Callback):
 
     def _go_on(self, trainer: Trainer) -> None:
         """Leaves those members behind that are no longer trained."""
-        staying = [seat for seat in self.seats if not seat.has_left]
+        staying = [seat for seat in self.seats if not seat.has_left and seat.member.reached < seat.fidelity]
         if not staying:
             trainer.should_stop = True
             return

@@ -97,7 +97,10 @@ def _of_targets(text: str, targets: str | tuple[str, ...]) -> str | None:
     """What speaks against adapters on these targets of the base model of a recipe."""
     loaded = _loaded(text)
     model: Any = loaded.model
-    names = target_modules(model, targets if isinstance(targets, str) else list(targets))
+    try:
+        names = target_modules(model, targets if isinstance(targets, str) else list(targets))
+    except ValueError:
+        return None  # the trial says so itself, in its record
     if any(target.parameter for target in matching_modules(model, names).values()):
         return f"`{loaded.name}` is a mixture of experts, and the adapter is added to their weights"
     return None

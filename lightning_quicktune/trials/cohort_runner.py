@@ -165,7 +165,7 @@ class _Run:
             trainer.fit(module, passes)
         finally:
             module.close()
-            recorder.book()
+            recorder.close()
 
     def _checkpoints(self) -> MemberCheckpoints:
         kept = KeptCheckpoint()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -127,8 +128,24 @@ class Seat:
         """
         write_slice(on_cpu(checkpoint), self.plan.folder, is_best)
 
+    def tell_when(self, written: Future[None]) -> BaseException | None:
+        """Records a slice as soon as its checkpoint is safe; the trial leaves if it has come far enough.
+
+        Args:
+            written: What writes the checkpoint.
+
+        Returns:
+            Why it couldn't be written, if so.
+        """
+        error = written.exception()
+        if error is None:
+            self.tell()
+        return error
+
     def tell(self) -> None:
-        """Records a slice whose checkpoint is safe; the trial leaves if it has come far enough."""
+        """Records the slices so far, whose checkpoint is safe; the trial leaves if it has come far enough."""
+        if self.has_left:
+            return
         self.trial = replace(self.trial, curve=LearningCurve(tuple(self.recorder.slices)))
         done = self.trial.curve.fidelity
         if done >= self.fidelity:

@@ -19,7 +19,7 @@ from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.types import Configuration
 
 SPACE = Path(__file__).parents[2] / "configs" / "space" / "lora.yaml"
-LEVELS = {"lr": [1e-3, 1e-2], "adafactor_lr": [0.01, 0.3], "sgd_lr": [0.01, 0.1], "weight_decay": [1e-4, 0.3]}
+LEVELS = {"lr": [1e-3, 1e-2], "adafactor_lr": [0.01, 0.2], "sgd_lr": [0.01, 0.1], "weight_decay": [1e-4, 0.3]}
 LEVELS |= {"warmup_fraction": [0.0, 0.2], "gradient_clip": [0.1, 10.0], "lora_dropout": [0.0, 0.2]}
 LEVELS |= {"lora_rank": [4, 8, 16, 32]}  # the tiny model has no more
 CONDITIONS = {"lr": "adamw", "adam_beta2": "adamw", "adafactor_lr": "adafactor", "sgd_lr": "sgd", "sgd_momentum": "sgd"}

@@ -2,22 +2,22 @@
 
 import copy
 import json
-import os
+import pickle
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from lightning_quicktune.trials import cohort_recorder, cohort_runner
+from lightning_quicktune.compose import with_overrides
+from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model
+from lightning_quicktune.finetune.cohort import module
 from lightning_quicktune.trials.checkpoints import BEST, LAST
 from lightning_quicktune.trials.cohort_runner import can_join, run_cohort
 from lightning_quicktune.trials.runner import run_trial
-from lightning_quicktune.trials.storage import read_trial, write_trial
+from lightning_quicktune.trials.storage import read_trial
 
 BY_CLOCK = ("cost_s", "cost_cpu_s", "cohort_size", "reference_step_s")
 
@@ -118,28 +118,215 @@ def test_members_begin_where_they_are_and_leave_when_they_have_come_far_enough(t
 def test_who_the_neighbours_are_changes_nothing(trio, make_plan):
     many = [*trio("many"), *(make_plan(f"further/{n}", lr=0.05, lora_rank=2) for n in range(2))]
     few = trio("few")[:2]
-    ours, theirs = run_cohort(many, [2] * 5)[:2], run_cohort(few, [2] * 2)
-    assert [scores(t) for t in ours] == pytest.approx([scores(t) for t in theirs], abs=1e-5)
+    for ours, theirs in zip(run_cohort(many, [2] * 5), run_cohort(few, [2] * 2), strict=False):
+        assert scores(ours) == pytest.approx(scores(theirs), abs=1e-5)
 
 
-def test_a_member_that_diverges_is_cut_out_and_its_neighbours_go_on(trio, make_plan, monkeypatch):
-    bad, plans, alone = make_plan("bad", lr=0.1), trio("together"), trio("alone")
-    fit = copy.deepcopy(dict(bad.fit))
-    fit["model"]["init_args"]["optimizer"] = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}
-    bad = replace(bad, fit=fit, configuration=type(bad.configuration)({**bad.configuration.values, "lr": 0.1}))
-    fit["trainer"]["gradient_clip_val"] = None
-    space = copy.deepcopy(bad.space)
-    monkeypatch.setattr(
-        type(space),
-        "overrides",
-        lambda self, c: {OPTIMIZER_LR: c.values["lr"] * (1e30 if c == bad.configuration else 1)},
-    )
-    trials = run_cohort([plans[0], bad, plans[2]], [2, 2, 2])
-    assert (trials[1].status, trials[1].failure) == ("failed", "diverged")
-    assert [t.status for t in (trials[0], trials[2])] == ["paused", "paused"]
-    reference = run_trial(replace(alone[0], fit=plans[0].fit), 2)
-    assert scores(trials[0]) == pytest.approx(scores(reference), abs=1e-4)
-    assert run_trial(bad, 2) == trials[1]
+def with_model(plan, **settings):
+    """The plan with other settings of the model than its configuration's."""
+    fit = copy.deepcopy(dict(plan.fit))
+    fit["model"]["init_args"] |= settings
+    return replace(plan, fit=fit)
 
 
-OPTIMIZER_LR = "model.init_args.optimizer.init_args.lr"
+def test_a_member_that_diverges_is_cut_out_and_its_neighbours_go_on(trio, make_plan):
+    plans, alone = trio("together"), trio("alone")
+    plans[1] = with_model(plans[1], lora={"rank": 4, "alpha_over_rank": 1e39})
+    trials = run_cohort(plans, [3, 3, 3])
+    assert (trials[1].status, trials[1].failure, trials[1].curve.fidelity) == ("failed", "diverged", 0)
+    assert [s.cohort_size for s in trials[0].curve.slices] == [3, 2, 2]
+    for n in (0, 2):
+        assert trials[n].status == "paused"
+        assert scores(trials[n]) == pytest.approx(scores(run_trial(alone[n], 3)), abs=1e-4)
+    assert run_trial(plans[1], 3) == trials[1]
+
+
+def test_settings_that_no_adapter_can_have_interrupt_their_trial_alone(trio):
+    plans = trio("together")
+    plans[2] = with_model(plans[2], lora={"targets": ["nowhere"]})
+    trials = run_cohort(plans, [1, 1, 1])
+    assert [t.status for t in trials] == ["paused", "paused", "interrupted"]
+    assert "The LoRA targets ['nowhere'] match no linear module" in trials[2].failure
+
+
+@pytest.mark.parametrize("clip", ["norm", "value"])
+@pytest.mark.parametrize("optimizer", ["NAdam", "Adagrad", "SGD"])
+def test_optimizers_without_a_rule_step_by_themselves(trio, optimizer, clip):
+    init = {"class_path": f"torch.optim.{optimizer}", "init_args": {"lr": 0.01}}
+    init["init_args"] |= {"momentum": 0.9, "dampening": 0.5} if optimizer == "SGD" else {}
+
+    def plans(name):
+        changed = [with_model(plan, optimizer=init) for plan in trio(name)]
+        for plan in changed:
+            plan.fit["trainer"] |= {"gradient_clip_algorithm": clip, "gradient_clip_val": 0.05}
+        return changed
+
+    together, alone = plans("together"), plans("alone")
+    for plan, other, trial in zip(together, alone, run_cohort(together, [2] * 3), strict=True):
+        assert scores(trial) == pytest.approx(scores(run_trial(other, 2)), abs=1e-4)
+        assert_same(checkpoint(plan), checkpoint(other), tolerance=1e-3)
+
+
+def test_gradient_checkpointing_changes_nothing(trio):
+    def plans(name):
+        return [
+            with_model(p, base_model={**p.fit["model"]["init_args"]["base_model"], "gradient_checkpointing": True})
+            for p in trio(name)
+        ]
+
+    for ours, theirs in zip(run_cohort(plans("ours"), [1] * 3), run_cohort(trio("theirs"), [1] * 3), strict=True):
+        assert scores(ours) == pytest.approx(scores(theirs), abs=1e-5)
+
+
+def test_too_little_memory_halves_the_cohort_which_goes_on_from_its_last_slice(trio, make_plan, monkeypatch, caplog):
+    plans = [*trio("together"), make_plan("together/3", lr=0.02)]
+    take, most = module.target_logits, 2
+
+    def scarce(model, batch):
+        if len(batch["labels"]) > most * 4 and "noise_keys" in batch and sizes["slices"] >= 1:
+            raise MemoryError
+        return take(model, batch)
+
+    sizes = {"slices": 0}
+    monkeypatch.setattr(module, "target_logits", scarce)
+    trials = run_cohort(plans, [3] * 4, on_record=lambda folder: sizes.update(slices=sizes["slices"] + 1))
+    assert [t.status for t in trials] == ["paused"] * 4
+    assert [[s.cohort_size for s in t.curve.slices] for t in trials] == [[4, 4, 2]] * 4 or [
+        [s.cohort_size for s in t.curve.slices] for t in trials
+    ] == [[4, 2, 2]] * 4
+    assert caplog.text.count("Memory is too small for 4 trials side by side; they go on 2 at a time") == 1
+
+
+def test_memory_for_none_is_what_it_is_for_the_trial_alone(trio, monkeypatch):
+    def exhausted(*arguments):
+        raise MemoryError
+
+    for target in ("cohort.module.target_logits", "finetuner.target_logits"):
+        monkeypatch.setattr(f"lightning_quicktune.finetune.{target}", exhausted)
+    trials = run_cohort(trio("together"), [1] * 3)
+    assert {t.failure for t in trials} == {"out_of_memory: batch of 4 records of at most 2048 tokens"}
+
+
+def test_ctrl_c_pauses_all_members_at_their_last_slice(trio, monkeypatch):
+    plans, alone = trio("together"), trio("alone")
+    take = module.target_logits
+    passes = {"n": 0}
+
+    def stopped(model, batch):
+        passes["n"] += "noise_keys" in batch
+        if passes["n"] == 6:  # in the second slice, which like the first has four passes
+            raise KeyboardInterrupt
+        return take(model, batch)
+
+    monkeypatch.setattr(module, "target_logits", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_cohort(plans, [3] * 3)
+    assert [(read_trial(p.folder).status, read_trial(p.folder).curve.fidelity) for p in plans] == [("paused", 1)] * 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
+    for trial, other in zip(run_cohort(plans, [3] * 3), alone, strict=True):
+        assert scores(trial) == pytest.approx(scores(run_trial(other, 3)), abs=1e-4)
+
+
+KILLED = """
+import os, pickle, sys
+from lightning_quicktune.finetune.cohort import module
+from lightning_quicktune.trials.cohort_runner import run_cohort
+
+take, passes = module.target_logits, [0]
+def killed(model, batch):
+    passes[0] += "noise_keys" in batch
+    if passes[0] == 11:  # in the third slice
+        os.kill(os.getpid(), 9)
+    return take(model, batch)
+module.target_logits = killed
+run_cohort(pickle.load(open(sys.argv[1], "rb")), [4] * 3)
+"""
+
+
+@pytest.mark.slow
+def test_after_kill_9_every_member_goes_on_from_its_last_slice(trio, tmp_path):
+    plans, alone = trio("together"), trio("alone")
+    (tmp_path / "plans").write_bytes(pickle.dumps(plans))
+    process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "plans")], timeout=300, check=False)
+    assert process.returncode == -signal.SIGKILL
+    reached = [len(checkpoint(plan)["callbacks"]["SliceRecorder"]["slices"]) for plan in plans]
+    assert set(reached) <= {1, 2}
+    assert {read_trial(plan.folder).status for plan in plans} == {"running"}
+    for trial, other in zip(run_cohort(plans, [4] * 3), alone, strict=True):
+        assert trial.status == "completed"
+        assert scores(trial) == pytest.approx(scores(run_trial(other, 4)), abs=1e-4)
+
+
+def changed(plan, key, value):
+    """The plan with another value of a dotted key of its fit YAML."""
+    return replace(plan, fit=with_overrides(dict(plan.fit), {key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data.init_args.path", "elsewhere", r"`data.init_args.path` was .* and is now 'elsewhere'"),
+        ("data.init_args.records_per_slice", 8, r"`data.init_args.records_per_slice` was 16 and is now 8"),
+        ("model.init_args.base_model.name", "nano", r"`model.init_args.base_model.name` was .* and is now 'nano'"),
+        ("trainer.precision", "bf16-mixed", r"`trainer.precision` was 'not set' and is now 'bf16-mixed'"),
+    ],
+)
+def test_members_of_different_tasks_base_models_or_slices_are_refused(trio, key, value, message):
+    plans = trio("together")
+    plans[1] = changed(plans[1], key, value)
+    with pytest.raises(ValueError, match=rf"can't be one cohort: .*{message}.* Give trials of one task and recipe"):
+        run_cohort(plans, [1] * 3)
+    assert not any(plan.folder.exists() for plan in plans)
+
+
+def test_so_are_those_of_a_task_of_another_name_twice_the_same_and_too_few_fidelities(trio):
+    plans = trio("together")
+    other = replace(plans[1], task=replace(plans[1].task, name="another"))
+    with pytest.raises(ValueError, match=r"`task` was 'colours' and is now 'another'"):
+        run_cohort([plans[0], other], [1, 1])
+    with pytest.raises(ValueError, match=r"Two members of the cohort have the folder .* Give each trial once"):
+        run_cohort([plans[0], plans[0]], [1, 1])
+    with pytest.raises(ValueError, match=r"A cohort of 3 trials has 2 fidelities. Give one for each"):
+        run_cohort(plans, [1, 1])
+    with pytest.raises(ValueError, match="can't reach fidelity 5"):
+        run_cohort(plans, [1, 1, 5])
+    assert run_cohort([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("model.init_args.lora.initialization", "pissa", "the initialization `pissa` changes the base weights"),
+        ("model.init_args.lora.initialization", "olora", "the initialization `olora` changes the base weights"),
+        ("data.init_args.packing", True, "`data.init_args.packing` puts several records into a row"),
+        ("trainer.precision", "16-mixed", "`trainer.precision: 16-mixed` scales the loss"),
+        ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.LambdaCallback"}], "has LambdaCallback"),
+        ("trainer.gradient_clip_val", 3, None),
+        ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.ModelCheckpoint"}], None),
+    ],
+)
+def test_what_cannot_share_a_pass(make_plan, key, value, reason):
+    found = can_join(changed(make_plan("any"), key, value))
+    assert found is None if reason is None else reason in found
+
+
+def test_a_member_that_must_be_alone_is_trained_so_and_the_others_together(trio, caplog):
+    plans = trio("together")
+    plans[0] = with_model(plans[0], lora={"rank": 4, "initialization": "pissa"})
+    trials = run_cohort(plans, [1] * 3)
+    assert [t.status for t in trials] == ["paused"] * 3
+    assert [t.curve.slices[0].cohort_size for t in trials] == [1, 2, 2]
+    assert "can't share a pass and is trained alone: the initialization `pissa`" in caplog.text
+
+
+def test_the_base_model_is_left_as_it_was(trio):
+    plans = trio("together")
+    base = load_base_model(BaseModelSettings(plans[0].fit["model"]["init_args"]["base_model"]["name"]))
+    before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
+    run_cohort(plans, [1] * 3)
+    assert not base.model.training
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in base.model.modules())
+    after = base.model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())

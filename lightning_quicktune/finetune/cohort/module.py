@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lightning_quicktune.finetune.base_model import BaseModel
 from lightning_quicktune.finetune.cohort.bank import AdapterBank
-from lightning_quicktune.finetune.cohort.checkpoint import Checkpoint, MemberCheckpoints
+from lightning_quicktune.finetune.cohort.checkpoint import Checkpoint, MemberCheckpoints, on_cpu
 from lightning_quicktune.finetune.cohort.member import Member
 from lightning_quicktune.finetune.cohort.stepping import Stepper, host_copies
 from lightning_quicktune.finetune.loss import at_least_float32, target_logits
@@ -91,7 +91,8 @@ class CohortFinetuner(LightningModule):
         Args:
             staying: Those that go on, at least one.
         """
-        self.stepper.give_state()
+        for k in range(len(self.members)):
+            self.stepper.give_state(k)
         order = [k for k, member in enumerate(self.members) if member in staying]
         before, self.members = self.bank, [self.members[k] for k in order]
         self.bank = AdapterBank(self.base.model, [member.row for member in self.members], before.device)
@@ -157,19 +158,22 @@ class CohortFinetuner(LightningModule):
         """Whether the training loss of each member has been a finite number all through the slice."""
         return self._is_finite.tolist()
 
-    def checkpoints(self, checkpoints: MemberCheckpoints, places: Sequence[int]) -> Iterator[Checkpoint]:
-        """The checkpoint of each of some members at the end of a slice, its tensors views of copies on the CPU.
+    def checkpoint(self, checkpoints: MemberCheckpoints, k: int) -> Checkpoint:
+        """The checkpoint of a member at the end of a slice, its tensors views of copies: training may go on.
 
         Args:
-            checkpoints: Makes them.
-            places: Which members.
+            checkpoints: Makes it.
+            k: Which member.
         """
-        self.stepper.give_state(on_host=True)
-        weights = host_copies(self.bank.weights)
-        for k in places:
-            content = checkpoints.make(self.members[k])
-            own = {f"model.{name}": weight for name, weight in self.bank.of_member(weights, k).items()}
-            yield content | {"state_dict": {name: own[name] for name in content["state_dict"]}}
+        member, row = self.members[k], self.bank.rows[k]
+        self.stepper.give_state(k, on_host=True)
+        weights = host_copies(self.bank.weights, k, row.lora.rank)
+        own = {f"model.{name}": weight for name, weight in self.bank.of_member(weights, k, 0).items()}
+        content = checkpoints.make(member)
+        if self.bank.device.type == "cuda":
+            torch.cuda.current_stream(self.bank.device).synchronize()
+        kept = content if member.rule is not None else on_cpu(content)  # its optimizer goes on with its own tensors
+        return kept | {"state_dict": {name: own[name] for name in content["state_dict"]}}
 
     @contextmanager
     def evaluating(self) -> Iterator[Any]:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lightning_quicktune.data.collate import IGNORE_INDEX
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.split_names import SplitName
 from lightning_quicktune.finetune.generation import answer_metrics, generate_answers
@@ -22,7 +23,7 @@ from lightning_quicktune.finetune.loss import (
 )
 from lightning_quicktune.finetune.scoring import ScoreSettings, Totals, likelihood_metrics, means
 
-_LOGITS = 2**28  # numbers that the output head gives at once: a gigabyte in float32
+_LOGITS = 2**29  # numbers that the output head gives at once: two gigabytes in float32
 
 
 def cohort_metrics(
@@ -92,11 +93,16 @@ def _labels(model: Any, n_members: int, batches: Iterable[dict[str, Any]]) -> li
 
 def _parts(model: Any, n_members: int, batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Batches so small that the logits of all members fit in memory."""
+    most = max(1, _LOGITS // (n_members * model.config.vocab_size))  # targets
     for batch in batches:
-        n_rows, most = len(batch["labels"]), int(batch["labels"].shape[1]) * n_members * model.config.vocab_size
-        size = max(1, min(n_rows, _LOGITS // most))
-        for start in range(0, n_rows, size):
-            yield {k: batch[k][start : start + size] for k in ("input_ids", "attention_mask", "labels")}
+        counts = (batch["labels"] != IGNORE_INDEX).sum(1).tolist()
+        start = 0
+        while start < len(counts):
+            end = start + 1
+            while end < len(counts) and sum(counts[start : end + 1]) <= most:
+                end += 1
+            yield {k: batch[k][start:end] for k in ("input_ids", "attention_mask", "labels")}
+            start = end
 
 
 def _for_all(batch: Mapping[str, Any], n_members: int, model: Any) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from lightning_quicktune.finetune.cohort.bank import AdapterBank
 from lightning_quicktune.finetune.cohort.layout import KINDS
 from lightning_quicktune.finetune.cohort.member import Member
 from lightning_quicktune.finetune.cohort.rules import Rule
+from lightning_quicktune.finetune.optimizers import UPDATE_SCALE
 
+_OF_MAGNITUDES = 3  # dimensions of a segment of magnitudes; of matrices 4
 _PARTS = {"a": "lora_A", "b": "lora_B", "magnitude": "lora_magnitude_vector"}  # of the names of weights
-_UPDATE_SCALE = "update_scale"  # in a group: how many times as far its weights move
+_STEP = "step"  # in the state of a weight: how many it has taken
 
 
 class Stepper:
@@ -58,14 +60,16 @@ class Stepper:
             for gradients in self.bank.gradients:
                 gradients[:, start:end].zero_()
 
-    def give_state(self, on_host: bool = False) -> None:
-        """Puts what is kept here into each member's optimizer, as views.
+    def give_state(self, k: int, on_host: bool = False) -> None:
+        """Puts what is kept here of one member's weights into its optimizer, as views.
 
         Args:
+            k: Which member.
             on_host: Whether of a copy in the memory of the CPU.
         """
         for block in self.blocks:
-            block.give_state([host_copies(t) for t in block.states] if on_host else block.states)
+            if block.start <= k < block.end:
+                block.give_state(k - block.start, on_host)
 
     def take_state(self) -> None:
         """Takes over what each member's optimizer holds, after it has read a checkpoint."""
@@ -82,10 +86,11 @@ class _Block:
         self.start = start
         self.end = start + len(members)
         self.rule = rule
-        layout, dtype = bank.layout, bank.dtype
-        self.states = [layout.zeros(len(members), dtype, bank.device) for _ in rule.state_names]
+        own = [rule.new_state(weights[:, self.start : self.end]) for weights in bank.weights]
+        self.states = [list(tensors) for tensors in zip(*own, strict=True)]  # of each kind of state, all segments
         self.steps = [0] * len(members)
-        self.groups = [_groups(member) for member in members]
+        self.kinds = [_kinds(member) for member in members]
+        self.groups = [_groups(member, kinds) for member, kinds in zip(members, self.kinds, strict=True)]
         self.clip = [member.clip or float("inf") for member in members]
         for member in members:
             vars(member.optimizer)["_opt_called"] = True  # else its schedule warns: the steps are taken here
@@ -103,7 +108,7 @@ class _Block:
                 state = [tensors[place][:, first:last] for tensors in self.states]
                 spread = (-1, *(1,) * (weights.ndim - 2))
                 own = {name: values.view(spread) for name, values in numbers[segment.kind].items()}
-                self.rule.move(weights, gradients, state, own)
+                self.rule.move(segment.kind, weights, gradients, state, own)
 
     def _clip(self, start: int, end: int, clip: list[float]) -> None:
         """Shortens gradients that are longer than each member's own limit."""
@@ -117,65 +122,81 @@ class _Block:
 
     def _numbers(self, first: int, last: int) -> dict[str, dict[str, Tensor]]:
         """Settings of each kind of weight, as one tensor for each, from one transfer."""
-        names = self.rule.settings
+        names = (*self.rule.settings, "rank")
         rows = []
         for k in range(first, last):
             for kind in KINDS:
                 group = self.groups[k][kind]
                 own = self.rule.numbers(group, self.steps[k])
-                own["lr"] *= group.get(_UPDATE_SCALE, 1.0)
-                rows.append([own[name] for name in names])
+                own["lr"] *= group.get(UPDATE_SCALE, 1.0)
+                rows.append([*(own[name] for name in self.rule.settings), self.bank.rows[self.start + k].lora.rank])
         table = torch.tensor(rows, dtype=self.bank.dtype).to(self.bank.device, non_blocking=True)
         table = table.view(last - first, len(KINDS), len(names))
         return {kind: dict(zip(names, table[:, n].unbind(1), strict=True)) for n, kind in enumerate(KINDS)}
 
-    def give_state(self, states: Sequence[list[Tensor]]) -> None:
-        """Puts views of the state into each member's optimizer."""
-        for k, member in enumerate(self.members):
-            optimizer, views = member.optimizer, self._views(k, states)
-            for group in optimizer.param_groups:
-                for weight in group["params"]:
-                    found = self.rule.state_of(self.rule.state_names, views[weight], group, self.steps[k])
-                    if found and self.steps[k]:
-                        optimizer.state[weight] = found
+    def give_state(self, k: int, on_host: bool) -> None:
+        """Puts views of a member's state into its optimizer."""
+        optimizer, rank = self.members[k].optimizer, self.bank.rows[self.start + k].lora.rank
+        states = [host_copies(tensors, k, rank) for tensors in self.states] if on_host else self.states
+        views = self._views(k, states, 0 if on_host else k)
+        for group in optimizer.param_groups:
+            for weight in group["params"] if self.steps[k] else ():
+                names = self.rule.names(self.kinds[k][weight], group)
+                found = dict(zip((n for n in names if n != _STEP), views[weight], strict=False))
+                if names:
+                    step = {_STEP: torch.tensor(float(self.steps[k]))} if _STEP in names else {}
+                    optimizer.state[weight] = step | found
 
     def take_state(self) -> None:
         """Takes over what each member's optimizer holds."""
         for k, member in enumerate(self.members):
-            views = self._views(k, self.states)
-            for weight, state in member.optimizer.state.items():
-                for name, view in zip(self.rule.state_names, views[weight], strict=True):
-                    if state.get(name) is not None:
-                        view.copy_(state[name])
+            views = self._views(k, self.states, k)
+            for group in member.optimizer.param_groups:
+                for weight in group["params"]:
+                    names = (n for n in self.rule.names(self.kinds[k][weight], group) if n != _STEP)
+                    state = member.optimizer.state.get(weight, {})
+                    for name, view in zip(names, views[weight], strict=False):
+                        if state.get(name) is not None:
+                            view.copy_(state[name])
             self.steps[k] = member.reached * member.n_steps
             member.optimizer.state.clear()
 
-    def _views(self, k: int, states: Sequence[list[Tensor]]) -> dict[Any, list[Tensor]]:
-        """What is kept of each weight of a member."""
+    def _views(self, k: int, states: Sequence[list[Tensor]], place: int) -> dict[Any, list[Tensor]]:
+        """What is kept of each weight of a member, which has that place in the tensors."""
         weights = dict(self.members[k].weights.named_parameters())
-        parts = [self.bank.of_member(tensors, self.start + k, k) for tensors in states]
+        parts = [self.bank.of_member(tensors, self.start + k, place) for tensors in states]
         return {weight: [part[name] for part in parts] for name, weight in weights.items()}
 
 
-def host_copies(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Copies in the memory of the CPU, each in one transfer; the tensors themselves where they are there already."""
-    if not any(t.is_cuda for t in tensors):
-        return list(tensors)
-    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
-    for copy, tensor in zip(copies, tensors, strict=True):
+def host_copies(tensors: Sequence[Tensor], k: int, rank: int) -> list[Tensor]:
+    """Copies of one member's part of each segment, without padding, in the memory of the CPU.
+
+    Args:
+        tensors: One for each segment.
+        k: Which member.
+        rank: Its rank.
+    """
+    own = [t[:, k : k + 1] if t.ndim == _OF_MAGNITUDES else t[:, k : k + 1, :rank] for t in tensors]
+    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=t.is_cuda) for t in own]
+    for copy, tensor in zip(copies, own, strict=True):
         copy.copy_(tensor, non_blocking=True)
-    torch.cuda.synchronize(tensors[0].device)
     return copies
 
 
-def _groups(member: Member) -> dict[str, Any]:
+def _kinds(member: Member) -> dict[Any, str]:
+    """The kind of each weight of a member."""
+    return {
+        weight: next(kind for kind, part in _PARTS.items() if part in name)
+        for name, weight in member.weights.named_parameters()
+    }
+
+
+def _groups(member: Member, kinds: dict[Any, str]) -> dict[str, Any]:
     """The parameter group of each kind of weight; of a kind that it lacks, the first."""
     groups = member.optimizer.param_groups
     found = dict.fromkeys(KINDS, groups[0])
-    names = {weight: name for name, weight in member.weights.named_parameters()}
     for group in groups:
-        for weight in group["params"]:
-            found[next(kind for kind, part in _PARTS.items() if part in names[weight])] = group
+        found |= dict.fromkeys((kinds[weight] for weight in group["params"]), group)
     return found
 
 
