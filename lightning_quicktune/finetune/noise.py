@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 _FIRST, _SECOND = -2048144789, -1028477387  # odd, and about half of their bits are set
 _GOLDEN = -1640531527
-_HIDDEN = 3  # dimensions of hidden states that have a row for each row of the batch
 
 
 class RecordNoise:
@@ -51,21 +50,19 @@ class RecordNoise:
             )
         return cls(keys, batch.get("position_ids"))
 
-    def words(self, like: Tensor, name: str, first_row: int = 0) -> Int[Tensor, ...]:
+    def words(self, like: Tensor, name: str, rows: slice = slice(None)) -> Int[Tensor, ...]:
         """Words of one use, int32, in the shape of hidden states.
 
         Args:
-            like: Hidden states of the batch, or of some of its rows; rows come first and features last.
+            like: Hidden states of the batch, or of some of its rows; features come last.
             name: What they are used for: each name has words of its own.
-            first_row: Which row of the batch the first one is, where they are given as ``(rows, tokens, features)``.
+            rows: Which rows of the batch they are.
         """
-        width = like.shape[-1]
-        n_rows = self.n_rows if first_row == 0 and like.ndim != _HIDDEN else len(like)
-        n_positions = like.numel() // (n_rows * width)
-        shape = (n_positions, width)
+        width, n_rows = like.shape[-1], len(self._keys[rows])
+        shape = (like.numel() // (n_rows * width), width)
         if shape not in self._words:
             self._words[shape] = self._drawn(*shape)
-        return (self._words[shape][first_row : first_row + n_rows] * _multiplier(name)).view(like.shape)
+        return (self._words[shape][rows] * _multiplier(name)).view(like.shape)
 
     def _drawn(self, n_positions: int, width: int) -> Int[Tensor, "B T D"]:
         device = self._keys.device

@@ -120,7 +120,8 @@ def phi3(folder: Path) -> list[Row]:
     from full_size_phi3 import save_phi3
 
     model, rows = os.environ.get(BASE_MODEL) or save_phi3(folder / "phi3"), []
-    for words, sizes in ((0, (4, 16)), (250, (2, 4))):
+    long = 100 if BASE_MODEL in os.environ else 300
+    for words, sizes in ((0, (4, 16)), (long, (2, 4))):
         changes = {"model.init_args.base_model.name": str(model), "trainer.accelerator": "auto"}
         load = workload("phi3_lora.yaml", folder / f"p{words}", 3, 16, words, changes)
         alone = train(load.plans(2, folder / f"alone{words}"), 2, at_once=False)

@@ -31,93 +31,101 @@ class AdapterPart:
     Args:
         name: Name of the module.
         module: A linear module of the base model.
-        n_members: Members of the bank.
-        start: First of the part's.
-        members: One for each of the part's.
-        weights: Their weights, A and B of the part's rank; magnitudes if it is DoRA's. They may be replaced by equal
-            ones for each pass.
+        start: First of the part's members.
+        members: One for each.
+        weights: Their weights, A and B of the part's rank; magnitudes if it is DoRA's.
     """
 
-    def __init__(
-        self,
-        name: str,
-        module: nn.Module,
-        n_members: int,
-        start: int,
-        members: list[MemberPart],
-        weights: Matrices,
-    ) -> None:
+    def __init__(self, name: str, module: nn.Module, start: int, members: list[MemberPart], weights: Matrices) -> None:
         self.name = name
-        self.n_members = n_members
         self.module = module
         self.start = start
         self.end = start + len(members)
         self.weights = weights
-        self.norms: Tensor | None = None
-        self.dtype, self.device = weights.a.dtype, weights.a.device
-        self.scale = self._each([member.scale for member in members])
-        self.kept = self._each([1 / (1 - member.dropout) for member in members])
+        self.factor: Tensor | None = None  # DoRA's, (n, 1, out), if it was computed for this pass already
         self.is_scaled = False  # whether B is given with the scale, and with what dropout scales up
+        self.scale = _each([member.scale for member in members], weights.a)
+        self.kept = _each([1 / (1 - member.dropout) for member in members], weights.a)
+        self.dropout = Dropout([member.dropout for member in members], weights.a.device)
         self.adapts = self.scale[:, :, 0] != 0
         self._squares: Tensor | None = None
-        self.drops = any(member.dropout for member in members)
-        thresholds = [threshold(member.dropout) for member in members]
-        self.thresholds = torch.tensor(thresholds, dtype=torch.int32, device=self.device)[:, None, None]
 
-    def __call__(self, x: Tensor, out: Tensor, noise: RecordNoise | None) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor, is_dropped: bool) -> Tensor:
         """The module's outputs with the updates added.
 
         Args:
-            x: Its inputs, shape ``(n, tokens, in)``.
-            out: Its outputs, shape ``(n, tokens, out)``.
-            noise: The batch's, in training.
+            x: Inputs of the adapters, shape ``(n, tokens, in)``, in training those that dropout has left.
+            out: The module's outputs, shape ``(n, tokens, out)``.
+            is_dropped: Whether dropout has set a part of ``x`` to 0.
         """
-        drops = noise if self.drops else None
-        x = self._as_adapter(x if drops is None else self._dropped(x, drops))
-        a, b, magnitude = self.weights
-        low = torch.bmm(x, a.transpose(1, 2))
+        if not torch.is_autocast_enabled(x.device.type):
+            x = x.to(self.scale.dtype)
+        low = torch.bmm(x, self.weights.a.transpose(1, 2))
         if not self.is_scaled:
-            low = low * (self.scale if drops is None else self.scale * self.kept)
-        if magnitude is None:
-            return self._added(out, low, b)
-        base = self._less_bias(out) if drops is None else F.linear(x, self.weight()) * self.kept
-        factor = torch.where(self.adapts, magnitude / self._norms(), 1.0)[:, None]
-        return (out - base + factor * self._added(base, low, b)).to(out.dtype)
+            low = low * (self.scale * self.kept if is_dropped else self.scale)
+        if self.weights.magnitude is None:
+            return self._added(out, low)
+        factor = self.own_factor() if self.factor is None else self.factor
+        base = F.linear(x, self.weight()) * self.kept if is_dropped else self._less_bias(out)
+        return (out - base + factor * self._added(base, low)).to(out.dtype)
+
+    def _added(self, out: Tensor, low: Tensor) -> Tensor:
+        """``out`` and the product of B with what A has made of the inputs."""
+        b = self.weights.b
+        if out.dtype == b.dtype or torch.is_autocast_enabled(out.device.type):
+            return torch.baddbmm(out, low, b)
+        return (out + torch.bmm(low, b)).to(out.dtype)
 
     def _less_bias(self, out: Tensor) -> Tensor:
         bias = getattr(self.module, "bias", None)
         return out if bias is None else out - bias
 
-    def _added(self, out: Tensor, low: Tensor, b: Tensor) -> Tensor:
-        """``out`` and the product of B with what A has made of the inputs."""
-        if out.dtype == b.dtype or torch.is_autocast_enabled(out.device.type):
-            return torch.baddbmm(out, low, b)
-        return (out + torch.bmm(low, b)).to(out.dtype)
+    def own_factor(self) -> Tensor:
+        """DoRA's magnitude over the norm of the merged weights, shape ``(n, 1, out)``."""
+        assert self.weights.magnitude is not None
+        norms = self.norms(self.weights.a, self.weights.b)
+        return torch.where(self.adapts, self.weights.magnitude / norms, 1.0)[:, None]
 
-    def _dropped(self, x: Tensor, noise: RecordNoise) -> Tensor:
-        """Inputs with each member's share set to 0; not scaled up yet."""
-        n_rows = noise.n_rows // self.n_members  # of each
-        words = noise.words(x.view(len(x) * n_rows, -1, x.shape[-1]), self.name, self.start * n_rows)
-        return x * (words.view(x.shape) >= self.thresholds)
+    def norms(self, a: Tensor, b: Tensor) -> Tensor:
+        """Norms of the rows of the merged weights, shape ``(n, out)``.
 
-    def _norms(self) -> Tensor:
-        """Norms of the rows of the merged weights, unless they were computed for this pass already."""
-        if self.norms is not None:
-            return self.norms
+        Args:
+            a: A, as the optimizer has it.
+            b: B transposed, likewise.
+        """
         if self._squares is None:
             self._squares = self.weight().square().sum(1)
-        return merged_norms(self.weight(), self._squares, self.weights.a, self.weights.b, self.scale)
+        return merged_norms(self.weight(), self._squares, a, b, self.scale)
 
     def weight(self) -> Tensor:
         """The frozen weight, (out, in), in the format of the adapters."""
         weight: Tensor = self.module.weight.detach()  # type: ignore[operator]
-        return (weight if isinstance(self.module, nn.Linear) else weight.T).to(self.dtype)
+        return (weight if isinstance(self.module, nn.Linear) else weight.T).to(self.scale.dtype)
 
-    def _as_adapter(self, x: Tensor) -> Tensor:
-        return x if torch.is_autocast_enabled(x.device.type) else x.to(self.dtype)
 
-    def _each(self, numbers: list[float]) -> Tensor:
-        return torch.tensor(numbers, dtype=self.dtype, device=self.device)[:, None, None]
+class Dropout:
+    """Dropout of the inputs of neighbouring members' adapters, each with its own probability.
+
+    Args:
+        probabilities: One for each member.
+        device: Where to compute.
+    """
+
+    def __init__(self, probabilities: list[float], device: torch.device) -> None:
+        self.is_on = any(probabilities)
+        thresholds = [threshold(probability) for probability in probabilities]
+        self.thresholds = torch.tensor(thresholds, dtype=torch.int32, device=device)[:, None, None]
+
+    def __call__(self, x: Tensor, noise: RecordNoise, name: str, rows: slice) -> Tensor:
+        """Sets each member's share to 0; what is left is not scaled up yet.
+
+        Args:
+            x: Inputs, shape ``(n, tokens, in)``.
+            noise: The batch's.
+            name: Name of the module.
+            rows: The members' rows of the batch.
+        """
+        return x * (noise.words(x, name, rows) >= self.thresholds)
 
 
 @torch.no_grad()
@@ -139,3 +147,7 @@ def merged_norms(weight: Tensor, squares: Tensor, a: Tensor, b: Tensor, scale: T
         gram = torch.matmul(torch.matmul(a, a.transpose(-1, -2)), b)
         added = (b * (2 * scale * crossed + scale.square() * gram)).sum(-2)
         return (squares.unsqueeze(-2) + added).sqrt()
+
+
+def _each(numbers: list[float], like: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None, None]

@@ -15,7 +15,6 @@ from lightning_quicktune.finetune.cohort.start import adapter_scale
 if TYPE_CHECKING:
     from lightning_quicktune.finetune.cohort.bank import AdapterBank
 
-_OF_MATRICES = 4  # dimensions of a segment of matrices; of magnitudes 3
 _STACKED = 2**28  # weights of adapted modules up to which a copy of them, side by side, is worth its memory
 
 
@@ -45,50 +44,74 @@ class WholeSegments:
             part.is_scaled = True
         self.scale = self._each([adapter_scale(row.lora) for row in bank.rows])
         self.kept = self._each([1 / (1 - row.lora.dropout) for row in bank.rows])
-        n_dora = sum(row.is_dora for row in bank.rows)
-        self.sizes = [size for size in (len(bank.rows) - n_dora, n_dora) if size]
-        self.first_dora = len(bank.rows) - n_dora
-        self._shapes: dict[tuple[int, ...], list[AdapterPart]] = defaultdict(list)
-        if n_dora and sum(t.size for t in bank.targets.values()) <= _STACKED:
-            for (name, start), part in self.parts.items():
-                if start == self.first_dora:
-                    self._shapes[bank.targets[name].outputs_and_inputs].append(part)
-        self._stacked = {
-            shape: (stack, stack.square().sum(-1))
-            for shape, parts in self._shapes.items()
-            for stack in [torch.stack([part.weight() for part in parts])]
+        self.first_dora = sum(not row.is_dora for row in bank.rows)
+        n_dora = len(bank.rows) - self.first_dora
+        self.sizes = [size for size in (self.first_dora, n_dora) if size]
+        self.dora = {name: part for (name, start), part in self.parts.items() if n_dora and start == self.first_dora}
+        self.adapts = {
+            segment.size: torch.stack([self.dora[name].adapts for name in segment.modules])
+            for segment in bank.layout.segments
+            if segment.kind == "magnitude"
         }
+        by_shape: dict[tuple[int, int], list[str]] = defaultdict(list)
+        if sum(bank.targets[name].size for name in self.dora) <= _STACKED:
+            for name in self.dora:
+                by_shape[bank.targets[name].outputs_and_inputs].append(name)
+        self._stacks = [_Stack(bank, [self.dora[name] for name in names]) for names in by_shape.values()]
 
     def hand_out(self) -> None:
         """Gives all parts their weights for one pass, or for one evaluation."""
         scale = self.scale if self.bank.noise is None else self.scale * self.kept
+        norms = self._norms()
         found: dict[tuple[str, int], dict[str, Tensor]] = defaultdict(dict)
         for segment, leaf in zip(self.bank.layout.segments, self.leaves, strict=True):
+            if segment.kind == "magnitude":
+                ratio = leaf[:, self.first_dora :] / torch.stack([norms[name] for name in segment.modules])
+                for name, factor in zip(
+                    segment.modules, torch.where(self.adapts[segment.size], ratio, 1.0).unbind(0), strict=True
+                ):
+                    self.dora[name].factor = factor[:, None]
+                continue
             given = self._converted(leaf * scale if segment.kind == "b" else leaf)
             for start, piece in zip((0, self.sizes[0]), torch.split(given, self.sizes, dim=1), strict=False):
                 for name, own in zip(segment.modules, piece.unbind(0), strict=True):
                     found[name, start][segment.kind] = own
         for place, part in self.parts.items():
-            kinds = found[place]
-            magnitude = kinds["magnitude"] if place[1] == self.first_dora else None
-            part.weights = Matrices(kinds["a"], kinds["b"], magnitude)
-        self._compute_norms()
+            part.weights = Matrices(found[place]["a"], found[place]["b"], part.weights.magnitude)
 
     def _each(self, numbers: list[float]) -> Tensor:
         return torch.tensor(numbers, dtype=self.bank.dtype, device=self.bank.device)[:, None, None]
 
     def _converted(self, leaf: Tensor) -> Tensor:
-        """A leaf in the format of the pass; magnitudes keep theirs."""
+        """Matrices in the format of the pass."""
         device = leaf.device.type
-        matrices = leaf.ndim > 3
-        return leaf.to(torch.get_autocast_dtype(device)) if matrices and torch.is_autocast_enabled(device) else leaf
+        return leaf.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else leaf
 
-    def _compute_norms(self) -> None:
-        """Norms of the merged weights of all DoRA members and modules, one shape of modules after the other."""
-        for shape, parts in self._shapes.items():
-            matrices = [self.bank.layout.matrices(self.bank.weights, part.name) for part in parts]
-            a = torch.stack([m.a[self.first_dora :] for m in matrices])
-            b = torch.stack([m.b[self.first_dora :] for m in matrices])
-            scale = torch.stack([part.scale for part in parts])
-            for part, norms in zip(parts, merged_norms(*self._stacked[shape], a, b, scale), strict=True):
-                part.norms = norms
+    @torch.no_grad()
+    def _norms(self) -> dict[str, Tensor]:
+        """Norms of the merged weights of all DoRA members, by module."""
+        if self._stacks:
+            return {name: own for stack in self._stacks for name, own in stack.norms().items()}
+        raw = {name: self.bank.layout.matrices(self.bank.weights, name) for name in self.dora}
+        return {
+            name: part.norms(raw[name].a[self.first_dora :], raw[name].b[self.first_dora :])
+            for name, part in self.dora.items()
+        }
+
+
+class _Stack:
+    """DoRA's modules of one shape, whose norms are computed at once."""
+
+    def __init__(self, bank: AdapterBank, parts: list[AdapterPart]) -> None:
+        self.bank = bank
+        self.parts = parts
+        self.weight = torch.stack([part.weight() for part in parts])
+        self.squares = self.weight.square().sum(-1)
+        self.scale = torch.stack([part.scale for part in parts])
+
+    def norms(self) -> dict[str, Tensor]:
+        raw = [self.bank.layout.matrices(self.bank.weights, part.name) for part in self.parts]
+        start = self.parts[0].start
+        a, b = (torch.stack(own) for own in ([m.a[start:] for m in raw], [m.b[start:] for m in raw]))
+        norms = merged_norms(self.weight, self.squares, a, b, self.scale)
+        return {part.name: own for part, own in zip(self.parts, norms.unbind(0), strict=True)}
