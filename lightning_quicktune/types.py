@@ -328,6 +328,11 @@ class Executor(Protocol):
         """Suggestions that can run at the same time, at least 1."""
         ...
 
+    @property
+    def n_ended(self) -> int:
+        """Submitted suggestions that have ended, so that ``wait`` returns at once."""
+        ...
+
     def submit(self, suggestion: Suggestion) -> None:
         """Starts or queues one suggestion; at most ``capacity`` at a time."""
         ...

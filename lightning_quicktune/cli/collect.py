@@ -15,7 +15,9 @@ def run(args: list[str]) -> None:
 
     collected = collect(settings)
     if collected is None:
-        sys.stdout.write(f"Finished trials are in {settings.parts}; the same collection elsewhere goes on from there.\n")
+        sys.stdout.write(
+            f"Finished trials are in {settings.parts}; the same collection elsewhere goes on from there.\n"
+        )
         return
     trials = collected.table.trials.groupby(["task", "config_id", "seed"]).ngroups
     sys.stdout.write(

@@ -181,6 +181,7 @@ def _identity(place: Workplace) -> dict[str, object]:
         "charge_thinking": place.charges_thinking,
         "train_folds": sorted(place.divider.train_folds),
         "surrogates": asdict(settings.surrogates),
+        **({"at_once": settings.at_once} if settings.at_once > 1 else {}),
     }
 
 

@@ -82,10 +82,15 @@ class ReplayExecutor:
         trials: The recorded trial of each configuration, by its id.
         clock: Moved forward by the recorded costs.
         overheads: What starting and resuming a trial cost.
+        at_once: Trials that are trained at once, which takes as long as the longest of them alone.
     """
 
     def __init__(
-        self, trials: Mapping[str, Recorded], clock: SimulatedClock, overheads: PaidOverheads | None = None
+        self,
+        trials: Mapping[str, Recorded],
+        clock: SimulatedClock,
+        overheads: PaidOverheads | None = None,
+        at_once: int = 1,
     ) -> None:
         self.trials = trials
         self.clock = clock
@@ -93,11 +98,18 @@ class ReplayExecutor:
         self._overheads = overheads or PaidOverheads()
         self._queue: deque[tuple[str, Suggestion]] = deque()
         self._reached: dict[str, int] = {}
+        self._ended: deque[Observation] = deque()
+        self._at_once = at_once
 
     @property
     def capacity(self) -> int:
-        """One at a time."""
-        return 1
+        """Trials that are trained at once."""
+        return self._at_once
+
+    @property
+    def n_ended(self) -> int:
+        """Suggestions that were played beside the last one."""
+        return len(self._ended)
 
     def submit(self, suggestion: Suggestion) -> None:
         """Queues a suggestion.
@@ -115,8 +127,14 @@ class ReplayExecutor:
         self._queue.append((config_id, suggestion))
 
     def wait(self) -> Observation:
-        """Plays the suggestion that has waited longest."""
-        config_id, suggestion = self._queue.popleft()
+        """Plays all that waits, unless something has ended that was not fetched yet."""
+        if not self._ended:
+            self._ended.extend(self._play(*waiting) for waiting in self._queue)
+            self._queue.clear()
+            self.clock.advance(max(observation.cost_s for observation in self._ended))
+        return self._ended.popleft()
+
+    def _play(self, config_id: str, suggestion: Suggestion) -> Observation:
         trial, before = self.trials[config_id], self._reached.get(config_id)
         began = self.clock()
         ready = began + (self._overheads.start_s if before is None else self._overheads.resume_s)
@@ -129,7 +147,6 @@ class ReplayExecutor:
             self.observed.append(Observed(at_s, config_id, trial.seed, fidelity, score))
         failed = suggestion.fidelity > len(trial.slices)
         cost_s = ready - began + trial.ends_s[after] - paid_s + failed * trial.failing_s
-        self.clock.advance(cost_s)
         self._reached[config_id] = after
         return Observation(suggestion.configuration, LearningCurve(trial.slices[:after]), failed, cost_s)
 
@@ -156,6 +173,7 @@ def replay(
     horizon_s: float,
     charge_thinking: bool,
     description_s: float = 0.0,
+    at_once: int = 1,
 ) -> Played:
     """Lets a searcher spend a budget on recorded trials.
 
@@ -166,11 +184,13 @@ def replay(
         horizon_s: Budget in simulated seconds.
         charge_thinking: Whether thinking is spent from the budget too.
         description_s: Seconds that go for describing the task before the search begins.
+        at_once: Trials that are trained at once.
     """
     clock = SimulatedClock()
     clock.advance(description_s)
-    executor = ReplayExecutor(trials, clock, pool.overheads)
+    executor = ReplayExecutor(trials, clock, pool.overheads, at_once)
     timed = TimedSearcher(searcher, clock if charge_thinking else None)
     if horizon_s > description_s:
         run_search(timed, executor, Budget(seconds=horizon_s - description_s), journal=None, clock=clock)
-    return Played(executor.observed, timed.thinking_s, timed.n_suggestions)
+    observed = sorted(executor.observed, key=lambda seen: seen.at_s)  # those trained at once were played one by one
+    return Played(observed, timed.thinking_s, timed.n_suggestions)

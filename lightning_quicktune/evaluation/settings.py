@@ -91,6 +91,8 @@ class EvaluateSettings:
         charge_thinking: Whether the CPU time a method takes to choose, on this machine, is spent from its budget too.
             If not given, it is where trials were recorded with the reference step of their device, and not in imported
             tables, whose seconds are of another machine.
+        at_once: Trials that a search trains at once (``tune --cohort``), in the time of the longest of them alone, as
+            on a device that one trial leaves idle.
         primary: The comparison that was named beforehand, if there is one.
         surrogates: How the surrogates of ``transfer`` and ``quicktune`` are trained.
         n_processes: Replays that run at the same time, each in a process of one thread.
@@ -116,13 +118,14 @@ class EvaluateSettings:
     cost: CostName = "cost_s"
     shuffle_configurations: bool = False
     charge_thinking: bool | None = None
+    at_once: int = 1
     primary: PrimaryComparison | None = None
     surrogates: SurrogateTraining = field(default_factory=SurrogateTraining)
     n_processes: int = 1
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("evaluate"))
 
     def __post_init__(self) -> None:
-        for name, least in (("n_folds", 2), ("n_halvings", 1), ("n_seeds", 1), ("n_processes", 1)):
+        for name, least in (("n_folds", 2), ("n_halvings", 1), ("n_seeds", 1), ("n_processes", 1), ("at_once", 1)):
             _check_count(name, getattr(self, name), least)
         self._check_methods()
         _check_budgets("budgets", self.budgets)

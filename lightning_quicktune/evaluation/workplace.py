@@ -130,7 +130,8 @@ class Workplace:
         trials = pool.draw(own_seed)
         context = self._context(pool, job, own_seed, trials)
         searcher = replayed_searcher(job.method, context, trials)
-        played = replay(searcher, pool, trials, job.horizon_s, self.charges_thinking, description_s)
+        at_once = self.settings.at_once
+        played = replay(searcher, pool, trials, job.horizon_s, self.charges_thinking, description_s, at_once)
         key = ReplayKey(job.split, job.method.key, job.task, seed)
         calibration: tuple[Calibrated, ...] = ()
         moments = self.settings.calibration_budgets

@@ -42,9 +42,12 @@ def run_search(
         search.start_what_fits()
         if not search.running:
             return search.result()
-        observation = search.collect()
-        if on_observation is not None:
-            on_observation(observation, search.state)
+        is_first = True
+        while is_first or executor.n_ended:  # all that is known is told before anything is asked
+            is_first = False
+            observation = search.collect()
+            if on_observation is not None:
+                on_observation(observation, search.state)
 
 
 class _Search:

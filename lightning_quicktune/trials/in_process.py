@@ -50,6 +50,11 @@ class InProcessExecutor:
         """One at a time."""
         return 1
 
+    @property
+    def n_ended(self) -> int:
+        """None: what is submitted is trained by ``wait``."""
+        return 0
+
     def submit(self, suggestion: Suggestion) -> None:
         """Queues a suggestion; it is trained by ``wait``."""
         self._queue.append(suggestion)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
+from lightning_quicktune.trials.settings import check_cohort
 from lightning_quicktune.types import Budget
 
 
@@ -50,6 +52,8 @@ class TuneSettings:
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``.
         space: YAML of the search space; that of the surrogates or the experience if left out.
         max_fidelity: Slices of a full training; that of the surrogates or the experience if left out.
+        cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as the
+            memory holds, up to eight. Each choice then knows less, and a second brings more of them.
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
@@ -70,6 +74,7 @@ class TuneSettings:
     acquisition: Acquisition = DEFAULT_ACQUISITION
     space: Path_fr | None = None
     max_fidelity: int | None = None
+    cohort: int | Literal["auto"] = 1
     pool_size: int = 128
     seed: int = 0
     allow_other_base_model: bool = False
@@ -78,6 +83,7 @@ class TuneSettings:
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
 
     def __post_init__(self) -> None:
+        check_cohort(self.cohort)
         for name in ("max_fidelity", "pool_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

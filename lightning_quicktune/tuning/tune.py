@@ -24,6 +24,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import BEST
+from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
 from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
@@ -105,9 +106,17 @@ class _Job:
         self.tracker.sync_task(self.output / "task")
         self.searcher: Searcher
         self.warned = False
-        self.executor = InProcessExecutor(
-            self.setup, self.space, self.output / "trials", settings.seed, on_record=self.tracker.follow_trial
-        )
+        self.executor = self._executor()
+
+    def _executor(self) -> InProcessExecutor:
+        place = (self.setup, self.space, self.output / "trials", self.settings.seed, self.tracker.follow_trial)
+        executor, cohort = InProcessExecutor(*place), self.settings.cohort
+        if cohort == 1:
+            return executor
+        candidates = candidate_pool(self.space, self.settings.pool_size - 1, self.settings.seed)
+        capacity = executor_capacity(cohort, [executor.plan(candidate) for candidate in candidates])
+        _say(f"Up to {capacity} trials are trained at once.")
+        return CohortExecutor(*place, capacity)
 
     def search(self) -> SearchResult:
         """Spends the budget; what describing the task took is part of it."""

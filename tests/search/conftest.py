@@ -45,7 +45,7 @@ class FakeExecutor:
 
     def __init__(self, clock, surface=None, capacity=1, kill_after=None):
         self.clock, self.surface, self.capacity = clock, surface or Surface(), capacity
-        self.kill_after = kill_after
+        self.kill_after, self.n_ended = kill_after, 0
         self.submitted, self.queue, self.reached = [], [], {}
 
     def submit(self, suggestion):

@@ -169,6 +169,7 @@ def test_thinking_is_charged_to_the_suggestion_it_led_to(new_executor, clock, fi
 
     class TwoSteps:
         capacity = 1
+        n_ended = 0
 
         def __init__(self, executor):
             self.executor = executor
@@ -221,3 +222,48 @@ def test_an_executor_that_neither_trains_nor_fails_does_not_hang_the_search(
     executor.wait = lambda: tell(space.default, [])
     with pytest.raises(RuntimeError, match=r"with 0 slices, no more than before, .*asked for 9.*`failed=True`"):
         run_search(searchers["default"](), executor, Budget(slices=50), None, clock=clock)
+
+
+def test_all_that_has_ended_is_told_before_anything_is_asked(searchers, new_executor, clock):
+    class Cohort:
+        """Ends all that was submitted at once."""
+
+        capacity = 4
+
+        def __init__(self, executor):
+            self.executor, self.ended = executor, []
+
+        @property
+        def n_ended(self):
+            return len(self.ended)
+
+        def submit(self, suggestion):
+            self.executor.submit(suggestion)
+
+        def wait(self):
+            if not self.ended:
+                self.ended = [self.executor.wait() for _ in range(len(self.executor.queue))]
+            return self.ended.pop(0)
+
+    class Watched:
+        def __init__(self, searcher):
+            self.searcher, self.calls = searcher, []
+
+        @property
+        def pending(self):
+            return self.searcher.pending
+
+        def ask(self):
+            self.calls.append("ask")
+            return self.searcher.ask()
+
+        def tell(self, observation):
+            self.calls.append("tell")
+            self.searcher.tell(observation)
+
+    watched, executor = Watched(searchers["transfer"]()), new_executor(capacity=4)
+    result = run_search(watched, Cohort(executor), Budget(slices=24), None, clock=clock)
+    assert watched.calls == (["ask"] * 4 + ["tell"] * 4) * 6
+    assert result.state.slices == 24
+    rounds = [executor.submitted[n : n + 4] for n in range(0, 24, 4)]
+    assert all(len({config_id for config_id, _ in submitted}) == 4 for submitted in rounds)

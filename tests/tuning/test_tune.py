@@ -75,6 +75,22 @@ def test_a_search_leaves_adapter_report_figure_and_runs(settings, tmp_path):
     assert tuned.run_id is not None
 
 
+def test_a_search_in_cohorts_spends_its_budget_on_different_trials_and_goes_on(settings, tmp_path):
+    tune(settings(cohort=2, budget={"slices": 4}))
+    reached = slices_by_configuration(tmp_path)
+    assert sum(reached.values()) == 4
+    sizes = {s["cohort_size"] for entry in entries(tmp_path)[:2] for s in entry["curve"]}
+    assert sizes == {2}
+    tune(settings(cohort="auto", budget={"slices": 6}))
+    assert sum(slices_by_configuration(tmp_path).values()) == 6
+
+
+@pytest.mark.parametrize("size", [0, 10_000])
+def test_a_cohort_of_none_or_of_too_many_is_refused(settings, size):
+    with pytest.raises((SystemExit, ValueError), match=rf"`cohort` is {size}, but .* Set `cohort`"):
+        settings(cohort=size)
+
+
 def test_columns_reach_the_reader(settings):
     with pytest.raises(ValueError, match=r"no `Frage`, which `data.init_args.reading.columns` names as `question`"):
         tune(settings(columns="question=Frage"))
