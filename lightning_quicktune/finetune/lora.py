@@ -139,7 +139,7 @@ def attach_adapter(base: BaseModel, settings: LoraSettings, gradient_checkpointi
     modules = adapted_modules(base, settings, gradient_checkpointing)
     before = _snapshot(model, modules, settings, gradient_checkpointing)
     try:
-        with _random_state(settings):
+        with torch.device("cpu"), _random_state(settings):  # else first weights would depend on the device
             adapted: Any = get_peft_model(model, _peft_config(base, settings, modules))
         check_adapted(adapted, modules, base.name)
         adapted.noise_source = _own_dropout(model)
