@@ -86,3 +86,14 @@ def test_files_that_are_no_fit_yaml(tmp_path, text, message):
 def test_a_missing_yaml(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no file `.*gone.yaml`"):
         read_yaml(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize(("key", "value"), [("gradient_clip_val", "much"), ("accumulate_grad_batches", 1.5)])
+def test_numbers_that_most_trials_have_of_their_own_are_checked_all_the_same(fit_config, key, value):
+    with pytest.raises(ValueError, match=rf"{key}.*Mend the fit YAML"):
+        build(with_overrides(fit_config, {f"trainer.{key}": value}))
+
+
+def test_and_are_each_ones_own(fit_config):
+    built = [build(with_overrides(fit_config, {"trainer.gradient_clip_val": value})) for value in (0.5, 2, None)]
+    assert [composed.trainer["gradient_clip_val"] for composed in built] == [0.5, 2, None]

@@ -95,6 +95,14 @@ def test_packed_records_lie_end_to_end():
     assert (batch["n_tokens"], batch["step_targets"]) == (11, 6)
 
 
+def test_each_token_of_a_packed_row_has_the_noise_key_of_its_record():
+    records = [encoded(1, 1), encoded(2, 3, start=50), encoded(1, 2, start=70), encoded(1, 0, start=90)]
+    samples = [(record, SampleRef(i, 6, True, noise_key=i + 1)) for i, record in enumerate(records)]
+    packed = TrainingCollator(PAD, packing=True)(samples)["noise_keys"]
+    assert packed.tolist() == [[2, 2, 2, 2, 2], [3, 3, 3, 1, 1], [4, 0, 0, 0, 0]]
+    assert TrainingCollator(PAD)(samples)["noise_keys"].tolist() == [1, 2, 3, 4]
+
+
 def records_of(batch):
     """Ids and targets of each record of a packed batch, cut where positions restart, and of its padding."""
     found = []

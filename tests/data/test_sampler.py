@@ -145,3 +145,14 @@ def test_an_unknown_rank_is_an_error():
 def test_an_empty_slice_is_an_error():
     with pytest.raises(ValueError, match=r"`data\.init_args\.records_per_slice` is 0.*leave it out"):
         sampler(StepShape(1), 0)
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate", "world_size"), SHAPES)
+def test_noise_keys_differ_for_all_records_of_a_slice_on_all_ranks_and_in_the_next_slice(
+    batch_size, accumulate, world_size
+):
+    slices = [ranks(16, batch_size, accumulate, world_size, epoch=epoch) for epoch in (0, 1, 0)]
+    keys = [[ref.noise_key for own in found for batch in own for ref in batch if ref.counted] for found in slices]
+    assert len(set(keys[0] + keys[1])) == 32
+    assert keys[0] == keys[2]
+    assert all(-(2**31) <= key < 2**31 for key in keys[0])

@@ -153,7 +153,8 @@ def check(make_plans, rows, setup, tolerance, fidelity=2):
         assert scores
         for mine, alone in scores:
             assert mine.score == pytest.approx(alone.score, abs=1e-4), plan.configuration.values
-            assert mine.test_score == pytest.approx(alone.test_score, abs=1e-4)
+            assert mine.metrics["loss"] == pytest.approx(alone.metrics["loss"], abs=1e-4), plan.configuration.values
+            assert mine.test_metrics["loss"] == pytest.approx(alone.test_metrics["loss"], abs=1e-4)
             assert mine.cost_tokens == alone.cost_tokens
             assert mine.cohort_size == len(rows)
         apart = moved_apart(weights(plan), weights(other), start_of(other, setup))
