@@ -2,18 +2,20 @@
 
     python tools/benchmarks/cohorts.py [--rows smollm2,processes,hour] [--output runs/cohorts]
 
-The rows are ``smollm2``, ``processes``, ``hour``, ``precision`` and ``phi3``, which are for a GPU and take under eight
-minutes, and ``nano`` and ``smollm2_cpu``, which are for a CPU; without ``--rows``, those that fit the machine. Each row
-trains the same configurations, drawn from ``configs/space/lora.yaml``, at once and one at a time. Seconds leave out the
-first slice, in which a device warms up, except where all is counted (``hour``, ``nano``). ``--base-model nano`` tries
-the rows with a miniature. Writes ``cohorts.json`` and ``cohorts.md``.
+The rows are ``smollm2``, ``processes``, ``hour``, ``precision`` and ``phi3``, which are for a GPU, and ``nano``,
+``smollm2_cpu`` and ``costs``, which are for a CPU; without ``--rows``, those that fit the machine. Each row trains the
+same configurations, drawn from ``configs/space/lora.yaml``, at once and one at a time. Seconds leave out the first
+slice, in which a device warms up, except where all is counted (``hour``, ``nano``). ``--base-model nano`` tries the
+rows with a miniature. Writes ``cohorts.json`` and ``cohorts.md``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,7 @@ from cohort_trials import ROOT, Timed, Workload, train, workload
 
 Row = dict[str, Any]
 GPU_ROWS = ("smollm2", "processes", "hour", "precision", "phi3")
-CPU_ROWS = ("nano", "smollm2_cpu")
+CPU_ROWS = ("nano", "smollm2_cpu", "costs")
 SMOLLM2, N_PROCESSES = "smollm2_cohort.yaml", 14
 BASE_MODEL = "QUICKTUNE_BENCHMARK_BASE_MODEL"  # of the processes, too
 
@@ -160,8 +162,30 @@ def smollm2_cpu(folder: Path) -> list[Row]:
     return [*rows, _rate("SmolLM2 on a CPU", load.n_tokens, "4 at once", timed, alone)]
 
 
+def costs(folder: Path) -> list[Row]:
+    """What is booked for a trial of nano in a cohort, against what it takes alone: CPU seconds of the last slices."""
+    load = workload("nano_lora.yaml", folder / "n", 3, 96)
+    n = 12
+    alone = _paid(train(load.plans(n, folder / "alone"), 3, at_once=False))
+    rows: list[Row] = []
+    for size in (n, n // 3):
+        parts = [train(load.plans(size, folder / f"c{size}", first), 3, at_once=True) for first in range(0, n, size)]
+        paid = [seconds for part in parts for seconds in _paid(part)]
+        logs = [math.log(one / other) for one, other in zip(paid, alone, strict=True)]
+        row = {"what": "nano, cost booked over cost alone", "how": f"{size} at once"}
+        rows.append(
+            {**row, "times": round(math.exp(statistics.median(logs)), 2), "spread": round(statistics.stdev(logs), 2)}
+        )
+    return rows
+
+
+def _paid(timed: Timed) -> list[float]:
+    """CPU seconds of each trial's slices after the first."""
+    return [sum(s.cost_cpu_s for s in trial.curve.slices[1:]) for trial in timed.trials]
+
+
 ROWS: dict[str, Callable[[Path], list[Row]]] = {
-    row.__name__: row for row in (smollm2, processes, hour, precision, phi3, nano, smollm2_cpu)
+    row.__name__: row for row in (smollm2, processes, hour, precision, phi3, nano, smollm2_cpu, costs)
 }
 
 
