@@ -109,7 +109,7 @@ class CohortRecorder(Callback):
             if finite[k] and math.isfinite(validation[k]["loss"]):
                 is_best = self._add(k, validation[k], test[k], costs[k])
                 content = self.module.checkpoint(self.checkpoints, k)
-                self._writing.append((seat, self._writers.submit(seat.write, content, is_best)))
+                self._writing.append((seat, self._writers.submit(seat.write, content, is_best, seat.progressed())))
             else:
                 seat.fail(DivergedError("The loss is no longer a finite number."))
 

@@ -119,20 +119,27 @@ class Seat:
         name = self.finetuner.score.name
         return self.recorder.add(validation[name], validation, test.get(name), test, cost)
 
-    def write(self, checkpoint: Checkpoint, is_best: bool) -> None:
-        """Writes the checkpoint of a slice.
+    def progressed(self) -> Trial:
+        """The record with all slices so far, which still says that the trial runs."""
+        curve, recorder = LearningCurve(tuple(self.recorder.slices)), self.recorder
+        return replace(self.trial, curve=curve, overheads=recorder.overheads, device=recorder.device)
+
+    def write(self, checkpoint: Checkpoint, is_best: bool, record: Trial) -> None:
+        """Writes the checkpoint of a slice, then its record: beside the training, because a disk answers slowly.
 
         Args:
             checkpoint: Its content, which may be views of what others have a part of.
             is_best: Whether the slice has the best score so far.
+            record: From ``progressed``.
         """
         write_slice(on_cpu(checkpoint), self.plan.folder, is_best)
+        write_trial(self.plan.folder, record)
 
     def tell_when(self, written: Future[None]) -> BaseException | None:
-        """Records a slice as soon as its checkpoint is safe; the trial leaves if it has come far enough.
+        """Tells of a slice as soon as it is safe; the trial leaves if it has come far enough.
 
         Args:
-            written: What writes the checkpoint.
+            written: What writes checkpoint and record.
 
         Returns:
             Why it couldn't be written, if so.
@@ -143,15 +150,14 @@ class Seat:
         return error
 
     def tell(self) -> None:
-        """Records the slices so far, whose checkpoint is safe; the trial leaves if it has come far enough."""
+        """Tells of the slices so far, which are safe; the trial leaves if it has come far enough."""
         if self.has_left:
             return
-        self.trial = replace(self.trial, curve=LearningCurve(tuple(self.recorder.slices)))
+        self.trial = self.progressed()
         done = self.trial.curve.fidelity
         if done >= self.fidelity:
             self.leave("completed" if done == self.plan.task.max_fidelity else "paused")
         else:
-            self.keep()
             self.on_record(self.plan.folder)
 
     def fail(self, error: Exception) -> None:
