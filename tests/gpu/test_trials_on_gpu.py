@@ -74,7 +74,7 @@ def test_memory_returns_after_twenty_trials(make_gpu_plan, in_use):
 
 
 def test_memory_returns_after_a_cohort(make_gpu_plan, in_use):
-    run_trial(make_gpu_plan("first"), 1)
+    run_cohort([make_gpu_plan("first"), make_gpu_plan("second", seed=8)], [1] * 2)  # the base model stays there
     gc.collect()
     before = in_use()
     run_cohort([make_gpu_plan(f"member{number}", seed=number) for number in range(8)], [1] * 8)

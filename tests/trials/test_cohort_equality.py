@@ -102,7 +102,7 @@ def weights(plan) -> dict:
 
 def moved_apart(ours, theirs, start) -> float:
     """Norm of the difference over the norm moved."""
-    flat = [torch.cat([w[name].flatten().double() for name in theirs]) for w in (ours, theirs, start)]
+    flat = [torch.cat([w[name].flatten().double().cpu() for name in theirs]) for w in (ours, theirs, start)]
     return float((flat[0] - flat[1]).norm() / (flat[1] - flat[2]).norm())
 
 
