@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -20,6 +21,8 @@ from lightning_quicktune.finetune.cohort.stepping import Stepper, host_copies
 from lightning_quicktune.finetune.loss import at_least_float32, target_logits
 from lightning_quicktune.finetune.neftune import embedding_noise
 from lightning_quicktune.finetune.noise import RecordNoise
+
+_DRAWING = 4  # threads that draw first weights
 
 
 class CohortFinetuner(LightningModule):
@@ -78,10 +81,12 @@ class CohortFinetuner(LightningModule):
             checkpoints: Reads them.
             saved: What members go on from; those that it lacks begin.
         """
-        for member in self.members:
-            member.begin({} if member in saved else member.start())
-            if member in saved:
-                checkpoints.restore(member, saved[member])
+        with ThreadPoolExecutor(_DRAWING) as pool:  # each draws from a generator of its own
+            starts = pool.map(lambda member: {} if member in saved else member.start(), self.members)
+            for member, start in zip(self.members, starts, strict=True):
+                member.begin(start)
+                if member in saved:
+                    checkpoints.restore(member, saved[member])
         self.stepper = Stepper(self.bank, self.members)
         self.stepper.take_state()
 
