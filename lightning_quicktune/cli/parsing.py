@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar, get_type_hints
 
-from jsonargparse import ArgumentParser
+from lightning_quicktune.arguments.parser import DEBUG_HELP, Strict
 
 Settings = TypeVar("Settings")
 
@@ -18,8 +18,9 @@ def parse_settings(subcommand: str, kind: type[Settings], args: list[str]) -> Se
         kind: The dataclass to build. The flag of a field that ends with ``_`` is a word of Python's, without the ``_``.
         args: Words after the subcommand.
     """
-    parser = ArgumentParser(prog=f"lightning-quicktune {subcommand}", description=(kind.__doc__ or "").split("\n")[0])
-    parser.add_argument("--config", action="config", help="YAML file with any of the options below; may be repeated.")
+    about = (kind.__doc__ or "").split("\n")[0]
+    parser = Strict(prog=f"lightning-quicktune {subcommand}", description=about, epilog=DEBUG_HELP)
+    parser.add_argument("--config", action="config", help="YAML file with any of the options below; may be repeated, and options win.")
     words = {field.name: field.name.removesuffix("_") for field in fields(kind)}  # type: ignore[arg-type]
     reserved = {name: word for name, word in words.items() if name != word}
     parser.add_class_arguments(kind, as_group=False, skip=set(reserved))
