@@ -56,7 +56,7 @@ class Strict(ArgumentParser):
             found = self._refusal(str(error))
             if not found.missing:
                 raise
-            raise TypeError(together([found, *self._missing_below(namespace, found)]).sealed) from error
+            raise TypeError(self._all_missing(namespace).sealed) from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Ends the program with one sentence, or raises it where a parser above is to say it."""
@@ -75,20 +75,29 @@ class Strict(ArgumentParser):
         typed = next((without_value(self.args, f"--{name}") for name in known if f"argument --{name}:" in message), None)
         return refusal(message, known - {"h"}, typed)
 
-    def _missing_below(self, namespace: Namespace, found: Refusal) -> list[Refusal]:
-        """What the classes lack that the configuration names."""
-        parts = {(name,): value for name, value in vars(namespace).items()}
-        for name in self._subparsers_by_name():
-            if isinstance(part := parts.pop((name,), None), Namespace):
-                parts |= {(name, key): value for key, value in vars(part).items()}
-        refusals = []
-        for keys, value in parts.items():
-            part = Namespace({".".join(keys): value})
+    def _all_missing(self, namespace: Namespace) -> Refusal:
+        """What this parser lacks, and what the classes lack that the configuration names."""
+        rest, below, lacking = namespace.clone(), list[Refusal](), set[str]()
+        for key in self._keys(namespace):
             try:
-                super().validate(part, skip_required=True)
+                super().validate(Namespace({key: namespace[key]}), skip_required=True)
             except (TypeError, KeyError) as error:
-                refusals.append(self._refusal(str(error)))
-        return [each for each in refusals if each.missing and not set(each.missing) & set(found.missing)]
+                below.append(self._refusal(str(error)))
+                lacking.add(key)
+                del rest[key]
+        try:
+            super().validate(rest)
+        except (TypeError, KeyError) as error:
+            return together([self._refusal(str(error)).without(lacking), *below])
+        return together(below)
+
+    def _keys(self, namespace: Namespace) -> list[str]:
+        """The keys of a configuration, with those below a subcommand in the place of its name."""
+        keys = list(vars(namespace))
+        for name in self._subparsers_by_name():
+            if name in keys and isinstance(part := namespace[name], Namespace):
+                keys = [key for key in keys if key != name] + [f"{name}.{key}" for key in vars(part)]
+        return keys
 
     def _subparsers_by_name(self) -> Sequence[str]:
         return list(self._subcommands_action.choices) if self._subcommands_action is not None else []

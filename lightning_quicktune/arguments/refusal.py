@@ -44,6 +44,10 @@ class Refusal:
         content = json.dumps([self.text, self.missing]).encode().hex()
         return f"\N{LEFT WHITE SQUARE BRACKET}{content}\N{RIGHT WHITE SQUARE BRACKET}"
 
+    def without(self, keys: Collection[str]) -> Refusal:
+        """The same, where these keys of the parser's own are not missing."""
+        return replace(self, missing=tuple(key for key in self.missing if key.removeprefix(_GROUP) not in keys))
+
     @property
     def words(self) -> str:
         """For a person."""
@@ -82,7 +86,7 @@ def refusal(message: str, known: Collection[str], valueless: str | None = None) 
 
 def together(found: Collection[Refusal]) -> Refusal:
     """All missing keys in one refusal, or the first that is of another kind."""
-    others = [each for each in found if not each.missing]
+    others = [each for each in found if each.text]
     return others[0] if others else Refusal("", tuple(key for each in found for key in each.missing))
 
 

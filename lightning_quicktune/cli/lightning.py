@@ -12,6 +12,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lightning_quicktune.arguments.parser import DEBUG_HELP
+from lightning_quicktune.cli.monitored import check_monitored
 from lightning_quicktune.compose import StrictLightningParser, quiet_upstream
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.resuming import read_checkpoint
@@ -60,7 +61,8 @@ class QuickTuneCLI(LightningCLI):
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
 
     def before_fit(self) -> None:
-        """Says so where `last.ckpt` would be that of the last improvement, so that a killed run goes on from there."""
+        """Refuses to watch what is never logged; says so where `last.ckpt` would be that of the last improvement, so that a killed run goes on from there."""
+        check_monitored(self.trainer.callbacks, self.model)
         kept = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         if any(c.save_last and c.monitor for c in kept) and all(c.monitor for c in kept):
             rank_zero_warn(

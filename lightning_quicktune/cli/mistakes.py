@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning_quicktune.arguments.origin import own_words
 
-_PACKAGES_BY_EXTRA = {"optuna": "optuna"}
+_EXTRAS = ("optuna",)  # packages that an extra of the same name installs
 _OF_THE_USER = (ValueError, TypeError, OSError, RuntimeError)
 
 
@@ -14,8 +14,10 @@ def sentence(error: Exception) -> str | None:
     Args:
         error: What ended a subcommand.
     """
-    if isinstance(error, ModuleNotFoundError):
-        return _missing_package(error)
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "lightning_quicktune":
+        return None
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return _missing_package(error.name.partition(".")[0])
     if isinstance(error, ImportError):
         return f"{_in_one_line(error)} Install what is missing, then run the same command again."
     if isinstance(error, _OF_THE_USER):
@@ -25,12 +27,8 @@ def sentence(error: Exception) -> str | None:
     return None
 
 
-def _missing_package(error: ModuleNotFoundError) -> str | None:
-    name = (error.name or "").partition(".")[0]
-    if name in ("", "lightning_quicktune"):
-        return None
-    extra = _PACKAGES_BY_EXTRA.get(name)
-    command = f"pip install 'lightning-quicktune[{extra}]'" if extra else f"pip install {name}"
+def _missing_package(name: str) -> str:
+    command = f"pip install 'lightning-quicktune[{name}]'" if name in _EXTRAS else f"pip install {name}"
     return (
         f"The package `{name}` is needed for this and is not installed. Install it, for example by `{command}`, then run "
         "the same command again."
