@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
-from lightning_quicktune.arguments.order import files_first, without_value
+from lightning_quicktune.arguments.order import files_first
 from lightning_quicktune.arguments.refusal import Refusal, refusal, together
 
 DEBUG = "--debug"
@@ -72,8 +72,7 @@ class Strict(ArgumentParser):
 
     def _refusal(self, message: str) -> Refusal:
         known = {option.lstrip("-") for action in self._actions for option in action.option_strings}
-        typed = next((without_value(self.args, f"--{name}") for name in known if f"argument --{name}:" in message), None)
-        return refusal(message, known - {"h"}, typed)
+        return refusal(message, {name for name in known if not name.endswith("+")} - {"h"}, self.args)
 
     def _all_missing(self, namespace: Namespace) -> Refusal:
         """What this parser lacks, and what the classes lack that the configuration names."""

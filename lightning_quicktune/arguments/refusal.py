@@ -6,11 +6,12 @@ import dataclasses
 import importlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lightning_quicktune.arguments.expected import expectation
 from lightning_quicktune.arguments.names import closest_name
+from lightning_quicktune.arguments.order import without_value
 
 _GROUP = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the keys above, which only the parser there knows
 _SEAL = re.compile("\N{LEFT WHITE SQUARE BRACKET}([0-9a-f]+)\N{RIGHT WHITE SQUARE BRACKET}")
@@ -55,13 +56,13 @@ class Refusal:
         return text.replace(_GROUP, "")
 
 
-def refusal(message: str, known: Collection[str], valueless: str | None = None) -> Refusal:
+def refusal(message: str, known: Collection[str], words: Sequence[str]) -> Refusal:
     """What a parser's message says, of its own options or sealed by the parser of a class below it.
 
     Args:
         message: What jsonargparse says.
         known: Names of the parser's options.
-        valueless: A flag that was typed without a value.
+        words: Words of the command line.
     """
     message = re.sub(r"^argument (\S+): Parser key", "Parser key", message)
     key = match.group(1) if (match := _KEY.match(message)) else None
@@ -76,8 +77,9 @@ def refusal(message: str, known: Collection[str], valueless: str | None = None) 
     for shape in _UNKNOWN:
         if match := shape.match(message):
             return Refusal(_unknown(".".join(filter(None, match.groupdict().values())), known))
-    if "expected one argument" in message and (name := re.match(r"argument (?:-\w/)?--(\S+):", message)):
-        flag = valueless or f"--{name.group(1)}"
+    if flags := re.match(r"argument (\S+): expected one argument", message):
+        listed = flags[1].split("/")  # -c/--config
+        flag = next(filter(None, (without_value(words, each) for each in listed)), listed[-1])
         return Refusal(f"`{flag}` needs a value, but none follows it. Write one after it, or leave `{flag}` out.")
     if key is None:
         return Refusal(" ".join(message.split()))
