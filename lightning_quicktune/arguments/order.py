@@ -52,7 +52,13 @@ def _with_values(words: Sequence[str]) -> list[list[str]]:
     """Each flag with the words that follow it up to the next flag; words before any flag stand alone."""
     pairs: list[list[str]] = []
     for word in words:
-        if pairs and pairs[-1][0].startswith("-") and "=" not in pairs[-1][0] and len(pairs[-1]) == 1 and _is_value(word):
+        if (
+            pairs
+            and pairs[-1][0].startswith("-")
+            and "=" not in pairs[-1][0]
+            and len(pairs[-1]) == 1
+            and _is_value(word)
+        ):
             pairs[-1].append(word)
         else:
             pairs.append([word])

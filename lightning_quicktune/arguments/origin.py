@@ -18,9 +18,14 @@ def own_words(error: BaseException) -> str:
     inner: BaseException | None = error
     while inner is not None and _raised_in(inner.__traceback__) == _WRAPPER:
         inner = inner.__cause__ or inner.__context__
-    if inner is not None and _raised_in(inner.__traceback__) == _PACKAGE:
+    if inner is not None and is_ours(inner):
         return str(inner)
     return _only_reason(str(error)) if _raised_in(error.__traceback__) == _WRAPPER else str(error)
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether a line of this package raised the error."""
+    return _raised_in(error.__traceback__) == _PACKAGE
 
 
 def _only_reason(text: str) -> str:

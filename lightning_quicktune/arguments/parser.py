@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
 from lightning_quicktune.arguments.order import files_first
 from lightning_quicktune.arguments.refusal import Refusal, refusal, together
@@ -44,9 +44,10 @@ class Strict(ArgumentParser):
         """Parses a YAML; what is refused is then said with its name."""
         self._file = str(path)
         try:
-            return super().parse_path(path, *further, **kwargs)
+            found: Namespace = super().parse_path(path, *further, **kwargs)
         finally:
             self._file = None
+        return found
 
     def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:
         """Checks a configuration; all that is missing in it, at any depth, is named at once."""
@@ -79,7 +80,8 @@ class Strict(ArgumentParser):
         rest, below, lacking = namespace.clone(), list[Refusal](), set[str]()
         for key in self._keys(namespace):
             try:
-                super().validate(Namespace({key: namespace[key]}), skip_required=True)
+                part = Namespace({key: namespace[key]})  # type: ignore[no-untyped-call]
+                super().validate(part, skip_required=True)
             except (TypeError, KeyError) as error:
                 below.append(self._refusal(str(error)))
                 lacking.add(key)

@@ -130,15 +130,17 @@ def _missing(keys: tuple[str, ...]) -> str:
     named = [f"`{key}`" for key in keys]
     listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
     verb, them = ("is", "it") if len(keys) == 1 else ("are", "each")
-    return f"{listed} {verb} not set. Give {them} as an option, as in `--{keys[0]} VALUE`, or in a YAML after `--config`."
+    return (
+        f"{listed} {verb} not set. Give {them} as an option, as in `--{keys[0]} VALUE`, or in a YAML after `--config`."
+    )
 
 
 def _no_class(key: str, below: Refusal) -> str:
     typed = re.search(f"`{_GROUP}([^`]+)`", below.text)
     what = f"`{_GROUP}{key}.init_args.{typed[1]}`" if typed else "its arguments"
     return (
-        f"`{_GROUP}{key}` has no `class_path`, so there is no class that takes {what}. Give a YAML that names one after "
-        f"`--config`, or `--{_GROUP}{key} CLASS_PATH`."
+        f"`{_GROUP}{key}` has no `class_path`, so there is no class that takes {what}. Give a YAML that names one "
+        f"after `--config`, or `--{_GROUP}{key} CLASS_PATH`."
     )
 
 

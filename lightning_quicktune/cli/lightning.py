@@ -44,7 +44,10 @@ class QuickTuneCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the words of the command line."""
-        self.config = parser.parse_args(args)
+        if isinstance(args, list):
+            self.config = parser.parse_args(args)
+        else:
+            super().parse_arguments(parser, args)
 
     def _parse_ckpt_path(self) -> None:
         """Refuses a checkpoint that isn't there or can't be read, before any data or weights are."""
@@ -61,8 +64,9 @@ class QuickTuneCLI(LightningCLI):
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
 
     def before_fit(self) -> None:
-        """Refuses to watch what is never logged; says so where `last.ckpt` would be that of the last improvement, so that a killed run goes on from there."""
-        check_monitored(self.trainer.callbacks, self.model)
+        """Refuses to watch what is never logged; warns where `last.ckpt` would be that of the last improvement."""
+        trainer: Any = self.trainer
+        check_monitored(trainer.callbacks, self.model)
         kept = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         if any(c.save_last and c.monitor for c in kept) and all(c.monitor for c in kept):
             rank_zero_warn(
@@ -108,7 +112,10 @@ def run(args: list[str]) -> None:
                 save_config_callback=LogConfig,
                 save_config_kwargs={"overwrite": True},
                 parser_class=StrictLightningParser,
-                parser_kwargs={"prog": "lightning-quicktune", **{word: {"epilog": DEBUG_HELP} for word in _SUBCOMMANDS}},
+                parser_kwargs={
+                    "prog": "lightning-quicktune",
+                    **{word: {"epilog": DEBUG_HELP} for word in _SUBCOMMANDS},
+                },
                 args=args,
             )
     except SystemExit as stop:

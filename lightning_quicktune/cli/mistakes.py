@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightning_quicktune.arguments.origin import own_words
+from lightning_quicktune.arguments.origin import is_ours, own_words
 
 _EXTRAS = ("optuna",)  # packages that an extra of the same name installs
 _OF_THE_USER = (ValueError, TypeError, OSError, RuntimeError)
@@ -18,11 +18,15 @@ def sentence(error: Exception) -> str | None:
         return None
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _missing_package(error.name.partition(".")[0])
+    if isinstance(error, ImportError) and is_ours(error):
+        return str(error)
     if isinstance(error, ImportError):
         return f"{_in_one_line(error)} Install what is missing, then run the same command again."
     if isinstance(error, _OF_THE_USER):
         return own_words(error)
-    if any(kind.__name__ == "MisconfigurationException" for kind in type(error).__mro__):  # Lightning is not loaded here
+    if any(
+        kind.__name__ == "MisconfigurationException" for kind in type(error).__mro__
+    ):  # Lightning is not loaded here
         return _of_the_trainer(_in_one_line(error))
     return None
 
@@ -30,8 +34,8 @@ def sentence(error: Exception) -> str | None:
 def _missing_package(name: str) -> str:
     command = f"pip install 'lightning-quicktune[{name}]'" if name in _EXTRAS else f"pip install {name}"
     return (
-        f"The package `{name}` is needed for this and is not installed. Install it, for example by `{command}`, then run "
-        "the same command again."
+        f"The package `{name}` is needed for this and is not installed. Install it, for example by `{command}`, then "
+        "run the same command again."
     )
 
 

@@ -27,7 +27,9 @@ def settings_parser(subcommand: str, kind: type[Any]) -> Strict:
     """The parser of a subcommand's settings; arguments as in ``parse_settings``."""
     about = (kind.__doc__ or "").split("\n")[0]
     parser = Strict(prog=f"lightning-quicktune {subcommand}", description=about, epilog=DEBUG_HELP)
-    parser.add_argument("--config", action="config", help="YAML file with any of the options below; may be repeated, and options win.")
+    parser.add_argument(
+        "--config", action="config", help="YAML file with any of the options below; may be repeated, and options win."
+    )
     reserved = {name: word for name, word in _words(kind).items() if name != word}
     parser.add_class_arguments(kind, as_group=False, skip=set(reserved))
     for name, word in reserved.items():

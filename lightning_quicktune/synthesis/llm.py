@@ -43,8 +43,8 @@ class LLMSettings:
         for name in ("max_tokens", "max_tries"):
             if getattr(self, name) < 1:
                 raise ValueError(
-                    f"`llm.{name}` is {getattr(self, name)}, but below 1 no answer can come. Leave `llm.{name}` out to use "
-                    "the default."
+                    f"`llm.{name}` is {getattr(self, name)}, but below 1 no answer can come. Leave `llm.{name}` out to "
+                    "use the default."
                 )
         for name, least in (("temperature", "at least 0"), ("wait_s", "at least 0"), ("timeout_s", "above 0")):
             value = getattr(self, name)

@@ -73,12 +73,18 @@ CLASS = ("--model", f"{__name__}.Model")
     ("words", "sentence"),
     [
         (["--tas", "x"], "There is no option `tas`. Did you mean `task`?"),
-        (["--taks=x", "--shaer", "1"], "There is no option `taks`. Did you mean `task`? There is no option `shaer`. Did"),
+        (
+            ["--taks=x", "--shaer", "1"],
+            "There is no option `taks`. Did you mean `task`? There is no option `shaer`. Did",
+        ),
         (["--quite_another", "x"], "There is no option `quite_another`. `--help` lists those that there are."),
         (["--tracking.alpha", "3"], "no option `tracking.alpha`. Did you mean `tracking.alpha_over_rank`?"),
         (["--maybe.alpha", "3"], "no option `maybe.alpha`. Did you mean `maybe.alpha_over_rank`?"),
         (["--methods", "[{rnak: 3}]"], "no option `methods.rnak`. Did you mean `methods.rank`?"),
-        ([*CLASS, "--model.lora.alpha", "3"], "no option `model.init_args.lora.alpha`. Did you mean `model.init_args.l"),
+        (
+            [*CLASS, "--model.lora.alpha", "3"],
+            "no option `model.init_args.lora.alpha`. Did you mean `model.init_args.l",
+        ),
         ([*CLASS, "--model.init_args.widht", "3"], "`model.init_args.widht`. Did you mean `model.init_args.width`?"),
         (["x"], "`x` belongs to no option. Write the option's name before it, as in `--name`."),
         (["--share"], "`--share` needs a value, but none follows it. Write one after it, or leave `--share` out."),
@@ -89,13 +95,22 @@ CLASS = ("--model", f"{__name__}.Model")
         (["--methods", "[randm]"], "`methods` is randm, but it is one of random. Did you mean `random`?"),
         (["--tracking", "3"], "`tracking` is 3, but a mapping is expected, or a YAML file that holds one."),
         (["--tracking.rank", "x"], "`tracking.rank` is x, but a whole number is expected."),
-        (["--tracking.variant", "dore"], "`tracking.variant` is dore, but it is one of lora, dora. Did you mean `dora`?"),
+        (
+            ["--tracking.variant", "dore"],
+            "`tracking.variant` is dore, but it is one of lora, dora. Did you mean `dora`?",
+        ),
         (["--maybe", "x"], "`maybe` is x, but a class path, a mapping or null is expected."),
         (["--recipe", "gone.yaml"], "gone.yaml', but there is no such file. Correct the path."),
         ([*CLASS, "--model.init_args.lora.rank", "x"], "`model.init_args.lora.rank` is x, but a whole number is exp"),
-        (["--model", "nowhere.Model"], "`model` names the class nowhere.Model, which can't be used: No module named 'no"),
+        (
+            ["--model", "nowhere.Model"],
+            "`model` names the class nowhere.Model, which can't be used: No module named 'no",
+        ),
         (["--model", f"{__name__}.Modl"], f"has no attribute 'Modl'. Did you mean `{__name__}.Model`?"),
-        ([*CLASS, "--model.deeper", MODEL, "--model.deeper.widht", "3"], "Did you mean `model.init_args.deeper.init_arg"),
+        (
+            [*CLASS, "--model.deeper", MODEL, "--model.deeper.widht", "3"],
+            "Did you mean `model.init_args.deeper.init_arg",
+        ),
         (["--config", "gone.yaml"], "`--config` is gone.yaml, but there is no such file. Correct the path."),
         (["--config={task: [}"], "`--config` is {task: [}, which is not valid YAML: while parsing a flow "),
         (["--config=[1]"], "`--config` is [1], which holds a list, but a mapping of options to values is expected."),
@@ -116,18 +131,28 @@ def test_all_that_is_missing_is_named_at_once(said):
     deeper = ["--model.deeper", MODEL]
     assert said(*CLASS, *deeper).startswith(
         "`task`, `tracking.rank`, `model.init_args.lora.rank`, `model.init_args.width`, "
-        "`model.init_args.deeper.init_args.lora.rank` and `model.init_args.deeper.init_args.width` are not set. Give each"
+        "`model.init_args.deeper.init_args.lora.rank` and `model.init_args.deeper.init_args.width` are not set. Give"
     )
     done = ["--task", "x", "--tracking.rank", "1", "--model.lora.rank", "1"]
-    assert said(*CLASS, *done).startswith("`model.init_args.width` is not set. Give it as an option, as in `--model.init")
+    assert said(*CLASS, *done).startswith(
+        "`model.init_args.width` is not set. Give it as an option, as in `--model.init"
+    )
 
 
 def test_what_is_typed_wins_over_files_wherever_they_stand(parser, tmp_path):
-    (tmp_path / "run.yaml").write_text(
-        f"task: file\nshare: 1\ntracking: {{rank: 1}}\nmodel: {{class_path: {MODEL}, init_args: {{width: 1, lora: {{rank: 1}}}}}}"
-    )
+    model = f"{{class_path: {MODEL}, init_args: {{width: 1, lora: {{rank: 1}}}}}}"
+    (tmp_path / "run.yaml").write_text(f"task: file\nshare: 1\ntracking: {{rank: 1}}\nmodel: {model}\n")
     (tmp_path / "group.yaml").write_text("{rank: 7, alpha_over_rank: 7}\n")
-    words = ["--task", "typed", "--model.init_args.width", "2", "--tracking.rank", "2", "--config", str(tmp_path / "run.yaml")]
+    words = [
+        "--task",
+        "typed",
+        "--model.init_args.width",
+        "2",
+        "--tracking.rank",
+        "2",
+        "--config",
+        str(tmp_path / "run.yaml"),
+    ]
     found = parser.parse_args([*words, "--tracking", str(tmp_path / "group.yaml")])
     assert (found.task, found.share, found.model.init_args.width) == ("typed", 1, 2)
     assert (found.tracking.rank, found.tracking.alpha_over_rank) == (2, 7)

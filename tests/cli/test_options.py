@@ -134,7 +134,9 @@ def test_what_is_typed_wins_over_a_later_file(subcommand, tmp_path):
 
 
 @pytest.mark.parametrize("subcommand", LIGHTNING)
-def test_what_is_typed_wins_over_a_later_file_in_lightnings_subcommands(subcommand, fit_config, tmp_path, monkeypatch, capsys):
+def test_what_is_typed_wins_over_a_later_file_in_lightnings_subcommands(
+    subcommand, fit_config, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(sys, "argv", ["lightning-quicktune"])
     (tmp_path / "fit.yaml").write_text(to_yaml(fit_config))
     typed = ["--model.init_args.lora.rank", "2", "--trainer.max_epochs", "9"]
@@ -149,7 +151,10 @@ def test_what_is_typed_wins_over_a_later_file_in_lightnings_subcommands(subcomma
     ("typed", "sentence"),
     [
         ("model.init_args.lora.alpha", "Did you mean `model.init_args.lora.alpha_over_rank`?"),
-        ("model.init_args.optimizer.init_args.weight", "Did you mean `model.init_args.optimizer.init_args.weight_decay`?"),
+        (
+            "model.init_args.optimizer.init_args.weight",
+            "Did you mean `model.init_args.optimizer.init_args.weight_decay`?",
+        ),
         ("data.init_args.batch", "Did you mean `data.init_args.batch_size`?"),
         ("data.init_args.reading.on_bad", "Did you mean `data.init_args.reading.on_bad_record`?"),
         ("trainer.max_epoch", "Did you mean `trainer.max_epochs`?"),

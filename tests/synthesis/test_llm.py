@@ -73,7 +73,8 @@ def test_nothing_that_could_never_answer_is_taken(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "least"), [("temperature", -0.1, "at least 0"), ("wait_s", -1.0, "at least 0"), ("timeout_s", 0.0, "above 0")]
+    ("name", "value", "least"),
+    [("temperature", -0.1, "at least 0"), ("wait_s", -1.0, "at least 0"), ("timeout_s", 0.0, "above 0")],
 )
 def test_numbers_out_of_range_are_refused(name, value, least):
     with pytest.raises(ValueError, match=rf"`llm.{name}` is {value}, but it is a number {least}. Set `llm.{name}`"):
