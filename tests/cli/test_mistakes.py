@@ -131,3 +131,9 @@ def test_threads_that_wait_leave_their_core(before, after):
     known = {"PATH": "", "PYTHONPATH": str(ROOT)} | ({"OMP_WAIT_POLICY": before} if before else {})
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=known)
     assert done.stdout.split() == [after]
+
+
+def test_settings_that_could_never_work_are_refused_before_anything_is_read(tmp_path, capsys):
+    words = ["--documents", str(tmp_path / "gone"), "--output", str(tmp_path), "--llm.model", "m"]
+    assert main(["synthesize", *words, "--llm.max_tries", "0"]) == 1
+    assert "synthesize: `llm.max_tries` is 0, but below 1 no answer can come." in capsys.readouterr().err
