@@ -17,6 +17,9 @@ from jsonargparse import ArgumentError, dict_to_namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
+from lightning_quicktune.arguments.origin import own_words
+from lightning_quicktune.arguments.parser import Strict
+from lightning_quicktune.arguments.refusal import unsealed
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import Configuration
 
@@ -38,6 +41,10 @@ _UPSTREAM_NOISE = (
     ".*`isinstance.treespec, LeafSpec.` is deprecated.*",  # Lightning 2.6 on torch 2.13
     ".*`is_gradient_checkpointing` is deprecated.*",  # peft 0.21 on transformers 5.23
 )
+
+
+class StrictLightningParser(Strict, LightningArgumentParser):
+    """The parser of trainer, model and data."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,10 @@ def build(config: FitConfig) -> Composed:
         ValueError: If a key is unknown, missing or has a wrong value; says which.
     """
     parsed = _parse(config)
-    built = fit_parser().instantiate(parsed)
+    try:
+        built = fit_parser().instantiate(parsed)
+    except ValueError as error:
+        raise ValueError(own_words(error)) from error
     return Composed(built.model, built.data, dict(vars(built.trainer)), int(parsed.seed_everything))
 
 
@@ -146,7 +156,7 @@ def quiet_upstream() -> None:
 @lru_cache(maxsize=1)
 def fit_parser() -> LightningArgumentParser:
     """The parser of a fit YAML, with the arguments that LightningCLI's ``fit`` has; built once."""
-    parser = LightningArgumentParser(exit_on_error=False)
+    parser = StrictLightningParser(exit_on_error=False)
     parser.add_argument("--seed_everything", type=int, default=0)
     for section, kind in _SECTIONS.items():
         parser.add_lightning_class_args(kind, section, subclass_mode=kind is not Trainer)
@@ -166,7 +176,7 @@ def _parse(config: FitConfig) -> Any:
     try:
         return fit_parser().parse_object(copy.deepcopy(config))
     except ArgumentError as error:
-        raise ValueError(f"{' '.join(str(error).split())} Mend the fit YAML (`recipe`).") from error
+        raise ValueError(f"{unsealed(str(error))} Mend the fit YAML (`recipe`).") from error
 
 
 def _section(name: str, content: Any) -> Any:
@@ -189,6 +199,6 @@ def _parse_section(name: str, text: str) -> Any:
 
 @lru_cache(maxsize=len(_SECTIONS))
 def _section_parser(name: str) -> LightningArgumentParser:
-    parser = LightningArgumentParser(exit_on_error=False)
+    parser = StrictLightningParser(exit_on_error=False)
     parser.add_lightning_class_args(_SECTIONS[name], name, subclass_mode=_SECTIONS[name] is not Trainer)
     return parser

@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "types": set(),
     "acquisition": set(),
+    "arguments": set(),
     "space": {"types"},
     "data": {"types"},
     "tracking": {"types"},
-    "compose": {"types", "space"},
+    "compose": {"types", "space", "arguments"},
     "finetune": {"types", "data", "tracking"},
     "metadataset": {"types", "space", "tracking"},
     "surrogate": {"types", "space", "metadataset", "acquisition"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
     "evaluation": {"types", "space", "metadataset", "surrogate", "search", "acquisition", "tracking"},
     "tuning": BELOW_TUNING,
     "synthesis": {"types", "data", "finetune", "tracking"},
-    "cli": BELOW_TUNING | {"tuning", "synthesis", "__init__"},
+    "cli": BELOW_TUNING | {"arguments", "tuning", "synthesis", "__init__"},
 }
 AT_HOME = {
     "mlflow": {"tracking"},

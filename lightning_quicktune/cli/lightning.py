@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lightning_quicktune.compose import quiet_upstream
+from lightning_quicktune.arguments.parser import DEBUG_HELP
+from lightning_quicktune.cli.monitored import check_monitored
+from lightning_quicktune.compose import StrictLightningParser, quiet_upstream
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.resuming import read_checkpoint
 from lightning_quicktune.surrogate.cost import CostSurrogate
@@ -20,6 +22,7 @@ from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 from lightning_quicktune.tracking.connection import answering
 from lightning_quicktune.tracking.lightning_logger import log_folder, log_text
 
+_SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _LIGHTNING_FINDS = ("best", "hpc", "last", "registry")  # words that Lightning's Trainer turns into a path
 
 
@@ -39,6 +42,13 @@ class LogConfig(SaveConfigCallback):
 class QuickTuneCLI(LightningCLI):
     """Composes trainer, model and data from YAML; see ``lightning-quicktune fit --help``."""
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses the words of the command line."""
+        if isinstance(args, list):
+            self.config = parser.parse_args(args)
+        else:
+            super().parse_arguments(parser, args)
+
     def _parse_ckpt_path(self) -> None:
         """Refuses a checkpoint that isn't there or can't be read, before any data or weights are."""
         subcommand = self.config.get("subcommand")
@@ -54,7 +64,9 @@ class QuickTuneCLI(LightningCLI):
             logger.log_hyperparams(_flat({"model": config["model"], "data": config["data"]}))
 
     def before_fit(self) -> None:
-        """Says so where `last.ckpt` would be that of the last improvement, so that a killed run goes on from there."""
+        """Refuses to watch what is never logged; warns where `last.ckpt` would be that of the last improvement."""
+        trainer: Any = self.trainer
+        check_monitored(trainer.callbacks, self.model)
         kept = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         if any(c.save_last and c.monitor for c in kept) and all(c.monitor for c in kept):
             rank_zero_warn(
@@ -81,11 +93,11 @@ class QuickTuneCLI(LightningCLI):
                 log_folder(logger, Path(self.model.output), "surrogate")
 
 
-def run(args: list[str] | None) -> None:
+def run(args: list[str]) -> None:
     """Runs one of the four subcommands.
 
     Args:
-        args: Words from the subcommand on; none for those of the shell, which DDP's launcher gives to other ranks.
+        args: Words from the subcommand on. DDP's launcher gives those of the shell to other ranks.
     """
     quiet_upstream()
     try:
@@ -99,6 +111,11 @@ def run(args: list[str] | None) -> None:
                 auto_configure_optimizers=False,  # the model has its own: `model.init_args.optimizer` and `schedule`
                 save_config_callback=LogConfig,
                 save_config_kwargs={"overwrite": True},
+                parser_class=StrictLightningParser,
+                parser_kwargs={
+                    "prog": "lightning-quicktune",
+                    **{word: {"epilog": DEBUG_HELP} for word in _SUBCOMMANDS},
+                },
                 args=args,
             )
     except SystemExit as stop:

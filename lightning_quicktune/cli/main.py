@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -38,7 +39,8 @@ def usage() -> str:
             "subcommands:",
             *lines,
             "",
-            "`lightning-quicktune SUBCOMMAND --help` tells the options of one.",
+            "`lightning-quicktune SUBCOMMAND --help` tells the options of one; `--debug` after any shows where in the",
+            "code an error came from.",
         ]
     )
 
@@ -63,25 +65,49 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     if words[0] not in SUBCOMMANDS:
         return _unknown(words[0])
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that wait leave the core
+    debug = "--debug" in words
+    return _run(words[0], [word for word in words[1:] if word != "--debug"], debug)
+
+
+def _run(subcommand: str, options: list[str], debug: bool) -> int:
+    """Runs one subcommand; a mistake of the user ends with one sentence, and with a traceback if asked for."""
     try:
-        if words[0] in _LIGHTNING:
-            import_module("lightning_quicktune.cli.lightning").run(None if args is None else words)
+        if subcommand in _LIGHTNING:
+            import_module("lightning_quicktune.cli.lightning").run([subcommand, *options])
         else:
-            import_module(f"lightning_quicktune.cli.{_MODULES.get(words[0], words[0])}").run(words[1:])
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"lightning-quicktune {words[0]}: {error}\n")
+            import_module(f"lightning_quicktune.cli.{_MODULES.get(subcommand, subcommand)}").run(options)
+    except SystemExit as end:
+        if debug and end.code not in (0, None):
+            _show_traceback(end)
+        raise
+    except Exception as error:
+        from lightning_quicktune.cli.mistakes import sentence
+
+        said = sentence(error)
+        if said is None:
+            raise
+        if debug:
+            _show_traceback(error)
+        sys.stderr.write(f"lightning-quicktune {subcommand}: {said}\n")
         return 1
     except KeyboardInterrupt:
-        how = "`--ckpt_path` with its last checkpoint" if words[0] in _LIGHTNING else "the same command"
-        sys.stderr.write(f"lightning-quicktune {words[0]}: interrupted; {how} goes on where it stopped\n")
+        how = "`--ckpt_path` with its last checkpoint" if subcommand in _LIGHTNING else "the same command"
+        sys.stderr.write(f"lightning-quicktune {subcommand}: interrupted; {how} goes on where it stopped\n")
         return 130
     return 0
 
 
-def _unknown(word: str) -> int:
-    from difflib import get_close_matches
+def _show_traceback(error: BaseException) -> None:
+    import traceback
 
-    close = get_close_matches(word, SUBCOMMANDS, 1)
-    hint = f" Did you mean `{close[0]}`?" if close else ""
+    traceback.print_exception(error)
+
+
+def _unknown(word: str) -> int:
+    from lightning_quicktune.arguments.names import closest_name
+
+    close = closest_name(word, SUBCOMMANDS)
+    hint = f" Did you mean `{close}`?" if close else ""
     sys.stderr.write(f"lightning-quicktune: there is no subcommand `{word}`.{hint}\n\n{usage()}\n")
     return 2

@@ -12,9 +12,10 @@ from torch import nn
 
 from lightning_quicktune.data.encode import stop_token_ids
 from lightning_quicktune.data.tokens import Layout
-from lightning_quicktune.finetune.identity import identify
+from lightning_quicktune.finetune.identity import count_weights, identify
 from lightning_quicktune.finetune.positions import most_positions
 from lightning_quicktune.finetune.source import resolve_base_model, rounding_of, short_name
+from lightning_quicktune.finetune.threads import follow_size
 from lightning_quicktune.types import BaseModelInfo
 
 PACKABLE = ("gemma", "gemma2", "gpt2", "llama", "phi3", "qwen2")  # those whose packed logits a test compares
@@ -135,6 +136,7 @@ def load_base_model(settings: BaseModelSettings) -> BaseModel:
         raise FileNotFoundError(_not_loaded("base model", settings, error)) from error
     except (ValueError, ImportError, NotImplementedError) as error:
         raise ValueError(_not_usable(settings, error)) from error
+    follow_size(count_weights(model))
     tokenizer = load_tokenizer(settings)
     further_ends = set(end_tokens(model, tokenizer)) - _known_ends(tokenizer)
     return BaseModel(model, short_name(settings.name), sorted(further_ends), rounding_of(settings.name))

@@ -44,6 +44,7 @@ from lightning_quicktune.finetune.resuming import (
 )
 from lightning_quicktune.finetune.schedule import ScheduleSettings
 from lightning_quicktune.finetune.scoring import ScoreSettings, further_totals, likelihood_metrics, mean_over_ranks
+from lightning_quicktune.finetune.text_metrics import GENERATION_METRICS
 
 
 class DivergedError(RuntimeError):
@@ -151,6 +152,13 @@ class Finetuner(LightningModule, ABC):
         if self.model is not None:
             detach_adapter(self.model)
             self.model = None
+
+    @property
+    def fit_metrics(self) -> frozenset[str]:
+        """What callbacks and loggers are told in ``fit``; the training loss only where there is a logger."""
+        validation = ("loss", "answer_likelihood", *(GENERATION_METRICS if self.score.generates else ()))
+        names = {"score", *(f"val/{name}" for name in (*validation, self.score.name))}
+        return frozenset(names | ({"train/loss"} if self._trainer is not None and self._trainer.loggers else set()))
 
     def trainable_share(self) -> float:
         """Share of all weights that are trained, in [0, 1]."""

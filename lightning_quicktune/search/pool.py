@@ -10,7 +10,7 @@ from lightning_quicktune.types import Configuration
 
 
 def candidate_pool(space: SearchSpace, n: int, seed: int) -> tuple[Configuration, ...]:
-    """The default configuration, then ``n`` distinct random ones.
+    """The default configuration, then ``n`` distinct random ones, or all others of a space that has no more.
 
     A larger pool with the same seed begins with the smaller one.
 
@@ -19,7 +19,7 @@ def candidate_pool(space: SearchSpace, n: int, seed: int) -> tuple[Configuration
         n: Random configurations.
         seed: Seed of the draw.
     """
-    return (space.default, *space.sample(n, seed))
+    return (space.default, *space.sample(int(min(n, space.size - 1)), seed))
 
 
 def shuffled(pool: Sequence[Configuration], seed: int) -> tuple[Configuration, ...]:

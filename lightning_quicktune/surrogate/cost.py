@@ -1,6 +1,6 @@
 """Trains the cost surrogate."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,8 @@ class CostSurrogate(LightningModule):
     Batch:
         As in ``MetaDatasetModule``.
     """
+
+    fit_metrics: ClassVar[frozenset[str]] = frozenset({"train/loss", "validation/loss", "validation/absolute_error"})
 
     def __init__(self, output: str, lr: float = 3e-3, hidden: int = 32) -> None:
         super().__init__()

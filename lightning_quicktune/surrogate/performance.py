@@ -1,6 +1,6 @@
 """Trains the performance surrogate."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,8 @@ class PerformanceSurrogate(LightningModule):
     Batch:
         As in ``MetaDatasetModule``.
     """
+
+    fit_metrics: ClassVar[frozenset[str]] = frozenset({"train/loss", "validation/loss", "validation/rank_correlation"})
 
     def __init__(
         self,

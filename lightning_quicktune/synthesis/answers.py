@@ -93,12 +93,14 @@ def normalized(text: str) -> str:
 
 
 def _json_array(answer: str) -> list[Any]:
-    """The first JSON array in an answer, whatever stands around it."""
-    start = answer.find("[")
-    if start < 0:
-        raise MalformedAnswerError("no JSON array")
-    try:
-        found: list[Any] = json.JSONDecoder().raw_decode(answer, start)[0]
-    except json.JSONDecodeError as error:
-        raise MalformedAnswerError(f"no JSON array: {error.msg}") from error
-    return found
+    """The first JSON array in an answer, whatever stands around it; a bracket that begins none is passed over."""
+    reason, start = "", answer.find("[")
+    while start >= 0:
+        try:
+            found: list[Any] = json.JSONDecoder().raw_decode(answer, start)[0]
+        except json.JSONDecodeError as error:
+            reason = reason or f": {error.msg}"
+            start = answer.find("[", start + 1)
+        else:
+            return found
+    raise MalformedAnswerError(f"no JSON array{reason}")

@@ -12,7 +12,7 @@ from pathlib import Path
 _logger = logging.getLogger(__name__)
 _TEXT = {".txt", ".md", ".markdown"}
 _HTML = {".html", ".htm"}
-_HIDDEN = {"script", "style", "head", "nav", "template", "noscript"}
+_HIDDEN = {"script", "style", "title", "nav", "template", "noscript"}  # not `head`, whose end tag may be left out
 _INLINE = {"a", "abbr", "b", "cite", "code", "em", "i", "mark", "q", "small", "span", "strong", "sub", "sup", "u"}
 
 

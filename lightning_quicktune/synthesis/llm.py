@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import urllib.error
@@ -37,6 +38,18 @@ class LLMSettings:
     timeout_s: float = 300.0
     max_tries: int = 4
     wait_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_tokens", "max_tries"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`llm.{name}` is {getattr(self, name)}, but below 1 no answer can come. Leave `llm.{name}` out to "
+                    "use the default."
+                )
+        for name, least in (("temperature", "at least 0"), ("wait_s", "at least 0"), ("timeout_s", "above 0")):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf or (name == "timeout_s" and value == 0):
+                raise ValueError(f"`llm.{name}` is {value}, but it is a number {least}. Set `llm.{name}` to one.")
 
 
 class ChatClient:

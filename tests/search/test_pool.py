@@ -1,6 +1,7 @@
 import pytest
 
 from lightning_quicktune.search.pool import by_id, candidate_pool, shuffled
+from lightning_quicktune.space.search_space import SearchSpace
 
 
 def test_the_default_comes_first_and_a_larger_pool_begins_with_the_smaller(space):
@@ -8,6 +9,13 @@ def test_the_default_comes_first_and_a_larger_pool_begins_with_the_smaller(space
     assert pool[0] == space.default
     assert len(set(pool)) == 21
     assert candidate_pool(space, 5, seed=4) == pool[:6]
+
+
+def test_a_space_smaller_than_the_pool_is_taken_whole():
+    domain = {"type": "categorical", "choices": [1, 2, 3], "default": 2}
+    space = SearchSpace.from_dict({"rank": {"key": "lora.rank", "domain": domain}})
+    assert candidate_pool(space, 127, seed=0)[0] == space.default
+    assert {c.values["rank"] for c in candidate_pool(space, 127, seed=0)} == {1, 2, 3}
 
 
 def test_shuffling_keeps_the_members_and_depends_on_the_seed_alone(space):

@@ -28,6 +28,11 @@ def test_facts_are_taken_once_and_no_more_than_asked_for():
     assert parse_facts("[]", 2) == []
 
 
+@pytest.mark.parametrize("before", ["[Facts] ", "I list [as asked] them: ", "[[ ", "[1, "])
+def test_a_bracket_that_begins_no_array_is_passed_over(before):
+    assert parse_facts(f'{before}["One.", "Two."]', 10) == ["One.", "Two."]
+
+
 @pytest.mark.parametrize("answer", ["", "None.", '["One.", ', '["One.", ""]', "[1, 2]"])
 def test_unusable_facts_are_malformed(answer):
     with pytest.raises(MalformedAnswerError, match=r"no JSON array|is not a text"):

@@ -39,6 +39,12 @@ def test_html_keeps_what_a_reader_sees():
     assert html_to_text(page) == "Title\n\nOne&two three\n\nfour\n\na\n\nb"
 
 
+@pytest.mark.parametrize("end", ["</head><body>", "<body>", ""])
+def test_html_whose_head_is_not_closed_keeps_all_its_text(end):
+    page = f"<html><head><title>Hidden</title><meta charset=utf-8><style>p {{}}</style>{end}Plain<p>One<p>Two"
+    assert html_to_text(page) == "Plain\n\nOne\n\nTwo"
+
+
 def test_chunks_are_whole_paragraphs_and_lose_nothing():
     text = "One.\n\nTwo two.\n\n\nThree three three. Four four.\nFive."
     cut = [chunk.text for chunk in chunks(Document("d", text), 20)]

@@ -64,3 +64,18 @@ def test_a_web_page_is_no_endpoint(endpoint):
 def test_an_address_without_a_scheme_is_an_error():
     with pytest.raises(ValueError, match=r"`llm.base_url` is 'localhost', which is no web address\. Write it with"):
         client("localhost").complete("question", seed=1)
+
+
+@pytest.mark.parametrize("name", ["max_tries", "max_tokens"])
+def test_nothing_that_could_never_answer_is_taken(name):
+    with pytest.raises(ValueError, match=rf"`llm.{name}` is 0, but below 1 no answer can come. Leave `llm.{name}` out"):
+        LLMSettings(model="m", **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [("temperature", -0.1, "at least 0"), ("wait_s", -1.0, "at least 0"), ("timeout_s", 0.0, "above 0")],
+)
+def test_numbers_out_of_range_are_refused(name, value, least):
+    with pytest.raises(ValueError, match=rf"`llm.{name}` is {value}, but it is a number {least}. Set `llm.{name}`"):
+        LLMSettings(model="m", **{name: value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,8 @@ class CurveSurrogate(LightningModule):
     Batch:
         As in ``MetaDatasetModule``; the trials themselves come from its meta-dataset.
     """
+
+    fit_metrics: ClassVar[frozenset[str]] = frozenset({"train/loss", "validation/loss", "validation/rank_correlation"})
 
     def __init__(self, output: str, seed: int = 0) -> None:
         super().__init__()
