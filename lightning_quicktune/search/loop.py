@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,6 +11,8 @@ from lightning_quicktune.search.journal import Journal, JournalEntry
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.types import Budget, Executor, Observation, Suggestion
+
+log = logging.getLogger(__name__)
 
 
 def run_search(
@@ -85,10 +88,18 @@ class _Search:
                 return
             left, reached = self._slices_left(), self.reached.get(suggestion.configuration.id, 0)
             if left is not None:
-                left -= self.to_repeat.get(suggestion.configuration.id, 0)
-                if left <= 0:
+                again = self.to_repeat.get(suggestion.configuration.id, 0)
+                if left <= again:
                     self.is_too_dear = True
+                    log.warning(
+                        "%s must repeat %d slices before it goes on, and %d are left, so the search ends. Raise "
+                        "`budget.slices`.",
+                        suggestion.configuration.id,
+                        again,
+                        left,
+                    )
                     return
+                left -= again
                 suggestion = replace(suggestion, fidelity=min(suggestion.fidelity, reached + left))
             self.running[suggestion.configuration.id] = (suggestion, self.thinking_s)
             self.thinking_s = 0.0

@@ -123,16 +123,18 @@ class Tracker:
         return Delivery(len(folders), lacking, self.shown_uri, reason if lacking else None)
 
     def has_run(self, run_id: str) -> bool:
-        """Whether the experiment's store holds a run; a store that is away is believed to.
+        """Whether the experiment holds a run that was not deleted; one that can't be asked is believed to.
 
         Args:
             run_id: Id of the run.
         """
         try:
-            run = self._connect()[0].get_run(run_id)
+            client, experiment = self._connect()
+            run = client.get_run(run_id)
         except Exception as error:  # a server or a database fails in many ways
             return getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST"
-        return str(run.info.lifecycle_stage) == "active"
+        found = (run.info.experiment_id, run.info.lifecycle_stage)
+        return bool(found == (experiment.experiment_id, "active"))
 
     def read_trials(self) -> list[Trial]:
         """All trials of the experiment, from their records; deleted runs are left out."""

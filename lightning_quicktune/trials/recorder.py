@@ -12,10 +12,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from lightning_quicktune.finetune.finetuner import Finetuner
+from lightning_quicktune.finetune.generation import answer_totals
 from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.trials.checkpoints import save_slice
 from lightning_quicktune.types import DeviceInfo, LearningCurve, Overheads, SliceResult
 
+_ANSWERS = 16  # test records that answers are generated for after the last slice
 _Phase = Literal["start_s", "resume_s", "test_s", "save_s", "unfinished_s"]
 
 
@@ -29,7 +31,8 @@ class SliceRecorder(Checkpoint):
         folder: Folder of the trial, where checkpoints are written.
         overheads: What earlier attempts took.
         on_slice: Called with the curve after each slice, when its checkpoint is safe.
-        test_each_slice: Whether the test split is measured after each slice, outside the cost.
+        test_each_slice: Whether the test split is measured after each slice, outside the cost; after the last one of
+            the schedule also by answers generated for a few of its records.
         began: When this attempt began, by ``time.perf_counter``.
     """
 
@@ -134,6 +137,11 @@ class SliceRecorder(Checkpoint):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         score = module.score
         metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)
+        if not score.generates and len(self.slices) + 1 == trainer.max_epochs:  # once, so that scores can be compared
+            limit = min(_ANSWERS, data.evaluation.max_generation_records or _ANSWERS)
+            prompts = data.prompt_dataloader("test", limit)
+            totals = answer_totals(module.model, module.tokenizer, prompts, score.max_new_tokens)
+            metrics |= {name: total / count for name, (total, count) in totals.items()}
         self._book("test_s")
         return metrics
 

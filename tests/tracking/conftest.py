@@ -5,17 +5,8 @@ import shutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import connect
 from lightning_quicktune.tracking.places import sqlite_uri
 from lightning_quicktune.types import BaseModelInfo, Configuration, LearningCurve, SliceResult, TaskInfo, Trial
-
-
-@pytest.fixture(scope="session")
-def filled_database(tmp_path_factory):
-    """A database without runs: filling it takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    connect(sqlite_uri(path), "first")
-    return path
 
 
 @pytest.fixture

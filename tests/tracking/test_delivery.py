@@ -4,6 +4,7 @@ import time
 import pytest
 from mlflow.tracking import MlflowClient
 
+from lightning_quicktune.tracking.delivery import Delivery, mlflow_line
 from lightning_quicktune.tracking.tracker import Tracker
 
 
@@ -97,3 +98,15 @@ def test_a_run_is_known_unless_the_store_says_that_it_is_not(tracker, tmp_path):
     assert not tracker.has_run(run_id)
     (tmp_path / "elsewhere").mkdir()
     assert Tracker(f"sqlite:///{tmp_path}/elsewhere", "away").has_run(run_id)
+
+
+def test_the_last_line_of_a_command_says_where_it_is_or_what_is_lacking():
+    uri = "postgresql://me:secret@host/my runs"
+    shown = "postgresql://me:***@host/my runs"
+    assert mlflow_line("ab", uri) == f"MLflow   run ab; `mlflow ui --backend-store-uri '{shown}'` shows it"
+    assert mlflow_line("ab", "http://host:5000") == "MLflow   run ab at http://host:5000"
+    later = "all is on this disk, and the same command sends it once MLflow answers"
+    assert mlflow_line(None, uri) == f"MLflow   the report was not taken by {shown}; {later}"
+    line = mlflow_line("ab", "http://host", Delivery(9, 2, "http://host", "OSError: away"))
+    assert line == f"MLflow   run ab at http://host; 2 of 9 records are lacking there (OSError: away); {later}"
+    assert mlflow_line("ab", "http://host", Delivery(9, 0, "http://host")) == "MLflow   run ab at http://host"
