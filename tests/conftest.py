@@ -63,6 +63,17 @@ def colours(folder: Path, n_train: int = 24) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def filled_database(tmp_path_factory) -> Path:
+    """An MLflow database without runs: filling one takes seconds, copying it none."""
+    from lightning_quicktune.tracking.connection import connect
+    from lightning_quicktune.tracking.places import sqlite_uri
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    connect(sqlite_uri(path), "first")
+    return path
+
+
 @pytest.fixture
 def fit_config(tiny_phi3, colour_task) -> dict:
     """A fit YAML of the tiny Phi-3 on the colours, as a dictionary."""

@@ -6,6 +6,8 @@ import sys
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.evaluation.settings import EvaluateSettings
+from lightning_quicktune.tracking.delivery import mlflow_line
+from lightning_quicktune.tracking.places import resolve_uri
 
 
 def run(args: list[str]) -> None:
@@ -14,4 +16,5 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.evaluation.evaluate import evaluate
 
     evaluated = evaluate(settings)
-    sys.stdout.write(f"{evaluated.report.read_text()}\nreport   {evaluated.report}\nMLflow   run {evaluated.run_id}\n")
+    line = mlflow_line(evaluated.run_id, resolve_uri(settings.tracking.uri))
+    sys.stdout.write(f"{evaluated.report.read_text()}\nreport   {evaluated.report}\n{line}\n")

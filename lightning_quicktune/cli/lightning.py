@@ -19,7 +19,7 @@ from lightning_quicktune.finetune.resuming import read_checkpoint
 from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.curves.module import CurveSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
-from lightning_quicktune.tracking.connection import answering
+from lightning_quicktune.tracking.faults import answering
 from lightning_quicktune.tracking.lightning_logger import log_folder, log_text
 
 _SUBCOMMANDS = ("fit", "validate", "test", "predict")

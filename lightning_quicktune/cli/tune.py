@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
 
 
@@ -17,5 +18,5 @@ def run(args: list[str]) -> None:
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"
-        f"MLflow   run {tuned.run_id}; `mlflow ui --backend-store-uri {tuned.tracking_uri}` shows it\n"
+        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery)}\n"
     )

@@ -37,15 +37,15 @@ def publish(
     """
     digest = hashlib.sha256((folder / "results.parquet").read_bytes()).hexdigest()
     known = json.loads(note.read_text()) if note.is_file() else {}
-    if known.get("results") == digest:
-        return str(known["run_id"])
     tracker = Tracker(tracking.uri, tracking.experiment)
+    if known.get("results") == digest and tracker.has_run(str(known["run_id"])):
+        return str(known["run_id"])
     try:
         run_id = tracker.log_folder(
             folder, "evaluation", "evaluate", kind="evaluation", tags=dict(tags), metrics=dict(metrics)
         )
     except Exception as error:  # a server that is away in any way must not cost the result
-        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.uri, error, folder)
+        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.shown_uri, error, folder)
         return None
     write_whole(note, json.dumps({"run_id": run_id, "results": digest}).encode())
     return run_id

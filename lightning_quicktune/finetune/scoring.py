@@ -16,6 +16,7 @@ from lightning_quicktune.finetune.loss import next_token_loss, on_device, target
 from lightning_quicktune.finetune.text_metrics import GENERATION_METRICS
 
 ScoreName = Literal["answer_likelihood", "exact_match", "token_f1", "rouge_l", "label_accuracy"]
+_FINAL_ANSWERS = 16
 Totals = dict[str, tuple[float, int]]  # sum and count of each metric, so that ranks can be added up
 
 
@@ -87,6 +88,25 @@ def split_metrics(
     totals = further_totals(model, tokenizer, data, split, settings, generate)
     found = means({"loss": (total, count), **totals})
     return likelihood_metrics(found.pop("loss")) | found
+
+
+def final_answers(model: Any, tokenizer: Any, data: Any, settings: ScoreSettings) -> dict[str, float]:
+    """Generation metrics of a model on some test records, for trials whose score doesn't generate answers.
+
+    Args:
+        model: A language model, with or without adapter.
+        tokenizer: Its tokenizer.
+        data: A ``TaskData`` that has been set up.
+        settings: How answers are generated.
+    """
+    return means(answer_totals(model, tokenizer, final_prompts(data), settings.max_new_tokens))
+
+
+def final_prompts(data: Any) -> Iterable[dict[str, Any]]:
+    """The test prompts that ``final_answers`` answers: at most 16, evenly spaced."""
+    limit = min(_FINAL_ANSWERS, data.evaluation.max_generation_records or _FINAL_ANSWERS)
+    prompts: Iterable[dict[str, Any]] = data.prompt_dataloader("test", limit)
+    return prompts
 
 
 def further_totals(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ class JournalEntry:
         observation: What came of it; its ``cost_s`` includes ``thinking_s``.
         thinking_s: Seconds the searcher took to suggest it, and to take in what came just before.
         elapsed_s: Wall-clock seconds of the whole search when it ended.
+        repeated: Slices that were trained again, because the trial's checkpoint was gone; they cost like new ones.
     """
 
     suggestion: Suggestion
     observation: Observation
     thinking_s: float
     elapsed_s: float
+    repeated: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``config_id`` is written for readers and ignored by ``from_dict``."""
@@ -41,6 +43,7 @@ class JournalEntry:
             "cost_s": self.observation.cost_s,
             "thinking_s": self.thinking_s,
             "elapsed_s": self.elapsed_s,
+            "repeated": self.repeated,
         }
 
     @classmethod
@@ -50,7 +53,7 @@ class JournalEntry:
         curve = LearningCurve(tuple(SliceResult(**s) for s in record["curve"]))
         observation = Observation(configuration, curve, record["failed"], record["cost_s"])
         suggestion = Suggestion(configuration, record["fidelity"])
-        return cls(suggestion, observation, record["thinking_s"], record["elapsed_s"])
+        return cls(suggestion, observation, record["thinking_s"], record["elapsed_s"], record.get("repeated", 0))
 
 
 class Journal:
@@ -62,11 +65,13 @@ class Journal:
         folder: Where the file lies or will lie.
         identity: What makes this search the same one when it goes on: task, base model, space, pool, searcher and
             their seeds, in plain values for JSON.
+        later: Names of it that earlier versions did not write: a search of theirs goes on without comparing them.
     """
 
-    def __init__(self, folder: str | Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | Path, identity: Mapping[str, Any], later: Collection[str] = ()) -> None:
         self.path = Path(folder) / "observations.jsonl"
         self._identity = json.loads(json.dumps(identity))
+        self._later = frozenset(later)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = self._read_lines()
         if lines:
@@ -119,7 +124,8 @@ class Journal:
                 "continued. Use another output folder, or move the file away."
             )
         stored = header["identity"]
-        names = sorted(n for n in {*stored, *self._identity} if stored.get(n) != self._identity.get(n))
+        compared = {*stored, *self._identity} - (self._later - stored.keys())
+        names = sorted(n for n in compared if stored.get(n) != self._identity.get(n))
         if names:
             changes = ", ".join(f"{n} was {stored.get(n)!r} and is now {self._identity.get(n)!r}" for n in names)
             raise ValueError(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lightning_quicktune.search.journal import Journal, JournalEntry
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.types import Budget, Executor, Observation, Suggestion
+
+log = logging.getLogger(__name__)
 
 
 def run_search(
@@ -19,12 +22,14 @@ def run_search(
     journal: Journal | None,
     on_observation: Callable[[Observation, SearchState], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    to_repeat: Mapping[str, int] | None = None,
 ) -> SearchResult:
     """Searches until the budget is spent or the searcher has nothing more to suggest.
 
     What the journal holds from earlier sessions is told to the searcher and counted as spent; then the search goes on.
     No suggestion is started once the time is over; what runs then is waited for. Where fewer slices are left than a
-    suggestion wants, it is trained for those that are left.
+    suggestion wants, it is trained for those that are left. Slices that a trial must repeat before it goes on, because
+    its checkpoint is gone, are spent like new ones; where too few are left for them, the search ends.
 
     Args:
         searcher: Decides what to train next; new, or told exactly what the journal holds.
@@ -33,11 +38,12 @@ def run_search(
         journal: Keeps the observations; none to keep nothing on disk, as in a replay.
         on_observation: Called after each new observation.
         clock: Gives the time in seconds; a replay has its own, which recorded costs move forward.
+        to_repeat: Slices that a trial must repeat before it goes on, by id of its configuration.
 
     Raises:
         RuntimeError: If the executor returns what it was not given, or neither trains nor fails.
     """
-    search = _Search(searcher, executor, budget, journal, clock)
+    search = _Search(searcher, executor, budget, journal, clock, to_repeat or {})
     while True:
         search.start_what_fits()
         if not search.running:
@@ -60,8 +66,11 @@ class _Search:
         budget: Budget,
         journal: Journal | None,
         clock: Callable[[], float],
+        to_repeat: Mapping[str, int],
     ) -> None:
         self.searcher, self.executor, self.budget, self.journal, self.clock = searcher, executor, budget, journal, clock
+        self.to_repeat = dict(to_repeat)
+        self.is_too_dear = False  # what was suggested last has more to repeat than there are slices left
         self.running: dict[str, tuple[Suggestion, float]] = {}  # with the thinking it took
         self.state = SearchState()
         self.entries: list[JournalEntry] = []
@@ -82,6 +91,18 @@ class _Search:
                 return
             left, reached = self._slices_left(), self.reached.get(suggestion.configuration.id, 0)
             if left is not None:
+                again = self.to_repeat.get(suggestion.configuration.id, 0)
+                if left <= again:
+                    self.is_too_dear = True
+                    log.warning(
+                        "%s must repeat %d slices before it goes on, and %d are left, so the search ends. Raise "
+                        "`budget.slices`.",
+                        suggestion.configuration.id,
+                        again,
+                        left,
+                    )
+                    return
+                left -= again
                 suggestion = replace(suggestion, fidelity=min(suggestion.fidelity, reached + left))
             self.running[suggestion.configuration.id] = (suggestion, self.thinking_s)
             self.thinking_s = 0.0
@@ -104,7 +125,8 @@ class _Search:
                 "An executor that can't train a configuration further returns it with `failed=True`."
             )
         observation = replace(observation, cost_s=observation.cost_s + thinking_s)
-        entry = JournalEntry(suggestion, observation, thinking_s, self._elapsed_s())
+        repeated = min(self.to_repeat.pop(config_id, 0), observation.curve.fidelity)
+        entry = JournalEntry(suggestion, observation, thinking_s, self._elapsed_s(), repeated)
         if self.journal is not None:
             self.journal.append(entry)
         began = self.clock()
@@ -129,7 +151,7 @@ class _Search:
                 incumbent = Incumbent(observation.configuration, fidelity, score)
         self.state = SearchState(
             elapsed_s=entry.elapsed_s,
-            slices=state.slices + max(curve.fidelity - known, 0),
+            slices=state.slices + max(curve.fidelity - known, 0) + entry.repeated,
             n_observations=state.n_observations + 1,
             n_failed=state.n_failed + observation.failed,
             incumbent=incumbent,
@@ -143,7 +165,10 @@ class _Search:
         """Slices that are neither trained nor promised to what runs; none if they aren't limited."""
         if self.budget.slices is None:
             return None
-        promised = sum(s.fidelity - self.reached.get(config_id, 0) for config_id, (s, _) in self.running.items())
+        promised = sum(
+            s.fidelity - self.reached.get(config_id, 0) + self.to_repeat.get(config_id, 0)
+            for config_id, (s, _) in self.running.items()
+        )
         return self.budget.slices - self.state.slices - promised
 
     def _is_late(self) -> bool:
@@ -151,4 +176,4 @@ class _Search:
 
     def _is_spent(self) -> bool:
         left = self._slices_left()
-        return self._is_late() or (left is not None and left <= 0)
+        return self.is_too_dear or self._is_late() or (left is not None and left <= 0)

@@ -8,7 +8,9 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import answering, artifact_folder, connect_existing, resolve_uri
+from lightning_quicktune.tracking.connection import connect_existing
+from lightning_quicktune.tracking.faults import answering
+from lightning_quicktune.tracking.places import artifact_folder, resolve_uri, shown_uri
 
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second for what can't be an id or a version
 
@@ -52,15 +54,15 @@ def _run_artifact(client: MlflowClient, where: str, uri: str, run_id: str, path:
         if error.error_code not in _NOT_THERE:
             raise
         raise FileNotFoundError(
-            f"There is no run {run_id!r} (asked for by {uri!r}) at {where}. Check the run id in the MLflow UI, "
-            "or set `tracking.uri` (or the environment's MLFLOW_TRACKING_URI) to where it was logged."
+            f"There is no run {run_id!r} (asked for by {uri!r}) at {shown_uri(where)}. Check the run id in the "
+            "MLflow UI, or set `tracking.uri` (or the environment's MLFLOW_TRACKING_URI) to where it was logged."
         ) from error
     parent = path.rpartition("/")[0]
     there = [item.path for item in client.list_artifacts(run_id, parent or None)]
     if path not in there:
         listing = ", ".join(sorted(there)) or "nothing"
         raise FileNotFoundError(
-            f"Run {run_id!r} at {where} has no artifact {path!r} (asked for by {uri!r}); "
+            f"Run {run_id!r} at {shown_uri(where)} has no artifact {path!r} (asked for by {uri!r}); "
             f"{f'in {parent!r} it has' if parent else 'it has'} {listing}. Use one of these paths after the run id."
         )
     root = artifact_folder(where, location)
@@ -76,7 +78,7 @@ def _model_source(client: MlflowClient, where: str, uri: str, name: str, version
         versions = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda each: int(each.version))
         listing = ", ".join(f"models:/{name}/{each.version}" for each in versions) or "no version of that name"
         raise FileNotFoundError(
-            f"The model registry at {where} has no {uri!r}; it has {listing}. Use one of these, register the run's "
-            "artifact first, or set `tracking.uri` (or the environment's MLFLOW_TRACKING_URI)."
+            f"The model registry at {shown_uri(where)} has no {uri!r}; it has {listing}. Use one of these, register "
+            "the run's artifact first, or set `tracking.uri` (or the environment's MLFLOW_TRACKING_URI)."
         ) from error
     return str(found.source)

@@ -1,89 +1,73 @@
-"""Where runs go: the tracking URI, the client and the experiment."""
+"""Connecting to MLflow: the client and the experiment."""
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import logging
 import os
-import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from uuid import uuid4
 
+import sqlalchemy
+from alembic.util.exc import CommandError
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-DEFAULT_URI = "sqlite:///mlflow.db"  # what `mlflow ui` opens in the same folder
-_SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
+from lightning_quicktune.tracking.faults import DeletedExperimentError, MissingDriverError
+from lightning_quicktune.tracking.places import DATABASES, artifact_location, shown_uri, sqlite_path, sqlite_uri
+
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # between tries at a database that another process is filling
+_BEING_MADE = ("already exists", "duplicate", "expected to match one row", "found version None")
+_TIMEOUT_S = 10  # for a database to answer
 
 # Says at level INFO which tables it creates in a new database.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 
-def resolve_uri(uri: str | None) -> str:
-    """Tracking URI that means the same from every working directory.
+def connect(uri: str, experiment: str) -> tuple[MlflowClient, Experiment]:
+    """Client and experiment; database and experiment are created where they are missing.
 
-    Args:
-        uri: Tracking URI of MLflow; none for the environment's ``MLFLOW_TRACKING_URI``, or else ``mlflow.db`` here.
-
-    Returns:
-        The URI, with an absolute path if it is an SQLite file.
-
-    Raises:
-        ValueError: If MLflow can't keep runs there.
-    """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    if not uri.startswith(_SCHEMES) or uri == "sqlite:///":
-        raise ValueError(
-            f"`tracking.uri` is {uri!r}, where MLflow can't keep runs: it needs a database or a server, and no longer "
-            f"writes plain folders. Use `tracking.uri: {DEFAULT_URI}` for a file, or `http://host:port` for a server."
-        )
-    if path := sqlite_path(uri):
-        return f"sqlite:///{path}"
-    return uri
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """Absolute path of an SQLite tracking URI; none for any other URI."""
-    return Path(os.path.abspath(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:///") else None
-
-
-def artifact_folder(uri: str, location: str) -> Path | None:
-    """Folder of an artifact location, if runs and artifacts are files of this machine.
+    Several processes may do so at once: an SQLite file appears whole, and of another database those that come too early
+    try again.
 
     Args:
         uri: Resolved tracking URI.
-        location: Where MLflow says that the artifacts of a run or an experiment lie.
-    """
-    parts = urlparse(location)
-    if sqlite_path(uri) is None or parts.scheme not in ("", "file"):
-        return None
-    return Path(unquote(parts.path)) if parts.scheme else Path(location)
-
-
-@contextmanager
-def answering(uri: str, key: str = "tracking.uri") -> Iterator[None]:
-    """Turns what MLflow and its database raise into an error that says what to do.
-
-    Args:
-        uri: Where MLflow is, for the message.
-        key: Key of the YAML that says where it is.
+        experiment: Name of the experiment.
 
     Raises:
-        ConnectionError: If MLflow could not do what was asked.
+        DeletedExperimentError: If the experiment was deleted.
+        Exception: Whatever MLflow and its database raise.
     """
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise ConnectionError(
-            f"MLflow at {uri} did not do what was asked: {reason} It must be a running server or a database of this "
-            f"version of MLflow. Start it, or set `{key}` (or the environment's MLFLOW_TRACKING_URI)."
-        ) from error
+    pauses_s = iter(_PAUSES_S)
+    while True:
+        try:
+            client = client_of(uri)
+            return client, ensure_experiment(client, uri, experiment)
+        except (MlflowException, SQLAlchemyError, CommandError) as error:
+            pause_s = next(pauses_s, None)
+            if pause_s is None or not _is_being_made(error):
+                raise
+            time.sleep(pause_s)
+
+
+def client_of(uri: str) -> MlflowClient:
+    """Client of a tracking URI. A database that is away fails at once, not after MLflow's ten tries in 100 seconds.
+
+    Args:
+        uri: Resolved tracking URI.
+    """
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        _make_database(path)
+    if uri.startswith(DATABASES):
+        _probe(uri)
+    with _no_stray_folder(uri):
+        return MlflowClient(uri)
 
 
 def connect_existing(uri: str) -> MlflowClient:
@@ -101,23 +85,27 @@ def connect_existing(uri: str) -> MlflowClient:
             f"There is no MLflow database at {path}, so nothing can be read from it. "
             "Set `tracking.uri` (or the environment's MLFLOW_TRACKING_URI) to where the runs were logged."
         )
-    return MlflowClient(uri)
+    return client_of(uri)
 
 
 def ensure_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:
-    """The experiment of that name, which is created if it is missing."""
+    """The experiment of that name, which is created if it is missing.
+
+    Raises:
+        DeletedExperimentError: If it was deleted.
+    """
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return client.get_experiment(client.create_experiment(name, _artifact_location(uri, name)))
+            return client.get_experiment(client.create_experiment(name, artifact_location(uri, name)))
         except MlflowException:  # another process was faster
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
     if experiment.lifecycle_stage != "active":
-        raise RuntimeError(
-            f"`tracking.experiment` is {name!r}, which was deleted at {uri}, so it takes no runs. Restore it with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or choose another name."
+        raise DeletedExperimentError(
+            f"`tracking.experiment` is {name!r}, which was deleted at {shown_uri(uri)}, so it takes no runs. Restore "
+            f"it with `mlflow experiments restore --experiment-id {experiment.experiment_id}`, or choose another name."
         )
     return experiment
 
@@ -134,18 +122,65 @@ def find_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise ValueError(
-            f"`tracking.experiment` is {name!r}, but {uri} has no such experiment; it has {', '.join(names)}. "
-            f"{hint}Set `tracking.experiment` to one of these, or `tracking.uri` to where the trials were logged."
+            f"`tracking.experiment` is {name!r}, but {shown_uri(uri)} has no such experiment; it has "
+            f"{', '.join(names)}. {hint}Set `tracking.experiment` to one of these, or `tracking.uri` to where the "
+            "trials were logged."
         )
     return experiment
 
 
-def _artifact_location(uri: str, experiment: str) -> str | None:
-    """Folder beside an SQLite file, one per experiment; other stores choose for themselves."""
-    path = sqlite_path(uri)
-    if path is None:
-        return None
-    folder = re.sub(r"[^A-Za-z0-9._-]", "_", experiment)
-    if folder != experiment or folder.startswith("."):
-        folder = f"{folder.lstrip('.')}-{hashlib.sha256(experiment.encode()).hexdigest()[:8]}"
-    return str(path.parent / "mlartifacts" / folder)
+def _make_database(path: Path) -> None:
+    """Makes an SQLite file whole or not at all: two processes that fill one at once break it for good."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")  # MLflow never looks at one name twice
+    try:
+        uri = sqlite_uri(unfinished)
+        with _no_stray_folder(uri):
+            MlflowClient(uri).search_experiments(max_results=1)
+        try:
+            os.link(unfinished, path)
+        except FileExistsError:  # another process was faster
+            pass
+        except OSError:  # a file system without links
+            os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _probe(uri: str) -> None:
+    """Connects once.
+
+    Raises:
+        SQLAlchemyError: If the database does not answer.
+        MissingDriverError: If its driver is not installed.
+    """
+    url = sqlalchemy.make_url(uri)
+    timeout = {"connect_timeout": _TIMEOUT_S} if url.get_backend_name() in ("postgresql", "mysql") else {}
+    try:
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, connect_args=timeout)
+    except ImportError as error:
+        raise MissingDriverError(uri, error) from error
+    with engine.connect() as connection:
+        sqlalchemy.inspect(connection).get_table_names()
+
+
+def _is_being_made(error: Exception) -> bool:
+    """Whether another process may be filling the database just now."""
+    text = str(error)
+    return any(words in text for words in _BEING_MADE)
+
+
+@contextmanager
+def _no_stray_folder(uri: str) -> Iterator[None]:
+    """MLflow makes the folder of an SQLite file before it decodes its name: ``a%20b`` beside ``a b``."""
+    if sqlite_path(uri) is None:
+        yield
+        return
+    folder = Path(uri.removeprefix("sqlite:///")).parent
+    strays = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        for each in strays:
+            with suppress(OSError):
+                each.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import artifact_folder, find_experiment
+from lightning_quicktune.tracking.connection import find_experiment
 from lightning_quicktune.tracking.content import RECORD_FILES, Kind
+from lightning_quicktune.tracking.places import artifact_folder
 
+_logger = logging.getLogger(__name__)
 _DOWNLOADS_AT_ONCE = 8
+Records = list[dict[str, Any] | None]  # none for a run whose record is not there or not whole
 
 
 def read_records(client: MlflowClient, uri: str, experiment: str, kind: Kind) -> list[dict[str, Any]]:
     """Records of all runs of one kind, ordered by run id.
+
+    A run whose record isn't there yet, because another process is writing it or was killed before it could, is passed
+    over; how many were is said in the log.
 
     Args:
         client: Client of ``uri``.
@@ -29,29 +37,57 @@ def read_records(client: MlflowClient, uri: str, experiment: str, kind: Kind) ->
     """
     found = find_experiment(client, uri, experiment)
     if root := artifact_folder(uri, found.artifact_location):
-        paths = _local_records(client, found.experiment_id, root, kind)
-        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return list(_remote_records(client, found.experiment_id, kind))
+        records: Records = [_read(path) for path in _local_paths(client, found.experiment_id, root, kind)]
+    else:
+        records = _remote_records(client, found.experiment_id, kind)
+    whole = [record for record in records if record is not None]
+    if len(whole) < len(records):
+        _logger.warning(
+            "%d of %d %s runs of experiment %r have no whole %s and are passed over: other processes are writing them, "
+            "or were killed before they could.",
+            len(records) - len(whole),
+            len(records),
+            kind,
+            experiment,
+            RECORD_FILES[kind],
+        )
+    return whole
 
 
-def _local_records(client: MlflowClient, experiment_id: str, root: Path, kind: Kind) -> list[Path]:
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _local_paths(client: MlflowClient, experiment_id: str, root: Path, kind: Kind) -> list[Path]:
     deleted = {run.info.run_id for run in _runs(client, experiment_id, kind, ViewType.DELETED_ONLY)}
     paths = root.glob(f"*/artifacts/{RECORD_FILES[kind]}")
     return sorted(path for path in paths if path.parts[-3] not in deleted)
 
 
-def _remote_records(client: MlflowClient, experiment_id: str, kind: Kind) -> Iterator[dict[str, Any]]:
+def _remote_records(client: MlflowClient, experiment_id: str, kind: Kind) -> Records:
     runs = sorted(_runs(client, experiment_id, kind, ViewType.ACTIVE_ONLY), key=lambda run: str(run.info.run_id))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
 
-        def download(run: Run) -> dict[str, Any]:
+        def download(run: Run) -> dict[str, Any] | None:
             target = Path(folder, run.info.run_id)
             target.mkdir()
-            path = client.download_artifacts(run.info.run_id, RECORD_FILES[kind], str(target))
-            record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-            return record
+            return _downloaded(client, run.info.run_id, RECORD_FILES[kind], target)
 
-        yield from pool.map(download, runs)
+        return list(pool.map(download, runs))
+
+
+def _downloaded(client: MlflowClient, run_id: str, name: str, target: Path) -> dict[str, Any] | None:
+    try:
+        path = client.download_artifacts(run_id, name, str(target))
+    except (MlflowException, OSError):
+        if name not in [item.path for item in client.list_artifacts(run_id)]:  # raises where nothing answers
+            return None
+        path = client.download_artifacts(run_id, name, str(target))
+    return _read(Path(path))
 
 
 def _runs(client: MlflowClient, experiment_id: str, kind: Kind, view: int) -> Iterator[Run]:

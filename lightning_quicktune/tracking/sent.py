@@ -18,7 +18,7 @@ class Sent:
     """What MLflow already has of a record.
 
     Args:
-        uri: Tracking URI it was sent to.
+        uri: Tracking URI it was sent to, without its password.
         experiment: Name of the experiment.
         created_ms: When the experiment was made: a database that took another's place has another time.
         run_id: The run that stands for the record.
@@ -59,8 +59,27 @@ class Sent:
 
 def read_sent(folder: Path, uri: str, experiment: str, created_ms: int) -> Sent | None:
     """What was sent from a folder to this very experiment; none if nothing was, or if the note is unreadable."""
+    sent = _read(folder)
+    if sent is None or (sent.uri, sent.experiment, sent.created_ms) != (uri, experiment, created_ms):
+        return None
+    return sent
+
+
+def says_sent(folder: Path, uri: str, experiment: str, digest: str) -> bool:
+    """Whether the note of a folder says that this very record was sent, which is all that can be told unasked.
+
+    Args:
+        folder: Folder of one trial or task.
+        uri: Tracking URI, without its password.
+        experiment: Name of the experiment.
+        digest: Digest of the record.
+    """
+    sent = _read(folder)
+    return sent is not None and (sent.uri, sent.experiment, sent.digest) == (uri, experiment, digest)
+
+
+def _read(folder: Path) -> Sent | None:
     try:
-        sent = Sent(**json.loads((folder / SENT_FILE).read_text(encoding="utf-8")))
+        return Sent(**json.loads((folder / SENT_FILE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):  # the run is found again by its tags
         return None
-    return sent if (sent.uri, sent.experiment, sent.created_ms) == (uri, experiment, created_ms) else None

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mlflow.entities import Experiment, Metric, Param, Run, RunTag
+from mlflow.entities import Experiment, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import answering, connect_existing, ensure_experiment, resolve_uri
-from lightning_quicktune.tracking.content import RECORD_FILES, Kind, RunContent, read_content
+from lightning_quicktune.tracking.connection import connect, connect_existing
+from lightning_quicktune.tracking.content import Kind, read_content
+from lightning_quicktune.tracking.delivery import Delivery
+from lightning_quicktune.tracking.faults import answering, in_short, lasting
+from lightning_quicktune.tracking.places import resolve_uri, shown_uri
 from lightning_quicktune.tracking.records import read_records
-from lightning_quicktune.tracking.sent import Sent, read_sent
+from lightning_quicktune.tracking.sending import send
+from lightning_quicktune.tracking.sent import read_sent, says_sent
 from lightning_quicktune.types import TaskInfo, Trial
 
 _logger = logging.getLogger(__name__)
 _warned: set[str] = set()
 _SPACE = "quicktune.space"  # tag of an experiment
-_POINTS_PER_CALL = 800  # MLflow takes 1,000 values a call, parameters and tags included
 _PATIENCE = 20  # a server that is slow or away may cost one part in so many of the time
 
 
@@ -43,6 +45,25 @@ class Tracker:
         self._connected: tuple[MlflowClient, Experiment] | None = None
         self._away_until = 0.0
         self._busy_until = 0.0
+        self._reason: str | None = None  # of the last failure
+
+    @property
+    def shown_uri(self) -> str:
+        """Where it is, without a password."""
+        return shown_uri(self.uri)
+
+    def check(self) -> None:
+        """Connects before anything is trained, so that what no waiting mends is known; what may pass is said.
+
+        Raises:
+            ValueError: If a driver is missing, access is refused, or no database of this version of MLflow is there.
+        """
+        try:
+            self._connect()
+        except Exception as error:  # a server or a database fails in many ways, and what may pass may not stop training
+            if words := lasting(error, self.uri):
+                raise ValueError(words) from error
+            self._warn(error)
 
     def sync_trial(self, folder: Path) -> bool:
         """Sends what MLflow does not have yet of the trial in a folder.
@@ -79,6 +100,42 @@ class Tracker:
         """
         return self._sync(folder, "task")
 
+    def deliver(self, tasks: Iterable[Path], trials: Iterable[Path]) -> Delivery:
+        """Sends all that MLflow lacks of these records, past any patience; a server that is away is asked only once.
+
+        Args:
+            tasks: Folders of tasks, each with its record.
+            trials: Folders of trials, whatever their status.
+
+        Returns:
+            What is lacking now.
+        """
+        folders: list[tuple[Path, Kind]] = [*((f, "task") for f in tasks), *((f, "trial") for f in trials)]
+        lacking, answers, reason = 0, True, None
+        for folder, kind in folders:
+            self._away_until = 0.0
+            if answers and self._sync(folder, kind):
+                continue
+            if answers:
+                reason, answers = self._reason, self._answers()
+            digest = read_content(folder, kind).digest
+            lacking += answers or not says_sent(folder, self.shown_uri, self.experiment, digest)
+        return Delivery(len(folders), lacking, self.shown_uri, reason if lacking else None)
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the experiment holds a run that was not deleted; one that can't be asked is believed to.
+
+        Args:
+            run_id: Id of the run.
+        """
+        try:
+            client, experiment = self._connect()
+            run = client.get_run(run_id)
+        except Exception as error:  # a server or a database fails in many ways
+            return getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST"
+        found = (run.info.experiment_id, run.info.lifecycle_stage)
+        return bool(found == (experiment.experiment_id, "active"))
+
     def read_trials(self) -> list[Trial]:
         """All trials of the experiment, from their records; deleted runs are left out."""
         return [Trial.from_dict(record) for record in self._read("trial")]
@@ -94,10 +151,13 @@ class Tracker:
             space_id: Id of the search space.
 
         Raises:
-            ValueError: If the experiment is noted as that of another search space.
+            ValueError: If the experiment is noted as that of another search space, or as ``check``.
         """
+        self.check()
+        if self._connected is None:
+            return
+        client, experiment = self._connected
         try:
-            client, experiment = self._connect()
             known = experiment.tags.setdefault(_SPACE, space_id)
             client.set_experiment_tag(experiment.experiment_id, _SPACE, known)
         except Exception as error:  # a server or a database fails in many ways, and none may stop training
@@ -105,9 +165,9 @@ class Tracker:
             return
         if known != space_id:
             raise ValueError(
-                f"`tracking.experiment` is {self.experiment!r}, which at {self.uri} holds trials of another search "
-                "space, and trials of both can't be compared. Set `tracking.experiment` to a name of its own, or "
-                "`space` to the file of before."
+                f"`tracking.experiment` is {self.experiment!r}, which at {self.shown_uri} holds trials of another "
+                "search space, and trials of both can't be compared. Set `tracking.experiment` to a name of its own, "
+                "or `space` to the file of before."
             )
 
     def log_folder(
@@ -169,9 +229,17 @@ class Tracker:
 
     def _connect(self) -> tuple[MlflowClient, Experiment]:
         if self._connected is None:
-            client = MlflowClient(self.uri)
-            self._connected = client, ensure_experiment(client, self.uri, self.experiment)
+            self._connected = connect(self.uri, self.experiment)
         return self._connected
+
+    def _answers(self) -> bool:
+        if self._connected is None:
+            return False
+        try:
+            self._connected[0].get_experiment_by_name(self.experiment)
+        except Exception:  # it fails in many ways, and why was said when something could not be sent
+            return False
+        return True
 
     def _read(self, kind: Kind) -> list[dict[str, object]]:
         with answering(self.uri):
@@ -183,9 +251,10 @@ class Tracker:
         if started < self._away_until:
             return False
         try:
-            sent = read_sent(folder, self.uri, self.experiment, self._connect()[1].creation_time)
+            client, experiment = self._connect()
+            sent = read_sent(folder, self.shown_uri, self.experiment, experiment.creation_time)
             if sent is None or sent.digest != content.digest:
-                self._send(folder, content, sent)
+                send(client, experiment, self.shown_uri, folder, content, sent)
                 now = time.monotonic()
                 self._busy_until = now + _PATIENCE * (now - started)
         except Exception as error:  # a server, a database or a disk fails in many ways, and none may stop training
@@ -195,75 +264,13 @@ class Tracker:
             return False
         return True
 
-    def _send(self, folder: Path, content: RunContent, sent: Sent | None) -> None:
-        if sent is not None:
-            try:
-                return self._update(folder, content, sent, is_new=False)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise  # the database was emptied or replaced: begin again
-        client, experiment = self._connect()
-        found = self._find(content)
-        tags = {} if found else {**content.tags, **content.identity}
-        run = found or client.create_run(experiment.experiment_id, run_name=content.name, tags=tags)
-        sent = Sent(
-            uri=self.uri,
-            experiment=self.experiment,
-            created_ms=experiment.creation_time,
-            run_id=run.info.run_id,
-            started_ms=run.info.start_time,
-            digest="",
-            status=run.info.status,
-            fidelity=-1,
-            n_points=0,
-            tags=tags,
-        )
-        self._update(folder, content, sent, is_new=True)
-
-    def _find(self, content: RunContent) -> Run | None:
-        """The run made for this record by a process that was killed before it could note so."""
-        client, experiment = self._connect()
-        quote = '"' if "'" in content.name else "'"
-        query = " and ".join(f"tags.`{name}` = {quote}{value}{quote}" for name, value in content.identity.items())
-        runs = client.search_runs([experiment.experiment_id], query, max_results=1)
-        return runs[0] if runs else None
-
-    def _update(self, folder: Path, content: RunContent, sent: Sent, is_new: bool) -> None:
-        client, _ = self._connect()
-        first = sent.new_steps(content)
-        metrics = [
-            Metric(p.name, p.value, sent.started_ms + round(1000 * p.after_s), p.step)
-            for p in content.points
-            if p.step >= first
-        ]
-        params = [Param(name, value) for name, value in content.params.items()] if is_new else []
-        tags = [RunTag(name, value) for name, value in content.tags.items() if sent.tags.get(name) != value]
-        client.log_batch(sent.run_id, metrics[:_POINTS_PER_CALL], params, tags)
-        for start in range(_POINTS_PER_CALL, len(metrics), _POINTS_PER_CALL):
-            client.log_batch(sent.run_id, metrics[start : start + _POINTS_PER_CALL])
-        client.log_artifact(sent.run_id, str(folder / RECORD_FILES[content.kind]))
-        if is_new and (folder / "fit.yaml").exists():
-            client.log_artifact(sent.run_id, str(folder / "fit.yaml"))
-        if content.status in ("FINISHED", "FAILED"):
-            last = sent.started_ms + round(1000 * max((p.after_s for p in content.points), default=0.0))
-            client.set_terminated(sent.run_id, content.status, max(last, round(1000 * time.time())))
-        elif content.status != sent.status:
-            client.update_run(sent.run_id, content.status)
-        replace(
-            sent,
-            digest=content.digest,
-            status=content.status,
-            fidelity=max((p.step for p in content.points), default=-1),
-            n_points=len(content.points),
-            tags=content.tags,
-        ).write(folder)
-
     def _warn(self, error: Exception) -> None:
+        self._reason = in_short(error)
         if self.uri not in _warned:
             _warned.add(self.uri)
             _logger.warning(
                 "MLflow at %s took nothing (%s). The records stay in their folders, complete, and go with the next "
                 "call that reaches it. If this is the wrong place, set `tracking.uri`.",
-                self.uri,
-                f"{type(error).__name__}: {error}".splitlines()[0],
+                self.shown_uri,
+                self._reason,
             )

@@ -14,7 +14,7 @@ from lightning_quicktune.data.split_names import SplitName
 from lightning_quicktune.finetune.cohort.checkpoint import MemberCheckpoints
 from lightning_quicktune.finetune.cohort.module import CohortFinetuner
 from lightning_quicktune.finetune.cohort.passes import SlicePasses
-from lightning_quicktune.finetune.cohort.scoring import cohort_metrics
+from lightning_quicktune.finetune.cohort.scoring import cohort_final_answers, cohort_metrics
 from lightning_quicktune.finetune.finetuner import DivergedError
 from lightning_quicktune.trials.recorder import Phase, SliceCost
 from lightning_quicktune.trials.seat import Seat, wait_for
@@ -90,7 +90,7 @@ class CohortRecorder(Callback):
         wait_for(self.module.bank.device)
         cpu, wall = time.process_time() - self._cpu, self._elapsed()
         self._phase = "test_s"
-        test = self._metrics("test") if self.seats[0].plan.test_each_slice else [{} for _ in self.seats]
+        test = self._test() if self.seats[0].plan.test_each_slice else [{} for _ in self.seats]
         self.book()
         self._phase = "save_s"
         self._write(finite, validation, test, self._costs(wall, cpu))
@@ -146,6 +146,17 @@ class CohortRecorder(Callback):
         with self.module.evaluating() as model:
             finetuner, data = seat.finetuner, seat.data
             return cohort_metrics(model, len(self.seats), finetuner.tokenizer, data, split, finetuner.score)
+
+    def _test(self) -> list[dict[str, float]]:
+        """Metrics of each member on the test split; after the last slice also on answers, unless the score has them."""
+        seat, metrics = self.seats[0], self._metrics("test")
+        ends = [s.member.reached + 1 == s.member.n_slices for s in self.seats]
+        if any(ends) and not seat.finetuner.score.generates:
+            with self.module.evaluating() as model:
+                finetuner, data = seat.finetuner, seat.data
+                answered = cohort_final_answers(model, len(self.seats), finetuner.tokenizer, data, finetuner.score)
+            metrics = [m | a if end else m for m, a, end in zip(metrics, answered, ends, strict=True)]
+        return metrics
 
     def _costs(self, wall: float, cpu: float) -> list[SliceCost]:
         """Each member's share of what the slice took."""

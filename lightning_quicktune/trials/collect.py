@@ -191,12 +191,11 @@ def _send_all(settings: CollectSettings, tracker: Tracker) -> None:
     """Sends what could not be sent while trials ran, since the table is built from MLflow."""
     tasks = [task_folder(settings, source) for source in settings.tasks]
     trials = [p.parent for f in tasks for p in (Path(settings.output) / "trials" / f.name).glob("*/trial.json")]
-    unsent = sum(not sent for sent in [*map(tracker.sync_task, tasks), *map(tracker.sync_trial, trials)])
-    if unsent:
+    delivery = tracker.deliver(tasks, trials)
+    if delivery.n_lacking:
         raise RuntimeError(
-            f"MLflow at {tracker.uri} did not take {unsent} of {len(tasks) + len(trials)} records, and the table is "
-            f"built from it. Nothing is lost: all are in {settings.output}. Start the same command again when "
-            "it is back."
+            f"{delivery.words}, and the table is built from it. Nothing is lost: all are in {settings.output}. Start "
+            "the same command again when it is back."
         )
 
 

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from lightning_quicktune.finetune.finetuner import Finetuner
-from lightning_quicktune.finetune.scoring import split_metrics
+from lightning_quicktune.finetune.scoring import final_answers, split_metrics
 from lightning_quicktune.trials.checkpoints import save_slice
 from lightning_quicktune.types import DeviceInfo, LearningCurve, Overheads, SliceResult
 
@@ -39,7 +39,8 @@ class SliceRecorder(Checkpoint):
         folder: Folder of the trial, where checkpoints are written.
         overheads: What earlier attempts took.
         on_slice: Called with the curve after each slice, when its checkpoint is safe.
-        test_each_slice: Whether the test split is measured after each slice, outside the cost.
+        test_each_slice: Whether the test split is measured after each slice, outside the cost; after the last one of
+            the schedule also by answers generated for a few of its records.
         began: When this attempt began, by ``time.perf_counter``.
     """
 
@@ -179,6 +180,8 @@ class SliceRecorder(Checkpoint):
         score = module.score
         with trainer.precision_plugin.val_step_context():  # as the validation split is measured
             metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)
+            if not score.generates and len(self.slices) + 1 == trainer.max_epochs:  # once, to compare scores by
+                metrics |= final_answers(module.model, module.tokenizer, data, score)
         self._book("test_s")
         return metrics
 

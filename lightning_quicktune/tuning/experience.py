@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+
+import pandas as pd
 
 from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.finetune.source import short_name
@@ -59,6 +63,12 @@ class Experience:
         """Those of score and cost; none unless both are there."""
         return Surrogates(self.performance, self.cost) if self.performance and self.cost else None
 
+    def digests(self) -> dict[str, str]:
+        """Digest of the content of each, by what it is: it changes where one was trained or collected anew."""
+        models = {"performance": self.performance, "cost": self.cost, "curves": self.curves}
+        digests = {f"surrogates.{name}": _digest_of_model(m) for name, m in models.items() if m is not None}
+        return digests if self.table is None else {**digests, "experience": _digest_of_table(self.table)}
+
     def use_in(self, space: SearchSpace, base_model: str, allow_other_base_model: bool, partial: bool = False) -> None:
         """Makes the surrogates ready for a search; another search space or base model is refused.
 
@@ -110,6 +120,22 @@ def load_experience(sources: SurrogateSources | None, table: str | None = None) 
         read_curves(_folder(sources.curves, "curves")) if sources and sources.curves else None,
         load(table) if table is not None else None,
     )
+
+
+def _digest_of_model(model: Model) -> str:
+    card = {name: value for name, value in model.card.to_dict().items() if name != "provenance"}
+    digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _digest_of_table(table: MetaDataset) -> str:
+    digest = hashlib.sha256(json.dumps(table.space.to_dict(), sort_keys=True).encode())
+    for frame in (table.trials, table.tasks):
+        digest.update(json.dumps([str(name) for name in frame.columns]).encode())
+        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _check_table(table: MetaDataset, space: SearchSpace, base_model: str, allow_other_base_model: bool) -> None:

@@ -16,7 +16,7 @@ from lightning_quicktune.tuning.comparison import Compared
 from lightning_quicktune.types import Configuration, TaskInfo
 
 _FORECASTS = 16  # first ones that are shown
-METRICS = ("answer_likelihood", "exact_match", "token_f1", "rouge_l", "loss")
+METRICS = ("answer_likelihood", "label_accuracy", "exact_match", "token_f1", "rouge_l", "loss")
 
 
 def headline(task: TaskInfo, rows: Sequence[Compared], result: SearchResult) -> str:
@@ -145,6 +145,8 @@ def _history_table(entries: Sequence[JournalEntry], interrupted: Collection[str]
         before = reached.get(config_id, 0)
         reached[config_id] = curve.fidelity
         what = f"resumed at slice {before}, " if before else "started, "
+        if entry.repeated:
+            what = f"began again at slice {before - entry.repeated} ({entry.repeated} trained once more), "
         ended = "interrupted by errors, twice" if config_id in interrupted else "failed"
         what += ended if entry.observation.failed else f"trained to slice {curve.fidelity}"
         score = f"{curve.scores[-1]:.4f}" if curve.scores else "-"

@@ -60,6 +60,8 @@ class TuneSettings:
         partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
             beyond their bounds as the bound, and what they don't know is left out.
         compare_default: Whether the default configuration is trained in full after the search, if it wasn't in it.
+        keep_checkpoints: Trials that keep their checkpoints when the search has ended, the best ones; a search that
+            goes on trains the others again from their seed, as part of its budget.
         tracking: Where MLflow keeps the search and its trials.
     """
 
@@ -80,6 +82,7 @@ class TuneSettings:
     allow_other_base_model: bool = False
     partial: bool = False
     compare_default: bool = True
+    keep_checkpoints: int = 5
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
 
     def __post_init__(self) -> None:
@@ -88,3 +91,8 @@ class TuneSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` is {value}, but it counts things and must be at least 1. Raise `{name}`.")
+        if self.keep_checkpoints < 0:
+            raise ValueError(
+                f"`keep_checkpoints` is {self.keep_checkpoints}, but it counts trials. Set it to 0 to keep none: the "
+                "adapter that was found stays in `output` all the same."
+            )

@@ -22,10 +22,10 @@ from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.threads import one_thread
+from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
-from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import stop_trial
@@ -35,7 +35,10 @@ from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare
 from lightning_quicktune.tuning.experience import base_model_name, load_experience
 from lightning_quicktune.tuning.figure import draw_search
+from lightning_quicktune.tuning.identity import contents, search_identity
+from lightning_quicktune.tuning.kept_checkpoints import drop_failed, keep_best, slices_to_repeat
 from lightning_quicktune.tuning.one_thread_searcher import OneThreadSearcher
+from lightning_quicktune.tuning.publish import publish
 from lightning_quicktune.tuning.report import headline, report
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.types import Budget, Configuration, Observation, Suggestion
@@ -54,6 +57,7 @@ class Tuned:
         fit_yaml: Fit YAML of the chosen configuration; none likewise.
         run_id: MLflow run of the search; none if the server was away.
         tracking_uri: Where that run is.
+        delivery: What MLflow has of the task and the trials.
     """
 
     headline: str
@@ -62,6 +66,7 @@ class Tuned:
     fit_yaml: Path | None
     run_id: str | None
     tracking_uri: str
+    delivery: Delivery
 
 
 def tune(settings: TuneSettings) -> Tuned:
@@ -92,6 +97,9 @@ class _Job:
     def __init__(self, settings: TuneSettings) -> None:
         self.settings = settings
         self.output = Path(settings.output)
+        self.trials = self.output / "trials"
+        self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+        self.tracker.check()
         recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
         self.experience = load_experience(settings.surrogates, settings.experience)
         self.space = self._space()
@@ -102,14 +110,14 @@ class _Job:
         check_search(recipe, self.space)
         _say(f"Describing {settings.task} and the base model ...")
         self.setup: TaskSetup = set_up_task(settings.task, recipe, self._max_fidelity(recipe), self.output / "task")
-        self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
-        self.tracker.sync_task(self.output / "task")
+        self.deliver()
         self.searcher: Searcher
+        self.to_repeat: dict[str, int] = {}
         self.warned = False
         self.executor = self._executor()
 
     def _executor(self) -> InProcessExecutor:
-        place = (self.setup, self.space, self.output / "trials", self.settings.seed, self.tracker.follow_trial)
+        place = (self.setup, self.space, self.trials, self.settings.seed, self.tracker.follow_trial)
         executor, cohort = InProcessExecutor(*place), self.settings.cohort
         if cohort == 1:
             return executor
@@ -125,32 +133,31 @@ class _Job:
         context = self._context(pool)  # times the reference step, on as many threads as a trial has
         with one_thread():
             self.searcher = build_searcher(settings.searcher, context)
-        identity = {
-            "task": task.name,
-            "base_model": task.base_model.weight_hash,
-            "recipe": settings_digest(self.setup.fit),
-            "space": self.space.id,
-            "pool_size": settings.pool_size,
-            "max_fidelity": task.max_fidelity,
-            "searcher": settings.searcher,
-            "acquisition": settings.acquisition,
-            "experience": settings.experience,
-            "surrogates": vars(settings.surrogates) if settings.surrogates else None,
-            "seed": settings.seed,
-            "label_version": LABEL_VERSION,
-        }
-        journal = Journal(self.output, identity)
+        identity = search_identity(settings, self.setup, self.space.id, self.experience)
+        journal = Journal(self.output, identity, later=contents(identity))
+        self.to_repeat = slices_to_repeat(self.trials, journal.entries)
         _say(f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(pool)} candidates, {settings.searcher}.")
         searcher = OneThreadSearcher(self.searcher)
-        result = run_search(searcher, self.executor, self._budget(), journal, self._on_observation)
-        for folder in sorted((self.output / "trials").glob("*/")):
+        result = run_search(
+            searcher, self.executor, self._budget(), journal, self._on_observation, to_repeat=self.to_repeat
+        )
+        for folder in sorted(self.trials.glob("*/")):
             stop_trial(folder, self.tracker.sync_trial)
         if result.incumbent is None and result.entries:
+            self.deliver()
             raise RuntimeError(
                 f"None of {len(result.entries)} trials got through its first slice, so there is nothing to choose. "
                 f"The reason of each is in {self.output / 'trials'}/*/trial.json under `failure`."
             )
         return result
+
+    def deliver(self) -> Delivery:
+        """Sends what MLflow lacks of the task and of all trials, whatever came of them; says how much that is."""
+        folders = sorted(path.parent for path in self.trials.glob("*/trial.json"))
+        delivery = self.tracker.deliver([self.output / "task"], folders)
+        if delivery.n_lacking:
+            log.warning("%s. All are in %s and are sent at the end, or at the next start.", delivery.words, self.output)
+        return delivery
 
     def conclude(self, result: SearchResult) -> Tuned:
         """Tests, exports and reports; everything that is done already is kept."""
@@ -167,14 +174,26 @@ class _Job:
         if incumbent is not None:
             fit_yaml = folder / "fit.yaml"
             write_text(fit_yaml, to_yaml(self.executor.plan(incumbent.configuration).resolved))
+        write_text(folder / "settings.json", json.dumps(vars(self.settings), default=str, indent=1) + "\n")
+        run_id = publish(self.tracker, self.output, task, rows, len(result.entries), verdict)
+        self._free(incumbent)
         return Tuned(
             headline=headline(task, rows, result),
             report=folder / "report.md",
             adapter=adapter,
             fit_yaml=fit_yaml,
-            run_id=self._log(folder, rows, len(result.entries), verdict),
+            run_id=run_id,
             tracking_uri=self.tracker.uri,
+            delivery=self.deliver(),
         )
+
+    def _free(self, incumbent: Incumbent | None) -> None:
+        """Frees the disk of all but the best trials' checkpoints; the default's stays until it has been tested."""
+        needed = () if self.settings.compare_default else (self.space.default.id,)
+        best = incumbent.configuration.id if incumbent else None
+        dropped = keep_best(self.trials, self.settings.keep_checkpoints, best, needed)
+        if dropped:
+            _say(f"Dropped the checkpoints of {dropped} trials; `keep_checkpoints: {self.settings.keep_checkpoints}`.")
 
     def _context(self, pool: tuple[Configuration, ...]) -> SearchContext:
         experience, task = self.experience, self.setup.info
@@ -250,8 +269,12 @@ class _Job:
         curve = observation.curve
         what = f"slice {curve.fidelity}: {curve.scores[-1]:.4f}" if curve.scores else "no slice"
         what += " (ended early)" if observation.failed else ""
+        if repeated := self.to_repeat.pop(observation.configuration.id, 0):
+            what += f" ({repeated} of these slices trained again: their checkpoint had been dropped)"
         best = f"best {incumbent.score:.4f} by {incumbent.configuration.id}" if incumbent else "nothing yet"
         _say(f"[{state.elapsed_s:6.0f} s, {state.slices:3d} slices] {observation.configuration.id} {what}; {best}")
+        if state.n_failed:
+            drop_failed(self.trials, incumbent.configuration.id if incumbent else None)
         verdict = self._verdict()
         if verdict is not None and verdict.is_unlike and not self.warned:
             self.warned = True
@@ -285,33 +308,12 @@ class _Job:
 
     def _interrupted(self) -> frozenset[str]:
         """Configurations whose trials were given up because of errors, not because of what they are."""
-        trials = (read_trial(folder) for folder in (self.output / "trials").glob("*/"))
+        trials = (read_trial(folder) for folder in self.trials.glob("*/"))
         return frozenset(t.configuration.id for t in trials if t is not None and t.status == "interrupted")
 
     def _default_scores(self, result: SearchResult) -> tuple[float, ...]:
         trial = read_trial(self.executor.plan(self.space.default).folder)
         return trial.curve.scores if trial is not None else ()
-
-    def _log(self, folder: Path, rows: list[Compared], n_observations: int, verdict: Verdict | None) -> str | None:
-        """One MLflow run of the whole search; a second call finds the first one's, unless the search went on."""
-        known = read_json(self.output / "mlflow.json")
-        if known is not None and known["n_observations"] == n_observations:
-            return str(known["run_id"])
-        metrics = {f"{row.name}/test_{name}": value for row in rows for name, value in row.test_metrics.items()}
-        tags = {"task": self.setup.info.name, "base_model": self.setup.info.base_model.name}
-        if verdict is not None:
-            tags["guard"] = "unlike" if verdict.is_unlike else "alike"
-            metrics["guard/evidence"] = verdict.evidence
-        write_text(folder / "settings.json", json.dumps(vars(self.settings), default=str, indent=1) + "\n")
-        try:
-            run_id = self.tracker.log_folder(
-                folder, "result", f"tune {self.setup.info.name}", kind="tune", tags=tags, metrics=metrics
-            )
-        except Exception as error:  # a server that is away in any way must not cost the result
-            log.warning("MLflow at %s did not take the report (%s); it is in %s.", self.tracker.uri, error, folder)
-            return None
-        write_json(self.output / "mlflow.json", {"run_id": run_id, "n_observations": n_observations})
-        return run_id
 
 
 def _say(line: str) -> None:

@@ -99,3 +99,14 @@ def test_a_full_disk_is_said_so_and_keeps_what_was_written(tmp_path, written, en
         with pytest.raises(OSError, match=r"can't be written: .*No space left.*Free some space"):
             journal.append(entries[0])
     assert list(Journal(tmp_path, IDENTITY).entries)[:3] == entries
+
+
+def test_what_earlier_versions_did_not_write_is_not_compared(tmp_path, written, entries):
+    now = {**IDENTITY, "digest": "ab"}
+    assert list(Journal(tmp_path, now, later=["digest"]).entries) == entries
+    with pytest.raises(ValueError, match="digest was None and is now 'ab'"):
+        Journal(tmp_path, now)
+    (tmp_path / "new").mkdir()
+    Journal(tmp_path / "new", now, later=["digest"])
+    with pytest.raises(ValueError, match="digest was 'ab' and is now 'cd'"):
+        Journal(tmp_path / "new", {**now, "digest": "cd"}, later=["digest"])

@@ -120,6 +120,30 @@ def test_time_is_counted_over_sessions_and_nothing_starts_once_it_is_over(search
     assert len(more.entries) > len(result.entries)
 
 
+def test_slices_that_are_repeated_are_spent_like_new_ones(searchers, new_executor, clock, space, tmp_path):
+    """The only candidate, trained for 4 slices, has lost its checkpoint."""
+    run_search(searchers["default"](), new_executor(), Budget(slices=4), Journal(tmp_path, IDENTITY), clock=clock)
+    lost, executor = {space.default.id: 4}, new_executor()
+    journal = Journal(tmp_path, IDENTITY)
+    result = run_search(searchers["default"](), executor, Budget(slices=10), journal, clock=clock, to_repeat=lost)
+    assert executor.submitted == [(space.default.id, 6)]
+    assert (result.entries[-1].repeated, result.state.slices) == (4, 10)
+    again = run_search(
+        searchers["default"](), new_executor(), Budget(slices=10), Journal(tmp_path, IDENTITY), clock=clock
+    )
+    assert again.state.slices == 10
+
+
+def test_a_search_ends_where_too_few_slices_are_left_to_repeat(searchers, new_executor, clock, space, tmp_path, caplog):
+    run_search(searchers["default"](), new_executor(), Budget(slices=4), Journal(tmp_path, IDENTITY), clock=clock)
+    lost, executor = {space.default.id: 4}, new_executor()
+    journal = Journal(tmp_path, IDENTITY)
+    result = run_search(searchers["default"](), executor, Budget(slices=8), journal, clock=clock, to_repeat=lost)
+    assert executor.submitted == []
+    assert (result.state.slices, result.stopped_by) == (4, "budget")
+    assert "must repeat 4 slices before it goes on, and 4 are left, so the search ends. Raise `budget." in caplog.text
+
+
 def test_whichever_budget_ends_first_counts(searchers, new_executor, clock):
     by_time = run_search(searchers["random"](), new_executor(), Budget(20, 1000), None, clock=clock)
     by_slices = run_search(searchers["random"](), new_executor(), Budget(1000, 5), None, clock=clock)

@@ -102,5 +102,5 @@ def test_what_can_be_no_run_id_is_said(tracker, run_id):
 
 def test_a_file_that_is_no_database_is_said(tmp_path):
     (tmp_path / "mlflow.db").write_bytes(b"something else" * 1000)
-    with pytest.raises(ConnectionError, match=r"did not do what was asked: .*not a database"):
+    with pytest.raises(ConnectionError, match=r"a file that is no SQLite database .*Move the file away"):
         download("runs:/0123456789/surrogate", f"sqlite:///{tmp_path}/mlflow.db")

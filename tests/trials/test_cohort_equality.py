@@ -177,6 +177,15 @@ def test_and_in_float64_the_weights(make_plans, fit_config, colour_task, tmp_pat
     check(make_plans, covering_design()[5:10], setup, 1e-8)
 
 
+def test_answers_are_generated_after_the_last_slice_as_alone(make_plans, setup):
+    rows = covering_design()[:2]
+    ours, theirs = make_plans("cohort", rows), make_plans("alone", rows)
+    for mine, plan in zip(run_cohort(ours, [4, 4]), theirs, strict=True):
+        alone = run_trial(plan, 4)
+        assert ["exact_match" in s.test_metrics for s in mine.curve.slices] == [False] * 3 + [True]
+        assert mine.curve.slices[-1].test_metrics == pytest.approx(alone.curve.slices[-1].test_metrics, abs=1e-4)
+
+
 @pytest.mark.slow
 def test_every_pair_of_settings_in_float64(make_plans, fit_config, colour_task, tmp_path, whole_precision, either_way):
     setup = set_up_task(str(colour_task), in_double(fit_config), 4, tmp_path / "double")

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,9 @@ import torch
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.finetune.finetuner import DivergedError
 from lightning_quicktune.trials import recorder, runner, trainer
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.runner import run_trial
+from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.types import DeviceInfo
 
 
@@ -103,3 +106,28 @@ def test_the_reference_step_is_timed_once_per_process_device_and_threads(make_pl
     monkeypatch.setattr(trainer.torch, "get_num_threads", lambda: 64)
     assert trainer.time_reference_step(make_plan("c").fit) == 0.5
     assert len(timed) == 2
+
+
+def test_answers_are_generated_once_after_the_last_slice_on_sixteen_records(
+    fit_config, write_colours, small_space, tmp_path, monkeypatch
+):
+    task = write_colours(tmp_path / "task")
+    lines = [json.dumps({"question": f"What is a red hat {n} like?", "answer": "warm"}) for n in range(20)]
+    (task / "test.jsonl").write_text("\n".join(lines))
+    setup = set_up_task(str(task), fit_config, 3, tmp_path / "setup")
+    totals, generate = [], recorder.answer_totals
+    monkeypatch.setattr(recorder, "answer_totals", lambda *a: totals.append(generate(*a)) or totals[-1])
+    plan = TrialPlan(setup.info, setup.fit, small_space, small_space.default, 0, tmp_path / "trial", True)
+    run_trial(plan, 2)
+    assert totals == []
+    first, second, last = run_trial(plan, 3).curve.slices
+    (generated,) = totals
+    assert {n for _, n in generated.values()} == {16}
+    assert set(first.test_metrics) == set(second.test_metrics) == {"loss", "answer_likelihood"}
+    assert {n: last.test_metrics[n] for n in generated} == {n: total / 16 for n, (total, _) in generated.items()}
+    assert set(generated) == {"exact_match", "token_f1", "rouge_l"}
+
+
+def test_a_search_generates_no_answers_between_slices(make_plan, monkeypatch):
+    monkeypatch.setattr(recorder, "answer_totals", None)
+    assert run_trial(make_plan("searched"), 4).curve.slices[-1].test_metrics == {}

@@ -11,41 +11,13 @@ import torch
 import yaml
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.storage import exclusive
-from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.tune import tune
-
-
-@pytest.fixture
-def settings(tmp_path, fit_config, colour_task, small_space):
-    """A random search of the tiny model; changes are keys of the YAML."""
-    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
-    (tmp_path / "space.yaml").write_text(yaml.safe_dump(small_space.to_dict()))
-
-    def make(**changes) -> TuneSettings:
-        plain = {
-            "task": str(colour_task),
-            "recipe": "recipe.yaml",
-            "space": "space.yaml",
-            "searcher": "successive_halving",
-            "budget": {"slices": 5},
-            "max_fidelity": 3,
-            "pool_size": 4,
-            "output": str(tmp_path / "search"),
-            "tracking": {"experiment": "tuned", "uri": f"sqlite:///{tmp_path}/mlflow.db"},
-        }
-        (tmp_path / "tune.yaml").write_text(
-            yaml.safe_dump({k: v for k, v in {**plain, **changes}.items() if v is not None})
-        )
-        return parse_settings("tune", TuneSettings, ["--config", str(tmp_path / "tune.yaml")])
-
-    return make
 
 
 def entries(tmp_path):

@@ -21,7 +21,7 @@ from lightning_quicktune.finetune.loss import (
     target_logits,
     target_places,
 )
-from lightning_quicktune.finetune.scoring import ScoreSettings, Totals, likelihood_metrics, means
+from lightning_quicktune.finetune.scoring import ScoreSettings, Totals, final_prompts, likelihood_metrics, means
 
 _LOGITS = 2**29  # numbers that the output head gives at once: two gigabytes in float32
 
@@ -46,6 +46,22 @@ def cohort_metrics(
         _merge(totals, _labels(model, n_members, data.choice_dataloader(split)))
     metrics = [means(own) for own in totals]
     return [likelihood_metrics(own.pop("loss")) | own for own in metrics]
+
+
+def cohort_final_answers(
+    model: Any, n_members: int, tokenizer: Any, data: TaskData, settings: ScoreSettings
+) -> list[dict[str, float]]:
+    """Each member's metrics on generated answers, as ``final_answers`` gives them for a trial alone.
+
+    Args:
+        model: The base model with all adapters.
+        n_members: How many there are.
+        tokenizer: Its tokenizer.
+        data: The data of any member.
+        settings: How answers are generated.
+    """
+    totals = _answers(model, n_members, tokenizer, final_prompts(data), settings.max_new_tokens)
+    return [means(own) for own in totals]
 
 
 def _merge(totals: list[Totals], further: list[Totals]) -> None:
