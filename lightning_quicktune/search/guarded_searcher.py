@@ -168,7 +168,7 @@ class GuardedSearcher:
         if self._is_fallen_back:
             return self._caught_up(self._evidence.best_alternative).ask
         self._transfer.looks_early = self._is_in_doubt
-        wanted = min(OPINIONS, SHARE * len(self._transfer.prior.mean))
+        wanted = min(OPINIONS, int(SHARE * len(self._transfer.prior.mean)))
         wants_more = self._is_in_doubt and self._evidence.n_trials < wanted
         return self._transfer.ask_new if wants_more else self._transfer.ask
 
