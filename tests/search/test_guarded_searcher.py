@@ -243,9 +243,10 @@ def fallen_back(prior, encoded, scores):
     return searcher
 
 
-def test_transfer_comes_back_once_the_evidence_is_for_it(prior):
-    """What comes later is as it was taught."""
+def test_transfer_comes_back_once_the_evidence_is_for_it(learned_prior):
+    """What comes later is as it was taught; after whole trainings that weren't, it may be too late for that."""
     encoded, scores = made_up(50)
+    prior = replace(learned_prior, first_look=0)
     searcher = fallen_back(prior, encoded, scores)
     n = len(searcher._transfer.asked)
     while searcher.verdict.evidence < 0:
@@ -254,9 +255,10 @@ def test_transfer_comes_back_once_the_evidence_is_for_it(prior):
     assert searcher.ask() == searcher._transfer.asked[-1]
 
 
-def test_the_verdict_counts_the_scores_that_it_is_about(prior):
+def test_the_verdict_counts_the_scores_that_it_is_about(learned_prior):
     """That the task was unlike others once is said still, of the scores of which it is true."""
     encoded, scores = made_up(50)
+    prior = replace(learned_prior, first_look=0)
     searcher = fallen_back(prior, encoded, scores)
     lowest, n = searcher.verdict.lowest, len(searcher.verdict.forecasts)
     while searcher.verdict.evidence < 0:
