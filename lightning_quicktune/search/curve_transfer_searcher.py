@@ -57,6 +57,8 @@ class CurveTransferSearcher:
     ratio of expected improvement to expected price, where a plan may stop after the next knot (the first one as late as
     the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
 
+    A guard that doubts the prior sets ``looks_early``: trainings may then be paused at their first knot.
+
     Args:
         pool: Distinct configurations, in the order of the prior's rows.
         prior: What other tasks say of the pool's learning curves.
@@ -82,7 +84,8 @@ class CurveTransferSearcher:
         own = np.array([self._progress.lengths.of(config_id) for config_id in configurations], dtype=np.int64)
         self._plan = KnotPlan.of(prior.shares, own)
         self._following = self._plan.first()  # index of the next knot
-        self._first_look = self._plan.first(prior.first_look)
+        self._first, self._first_look = self._plan.first(), self._plan.first(prior.first_look)
+        self.looks_early = False
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
         self._open = np.ones(len(self._pool), dtype=np.bool_)
         self._log_costs: dict[int, float] = {}
@@ -97,12 +100,28 @@ class CurveTransferSearcher:
 
     def ask(self) -> Suggestion | None:
         """The open configuration with the largest index, up to its next knot."""
-        if not self._open.any():
+        return self._best_of(self._open)
+
+    def ask_new(self) -> Suggestion | None:
+        """The same among those that were not begun, if there are any."""
+        new = self._open & (self._reached == 0)
+        return self._best_of(new if new.any() else self._open)
+
+    def looks(self, configuration: Configuration) -> tuple[int, int]:
+        """Fidelities of a configuration's first knot, and of its first look; 0 if it isn't in the pool."""
+        place = self._places.get(configuration.id)
+        if place is None:
+            return 0, 0
+        first, look = self._plan.slices[place, [self._first[place], self._first_look[place]]]
+        return int(first), int(look)
+
+    def _best_of(self, among: NDArray[np.bool_]) -> Suggestion | None:
+        if not among.any():
             return None
         mean, covariance = self.posterior.moments()
         log_cost, slices = self._log_cost(), self._plan.slices
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
-        looks = np.maximum(self._following, self._first_look)
+        looks = np.maximum(self._following, self._first if self.looks_early else self._first_look)
         if self._reached.any():
             begun = np.flatnonzero(self._open & (self._reached > 0))
             beaten = to_beat(mean, prices(log_cost, slices, self._reached, 1.0), begun, self._best)
@@ -110,7 +129,7 @@ class CurveTransferSearcher:
             value = optional_stopping_index(mean, covariance, price, looks, beaten)
         else:
             value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]
-        place = int(np.argmax(np.where(self._open, np.maximum(value, HOPELESS), -np.inf)))
+        place = int(np.argmax(np.where(among, np.maximum(value, HOPELESS), -np.inf)))
         self._open[place] = False
         return self._progress.suggest(self._pool[place], int(slices[place, looks[place]]))
 

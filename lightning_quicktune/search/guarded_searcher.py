@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
+from lightning_quicktune.search.evidence import CAP, LIMIT, Evidence
 from lightning_quicktune.surrogate.curves.points import PointForecasts
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 MOST = 1e6  # ratio that is said exactly
-LIMIT = 20.0  # times as likely as by transfer that scores may be without
-CAP = 1.5  # most that one score adds to the log of that ratio: it takes two, maybe of one curve
 LEAST_STD = 0.003  # of a forecast: no score is foretold better than that
+DOUBT = LIMIT / 3  # log ratio against what was taught from which early scores are looked at
+OPINIONS, SHARE = 4, 0.1  # trials that doubt is to be settled by, and of the pool at most
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Verdict:
 
     Args:
         forecasts: What was predicted of each, and observed.
-        evidence: Log of how many times likelier they are by what earlier tasks taught than without it.
+        evidence: Log of how many times likelier they are by what earlier tasks taught than without it, as ``Evidence``
+            counts it.
         lowest: The lowest that it was after any of them.
         n_lowest: After how many that was.
     """
@@ -39,7 +41,7 @@ class Verdict:
     @property
     def is_unlike(self) -> bool:
         """Whether, at some time, not knowing the earlier tasks predicted that much better."""
-        return self.lowest < -math.log(LIMIT)
+        return self.lowest < -LIMIT
 
     @property
     def words(self) -> str:
@@ -47,15 +49,17 @@ class Verdict:
         if not self.is_unlike:
             return (
                 f"The first {len(self.forecasts)} scores are {_times(self.evidence)} times as likely by what earlier "
-                f"tasks taught as without it; below 1/{LIMIT:g} it would not be used any more."
+                f"tasks taught as without it, where no trial counts more than {_times(CAP)} times; below "
+                f"1/{_times(LIMIT)} it would not be used any more."
             )
         worst = max(self.forecasts, key=lambda f: abs(f.residual))
         return (
             f"This task is unlike those that are known: its first {self.n_lowest} scores are {_times(-self.lowest)} "
-            f"times as likely without what earlier tasks taught as with it, where {LIMIT:g} is the limit. Furthest off "
-            f"is {worst.configuration.id} at slice {worst.fidelity}: {min(max(worst.mean, 0.0), 1.0):.3f} ± "
-            f"{worst.std:.3f} was predicted and {worst.observed:.3f} observed. While that holds, the search goes on by "
-            "this task's learning curves alone."
+            f"times as likely without what earlier tasks taught as with it, where {_times(LIMIT)} is the limit and no "
+            f"trial counts more than {_times(CAP)} times. Furthest off is {worst.configuration.id} at slice "
+            f"{worst.fidelity}: {min(max(worst.mean, 0.0), 1.0):.3f} ± {worst.std:.3f} was predicted and "
+            f"{worst.observed:.3f} observed. While that holds, the search goes on by this "
+            "task's learning curves alone."
         )
 
 
@@ -67,7 +71,8 @@ def _times(log_ratio: float) -> str:
 def without_configurations(prior: PoolPrior) -> PoolPrior:
     """The prior of somebody who knows scale and shape of curves, and how alike neighbours are, but no configuration.
 
-    All have the same mean and cost; what they differ by is all residual.
+    All have the same mean and cost; what they differ by is all residual. Early scores are looked at: whether that pays
+    was told by what is no longer believed.
 
     Args:
         prior: What was taught.
@@ -80,6 +85,7 @@ def without_configurations(prior: PoolPrior) -> PoolPrior:
         loadings=np.zeros_like(prior.loadings),
         finals=prior.finals * (spread / own),
         log_cost=np.zeros_like(prior.log_cost),
+        first_look=0,
     )
 
 
@@ -87,10 +93,13 @@ class GuardedSearcher:
     """Searches by transfer, and compares how well scores are predicted with it and without.
 
     Without it are two: one that knows no configuration, but scale and shape of curves; and one that shares nothing with
-    what was taught. For each, the log ratio of likelihoods is summed up, each score's part within ``CAP`` either way,
-    so that no single surprise decides, and with deviations of at least ``LEAST_STD``, so that no certainty does. If one
-    of them falls below 1/``LIMIT``, the search goes on by the other prior that predicts best, told every score; and by
-    transfer again once the evidence is for it. Nothing is trained for the sake of the comparison.
+    what was taught. The log ratios of likelihoods are summed up as ``Evidence`` says, with deviations of at least
+    ``LEAST_STD``, so that no certainty decides. Below ``-LIMIT`` the search goes on by the other prior that predicts
+    best, told every score, and by transfer again once the evidence is for it.
+
+    From ``-DOUBT`` on transfer is in doubt: trainings may be paused at their first knot, and other configurations are
+    begun until there are ``OPINIONS``, or a ``SHARE`` of the pool. Until as much evidence is for transfer, what it
+    wants to train for long is shown at its first knot first, and goes on from there unless that brings doubt.
 
     Args:
         transfer: Searches by transfer.
@@ -103,13 +112,15 @@ class GuardedSearcher:
     def __init__(self, transfer: CurveTransferSearcher, others: Sequence[CurveTransferSearcher]) -> None:
         self._transfer, self._others = transfer, tuple(others)
         self._points = [PointForecasts(other.prior) for other in others]
-        self._evidence = np.zeros(len(self._others))
+        self._evidence = Evidence(len(self._others))
         self._lowest = 0.0
         self._told: list[Observation] = []
         self._passed_on = [0] * len(self._others)  # observations; others are rarely asked, and told when they are
         self._n_weighed = self._n_lowest = 0
         self._is_fallen_back = False
         self._pending: dict[str, Configuration] = {}
+        self._begun: set[str] = set()
+        self._going_on: dict[str, Suggestion] = {}  # trials that were shown at their first knot
 
     @property
     def pending(self) -> frozenset[Configuration]:
@@ -119,23 +130,57 @@ class GuardedSearcher:
     @property
     def verdict(self) -> Verdict:
         """Whether the task is like those that are known, as far as was seen."""
-        return Verdict(tuple(self._transfer.forecasts), float(self._evidence.min()), self._lowest, self._n_lowest)
+        return Verdict(tuple(self._transfer.forecasts), self._evidence.least, self._lowest, self._n_lowest)
 
     def ask(self) -> Suggestion | None:
         """What transfer suggests, or the best other one while the evidence is against what was taught."""
-        asked = self._caught_up(int(self._evidence.argmin())) if self._is_fallen_back else self._transfer
-        while (suggestion := asked.ask()) is not None:
-            if suggestion.configuration.id not in self._pending:  # suggested by another one
-                self._pending[suggestion.configuration.id] = suggestion.configuration
-                return suggestion
-        return None
+        going_on = next((s for config_id, s in self._going_on.items() if config_id not in self._pending), None)
+        suggestion = going_on or self._next_of(self._asked())
+        if suggestion is not None:
+            self._pending[suggestion.configuration.id] = suggestion.configuration
+        return suggestion
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion, and weighs its scores."""
-        self._pending.pop(observation.configuration.id, None)
+        config_id, was_trusted = observation.configuration.id, self._is_trusted
+        self._pending.pop(config_id, None)
+        self._going_on.pop(config_id, None)
         self._transfer.tell(observation)
         self._told.append(observation)
+        self._begun.add(config_id)
         self._weigh()
+        first_look = self._transfer.looks(observation.configuration)[1]
+        if not self._is_trusted:
+            self._going_on.clear()
+        elif was_trusted and not observation.failed and observation.curve.fidelity < first_look:
+            self._going_on[config_id] = Suggestion(observation.configuration, first_look)
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        return self._evidence.least < -DOUBT
+
+    @property
+    def _is_trusted(self) -> bool:
+        return not (self._is_fallen_back or self._is_in_doubt)
+
+    def _asked(self) -> Callable[[], Suggestion | None]:
+        """Who is asked now."""
+        if self._is_fallen_back:
+            return self._caught_up(self._evidence.best_alternative).ask
+        self._transfer.looks_early = self._is_in_doubt
+        wanted = min(OPINIONS, int(SHARE * len(self._transfer.prior.mean)))
+        wants_more = self._is_in_doubt and self._evidence.n_trials < wanted
+        return self._transfer.ask_new if wants_more else self._transfer.ask
+
+    def _next_of(self, ask: Callable[[], Suggestion | None]) -> Suggestion | None:
+        """The next suggestion that isn't pending; at its first knot while trust has to be earned."""
+        while (suggestion := ask()) is not None:
+            config_id = suggestion.configuration.id
+            if config_id not in self._pending:
+                if self._is_fallen_back or config_id in self._begun or self._evidence.least > DOUBT:
+                    return suggestion
+                return replace(suggestion, fidelity=self._transfer.looks(suggestion.configuration)[0])
+        return None
 
     def _caught_up(self, place: int) -> CurveTransferSearcher:
         """One of the others, told everything."""
@@ -149,14 +194,14 @@ class GuardedSearcher:
         for n, taught in enumerate(self._transfer.forecasts[self._n_weighed :], start=self._n_weighed + 1):
             where = self._transfer.place_of(taught)
             known = _log_density(taught.observed, taught.mean, taught.std)
-            for place, points in enumerate(self._points):
-                ratio = known - _log_density(taught.observed, *points.forecast(*where, taught.error))
-                self._evidence[place] += min(max(ratio, -CAP), CAP)
+            others = [points.forecast(*where, taught.error) for points in self._points]
+            self._evidence.add(where[0], known - np.array([_log_density(taught.observed, *each) for each in others]))
+            for points in self._points:
                 points.observe(*where, taught.observed, taught.error)
-            least = float(self._evidence.min())
+            least = self._evidence.least
             if least < self._lowest:
                 self._lowest, self._n_lowest = least, n
-            self._is_fallen_back = least < (0.0 if self._is_fallen_back else -math.log(LIMIT))
+            self._is_fallen_back = least < (0.0 if self._is_fallen_back else -LIMIT)
         self._n_weighed = len(self._transfer.forecasts)
 
 

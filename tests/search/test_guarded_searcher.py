@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import norm
 
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast, binomial_variance
+from lightning_quicktune.search.evidence import CAP, WEIGHED
 from lightning_quicktune.search.guarded_searcher import (
-    CAP,
+    DOUBT,
     LEAST_STD,
-    LIMIT,
     GuardedSearcher,
     Verdict,
     without_configurations,
@@ -21,7 +21,7 @@ from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
 from lightning_quicktune.surrogate.curves.tables import TaskTable
 from lightning_quicktune.surrogate.curves.untaught import untaught_prior
-from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
+from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult, Suggestion
 
 WEIGHTS = np.random.default_rng(0).random(4)
 N, SLICES = 40, 8
@@ -51,9 +51,17 @@ def learned(tasks):
 
 
 @pytest.fixture(scope="module")
-def prior():
-    """Looks at scores from the first slice on. Takes seconds, once for all tests here."""
-    return replace(learned([made_up(seed) for seed in range(1, 9)]), first_look=0)
+def learned_prior():
+    """Pauses no training. Takes seconds, once for all tests here."""
+    prior = learned([made_up(seed) for seed in range(1, 9)])
+    assert prior.shares[prior.first_look] == 1.0
+    return prior
+
+
+@pytest.fixture(scope="module", params=["early", "as learned"])
+def prior(request, learned_prior):
+    """Looks at scores from the first slice on, or when what was learned says."""
+    return replace(learned_prior, first_look=0) if request.param == "early" else learned_prior
 
 
 class Counted(CurveTransferSearcher):
@@ -113,31 +121,34 @@ def test_on_alike_tasks_it_costs_nothing(prior):
         for name, each in (("guarded", searcher), ("alone", alone)):
             regrets[name].append(scores.max() - play(each, scores, 5 * SLICES)[2 * SLICES - 1])
         fallen.append(searcher.verdict.is_unlike)
-        if not fallen[-1]:
+        assert bool(others_asked(searcher)) is fallen[-1]
+        if searcher.verdict.lowest > -DOUBT:
             assert searcher._transfer.asked == alone.asked
-            assert others_asked(searcher) == []
     assert np.mean(fallen) < 0.2
     assert np.mean(regrets["guarded"]) <= np.mean(regrets["alone"]) + 0.002
 
 
 def test_alike_tasks_seldom_trip_and_reversed_ones_nearly_always_within_a_dozen_scores(prior):
-    """Takes seconds: sixty searches."""
+    """That is one to two trainings. Takes seconds: forty searches."""
     alike, reversed_ = [], []
-    for seed in range(50, 80):
+    for seed in range(50, 70):
         for sign, found in ((1.0, alike), (-1.0, reversed_)):
             encoded, scores = made_up(seed, sign)
             searcher = guarded(prior, encoded)
             while len(searcher.verdict.forecasts) < 12:
                 searcher.tell(observed(searcher.ask(), scores))
             found.append(searcher.verdict.is_unlike)
-    assert np.mean(alike) < 0.1
+    assert np.mean(alike) <= 0.1
     assert np.mean(reversed_) >= 0.9
 
 
-def test_on_reversed_tasks_it_is_better_than_random_search(prior):
-    """Takes seconds: eighty searches."""
-    budgets, regrets = np.array([1, 2, 3, 5]) * SLICES - 1, {"guarded": [], "random": []}
-    for seed in range(50, 90):
+def test_on_reversed_tasks_it_is_better_than_random_search_after_two_trainings(prior):
+    """After one it is worse: that takes the first trial, which may be a wild one, and some to compare it with.
+
+    Takes seconds: forty searches.
+    """
+    budgets, regrets = np.array([2, 3, 5]) * SLICES - 1, {"guarded": [], "random": []}
+    for seed in range(50, 70):
         encoded, scores = made_up(seed, -1.0)
         orders = {"guarded": guarded(prior, encoded, seed), "random": OrderedSearcher(shuffled(POOL, seed), SLICES)}
         for name, searcher in orders.items():
@@ -147,9 +158,9 @@ def test_on_reversed_tasks_it_is_better_than_random_search(prior):
 
 
 def test_on_shuffled_configurations_it_falls_back_and_is_better_than_random_search(prior):
-    """Scale and shape of the curves are still as they were taught. Takes seconds: sixty searches."""
+    """Scale and shape of the curves are still as they were taught. Takes seconds: forty searches."""
     regrets, fallen = {"guarded": [], "random": []}, []
-    for seed in range(50, 80):
+    for seed in range(50, 70):
         encoded, scores = made_up(seed)
         scores = scores[np.random.default_rng(seed).permutation(N)]
         searcher = guarded(prior, encoded, seed)
@@ -177,13 +188,51 @@ def test_a_scale_that_is_wrong_is_noticed():
 
 
 def test_a_single_wild_surprise_decides_nothing_and_two_do(prior):
+    """One far below all that was foretold, and one of another trial far above."""
     encoded, scores = made_up(50)
-    for n, falls in ((1, False), (2, True)):
+    for surprises, falls in (((-0.5,), False), ((-0.5, 1.5), True)):
         searcher = guarded(prior, encoded)
-        for _ in range(n):
-            searcher.tell(observed(searcher.ask(), np.full_like(scores, -0.5 + 1e-3 * len(searcher.verdict.forecasts))))
-        assert searcher.verdict.evidence == pytest.approx(-n * CAP, abs=1.0)
+        for surprise in surprises:
+            searcher.tell(observed(searcher.ask(), np.full_like(scores, surprise)))
+        assert searcher.verdict.evidence == pytest.approx(-len(surprises) * CAP)
         assert searcher.verdict.is_unlike is falls
+
+
+def test_a_single_wild_curve_decides_nothing_either(prior):
+    """All of its scores are surprises, one worse than the other."""
+    encoded, scores = made_up(50)
+    searcher = guarded(prior, encoded)
+    wild = searcher.ask()
+    searcher.tell(observed(Suggestion(wild.configuration, SLICES), -0.5 * np.arange(SLICES) ** 2 + 0 * scores))
+    assert len(searcher.verdict.forecasts) == len(prior.shares)
+    assert searcher.verdict.evidence == -CAP
+    assert not searcher.verdict.is_unlike
+
+
+def test_a_long_training_is_shown_at_its_first_knot_and_goes_on_unless_that_brings_doubt(learned_prior):
+    encoded, scores = made_up(50)
+    for surprise, goes_on in ((0.0, True), (-0.4, False)):
+        searcher = guarded(learned_prior, encoded)
+        first = searcher.ask()
+        assert first.fidelity == 1
+        searcher.tell(observed(first, scores + surprise))
+        second = searcher.ask()
+        assert (second.configuration == first.configuration) is goes_on
+        assert second.fidelity == (SLICES if goes_on else 1)
+
+
+def test_once_trust_is_earned_nothing_is_paused(learned_prior):
+    encoded, scores = made_up(50)
+    searcher, begun = guarded(learned_prior, encoded), set()
+    for _ in range(40):
+        is_trusted, suggestion = searcher.verdict.evidence > DOUBT, searcher.ask()
+        if is_trusted and suggestion.configuration not in begun:
+            assert suggestion.fidelity == SLICES
+            break
+        begun.add(suggestion.configuration)
+        searcher.tell(observed(suggestion, scores))
+    else:
+        pytest.fail("no training was begun after trust was earned")
 
 
 def fallen_back(prior, encoded, scores):
@@ -194,9 +243,10 @@ def fallen_back(prior, encoded, scores):
     return searcher
 
 
-def test_transfer_comes_back_once_the_evidence_is_for_it(prior):
-    """What comes later is as it was taught."""
+def test_transfer_comes_back_once_the_evidence_is_for_it(learned_prior):
+    """What comes later is as it was taught; after whole trainings that weren't, it may be too late for that."""
     encoded, scores = made_up(50)
+    prior = replace(learned_prior, first_look=0)
     searcher = fallen_back(prior, encoded, scores)
     n = len(searcher._transfer.asked)
     while searcher.verdict.evidence < 0:
@@ -205,9 +255,10 @@ def test_transfer_comes_back_once_the_evidence_is_for_it(prior):
     assert searcher.ask() == searcher._transfer.asked[-1]
 
 
-def test_the_verdict_counts_the_scores_that_it_is_about(prior):
+def test_the_verdict_counts_the_scores_that_it_is_about(learned_prior):
     """That the task was unlike others once is said still, of the scores of which it is true."""
     encoded, scores = made_up(50)
+    prior = replace(learned_prior, first_look=0)
     searcher = fallen_back(prior, encoded, scores)
     lowest, n = searcher.verdict.lowest, len(searcher.verdict.forecasts)
     while searcher.verdict.evidence < 0:
@@ -220,12 +271,12 @@ def test_the_verdict_counts_the_scores_that_it_is_about(prior):
 
 @pytest.mark.parametrize("n_records", [0, 30])
 def test_evidence_is_the_ratio_of_the_likelihoods_of_all_scores_with_and_without_what_was_taught(prior, n_records):
-    """Each score's part within bounds; what predicts best without counts. Here configurations are in another order."""
+    """Each trial's part within bounds; what predicts best without counts. Here configurations are in another order."""
     encoded, scores = made_up(53, -1.0)
     searcher = guarded(prior, encoded, n_records=n_records)
     play(searcher, scores, 20)
     taught = prior.pool_prior(encoded)
-    posteriors, parts = [CurvePosterior(each) for each in (taught, *without(prior, encoded))], []
+    posteriors, trials, ratios = [CurvePosterior(each) for each in (taught, *without(prior, encoded))], {}, []
     knots = list(np.round(taught.shares * SLICES))
     for forecast in searcher.verdict.forecasts:
         place, knot, logs = forecast.configuration.values["place"], knots.index(forecast.fidelity), []
@@ -234,12 +285,13 @@ def test_evidence_is_the_ratio_of_the_likelihoods_of_all_scores_with_and_without
             mean, std = posterior.forecast(place, knot, error)
             logs.append(norm.logpdf(forecast.observed, mean, max(std, LEAST_STD)))
             posterior.observe(place, knot, forecast.observed, error)
-        parts.append(np.clip(logs[0] - np.array(logs[1:]), -CAP, CAP))
-    ratios = np.cumsum(parts, axis=0).min(1)
-    assert CAP in np.abs(parts)
+        trials.setdefault(place, []).append(logs[0] - np.array(logs[1:]))
+        sums = [np.clip(np.sum(of_trial, axis=0), -CAP, CAP) for of_trial in list(trials.values())[:WEIGHED]]
+        ratios.append(np.sum(sums, axis=0).min())
+    assert CAP in np.abs(sums)
     assert searcher.verdict.evidence == pytest.approx(ratios[-1])
-    assert searcher.verdict.lowest == pytest.approx(ratios.min())
-    assert searcher.verdict.n_lowest == ratios.argmin() + 1
+    assert searcher.verdict.lowest == pytest.approx(min(ratios))
+    assert searcher.verdict.n_lowest == np.argmin(ratios) + 1
 
 
 def test_without_configurations_all_are_alike_and_as_uncertain_as_they_differ(prior):
@@ -250,6 +302,7 @@ def test_without_configurations_all_are_alike_and_as_uncertain_as_they_differ(pr
     np.testing.assert_allclose(found.mean[0], taught.mean.mean(0))
     assert not found.loadings.any()
     assert not found.log_cost.any()
+    assert found.first_look == 0
     variance = np.diag(taught.finals) + np.square(taught.loadings[:, -1]).sum(1)
     assert np.diag(found.finals).mean() == pytest.approx(variance.mean() + taught.mean[:, -1].var())
     np.testing.assert_allclose(found.finals / found.finals[0, 0], taught.finals / taught.finals[0, 0])
@@ -322,7 +375,7 @@ def test_the_verdict_of_a_task_like_others_says_how_much_likelier_it_is_so(prior
         searcher.tell(observed(searcher.ask(), scores))
     words, n = searcher.verdict.words, len(searcher.verdict.forecasts)
     assert f"The first {n} scores are {np.exp(searcher.verdict.evidence):.3g} times as likely by what earlier" in words
-    assert f"below 1/{LIMIT:g} it would not be used any more" in words
+    assert "where no trial counts more than 4.48 times; below 1/20 it would not be used any more" in words
 
 
 @pytest.mark.parametrize("evidence", [-1e5, -30.0, 1e5])
@@ -334,18 +387,11 @@ def test_overwhelming_evidence_can_be_said(evidence):
 
 
 def test_one_earlier_task_is_enough_to_be_unlike():
-    encoded, scores = made_up(60, -1.0)
-    searcher = guarded(learned([made_up(1)]), encoded)
-    play(searcher, scores, 10 * SLICES)
-    assert searcher.verdict.lowest < -np.log(LIMIT)
-
-
-def test_reversed_tasks_are_noticed_where_no_training_is_paused_too(prior):
-    """What is trained to its end has told its early scores on the way."""
-    late, noticed = replace(prior, first_look=len(prior.shares) - 1), []
-    for seed in range(50, 70):
+    """Within five trainings, on most of such tasks: one task tells little of how far another may be from it."""
+    prior, fallen = learned([made_up(1)]), []
+    for seed in range(60, 70):
         encoded, scores = made_up(seed, -1.0)
-        searcher = guarded(late, encoded)
-        play(searcher, scores, 3 * SLICES)
-        noticed.append(searcher.verdict.is_unlike)
-    assert np.mean(noticed) >= 0.8
+        searcher = guarded(prior, encoded)
+        play(searcher, scores, 5 * SLICES)
+        fallen.append(searcher.verdict.is_unlike)
+    assert np.mean(fallen) > 0.6

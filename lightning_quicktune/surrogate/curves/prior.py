@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
+from lightning_quicktune.surrogate.curves.first_look import looks_of, mean_regret, searches
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
-from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch, search_left_out
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
@@ -22,9 +22,6 @@ Array = NDArray[np.float64]
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
 UNKNOWN_OFFSET = 0.3  # of a knot's distance from the end and of its spread: what one or two tasks don't tell
 ALIKE = 3.0  # knots over which such offsets stay alike
-FIRST_LOOKS = (0.0, 0.5, 1.0)  # shares of a training, of which the one that would have paid is taken
-SEARCHED_TASKS, SEARCHED_ROWS = 24, 128  # that this is learned from: tasks, and configurations of each
-TOO_FEW = 8  # training tasks below which luck would decide: then it is the one in the middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +131,10 @@ class PriorDraft:
         Searches of left-out tasks tell from when on scores are looked at, and how wide intervals must be.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
-        shares = FIRST_LOOKS if len(self.left) >= TOO_FEW else FIRST_LOOKS[1:2]
-        looks = sorted({int(np.abs(prior.shares - share).argmin()) for share in shares})
-        priors = [replace(prior, first_look=k) for k in looks]
-        searches = [_searches(each, self.left) for each in priors]
-        best = int(np.argmin([_mean_regret(found) for found in searches]))  # of equal ones the earliest
-        return replace(priors[best], temperatures=temperatures_of([search.errors for search in searches[best]]))
+        priors = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
+        found = [searches(each, self.left) for each in priors]
+        best = int(np.argmin([mean_regret(each) for each in found]))  # of equal ones the earliest
+        return replace(priors[best], temperatures=temperatures_of([search.errors for search in found[best]]))
 
 
 def draft_curve_prior(
@@ -190,20 +185,3 @@ def fit_curve_prior(
     draft = draft_curve_prior(tables, blocks, seed)
     draft.likelihood.minimise()
     return draft.finished()
-
-
-def _mean_regret(searches: Sequence[LeftOutSearch]) -> float:
-    regrets = np.array([search.regret for search in searches])
-    return float(np.nanmean(regrets)) if np.isfinite(regrets).any() else 0.0
-
-
-def _searches(prior: CurvePrior, left: Sequence[LeftOut]) -> list[LeftOutSearch]:
-    """Searches of training tasks that were left out."""
-    searches = []
-    for t in np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]:
-        rows = np.random.default_rng(t).permutation(left[t].sound)[:SEARCHED_ROWS]
-        if len(rows):
-            curves = prior.scale.middle + prior.scale.spread * left[t].task.curves[rows]
-            scores = left[t].task.location + left[t].task.scale * curves
-            searches.append(search_left_out(prior.of_left_out(left[t], rows), scores))
-    return searches
