@@ -88,9 +88,12 @@ def export_adapter(
 
     Raises:
         FileExistsError: If the folder holds an adapter or a model that may not be replaced.
+        ValueError: If the base model is to be written too, and its weights are quantized in memory.
     """
     from safetensors.torch import save_file
 
+    if with_base:
+        _check_unrounded(module, "`with_base` is true")
     with _whole(Path(folder), replace) as target:
         config, weights = plain_adapter(module.model)
         reference = base_reference(module.base_model)
@@ -119,7 +122,9 @@ def export_merged(
     Raises:
         FileExistsError: If the folder holds an adapter or a model that may not be replaced.
         RuntimeError: If the merged model answers differently, relative to the largest logit, by more than 0.1 %.
+        ValueError: If the base model's weights are quantized in memory.
     """
+    _check_unrounded(module, "`merge` is true")
     with _whole(Path(folder), replace) as target:
         module.model.eval()
         with torch.no_grad():
@@ -136,6 +141,16 @@ def export_merged(
         _save_whole_model(module, merged, target)
         write_merged_card(module, about, target)
     return Path(folder)
+
+
+def _check_unrounded(module: Finetuner, asked: str) -> None:
+    """Refuses to write quantized weights: an adapter would be rounded with them."""
+    if getattr(module.loaded.model, "is_quantized", False):
+        raise ValueError(
+            f"{asked}, but the weights of `{module.loaded.name}` are quantized in memory "
+            f"({module.loaded.info.quantization}), and merged into such weights an adapter is rounded too. Export the "
+            "adapter alone, which goes on the folder or hub id that was trained on."
+        )
 
 
 def _save_whole_model(module: Finetuner, model: Any, folder: Path) -> None:
