@@ -11,11 +11,18 @@ ENVIRONMENTS = Path(os.environ.get("SERVING_ENVIRONMENTS", ROOT / ".venv-serving
 
 @pytest.fixture(scope="session")
 def run():
-    """Runs a script of ours, or in the environment of a tool: ``(tool or none, words)``."""
+    """Runs a script in the environment of a tool, or where the tests run: ``(tool or none, words)``.
 
-    def words_of(tool, *words):
+    ``packages`` names a folder of further packages beside the environments.
+    """
+
+    def words_of(tool, *words, packages=None):
         python = ENVIRONMENTS / tool / "bin" / "python" if tool else sys.executable
-        done = subprocess.run([str(python), *map(str, words)], capture_output=True, text=True, check=False)
+        paths = [None if tool else os.environ.get("PYTHONPATH"), str(ENVIRONMENTS / packages) if packages else None]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+        done = subprocess.run(
+            [str(python), *map(str, words)], env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr[-3000:]
 
     return words_of
