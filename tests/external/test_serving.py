@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "tools" / "serving"
 ENVIRONMENTS = Path(os.environ.get("SERVING_ENVIRONMENTS", ROOT / ".venv-serving"))
 WORK = Path(os.environ.get("SERVING_WORK", ROOT / "runs" / "serving"))
+CONVERT = "ct2-transformers-converter --model merged --output_dir out"
 # Tool, base model, export, and what a person types.
 CASES = [
     ("transformers4", "smollm2", "merged", "AutoModelForCausalLM.from_pretrained('merged')"),
@@ -26,7 +27,7 @@ CASES = [
     ("llama_cpp", "smollm2", "adapter", "convert_lora_to_gguf.py --base adapter/base adapter"),
     ("llama_cpp", "phi3", "merged", "convert_hf_to_gguf.py merged --outtype f32"),
     ("llama_cpp", "phi3", "adapter", "convert_lora_to_gguf.py --base adapter/base adapter"),
-    ("ctranslate2", "smollm2", "merged", "ct2-transformers-converter --model merged --output_dir out"),
+    ("ctranslate2", "smollm2", "merged", CONVERT),
     (
         "onnxruntime_genai",
         "smollm2",
@@ -96,7 +97,7 @@ def test_ctranslate2_refuses_a_phi3(prepared, rows):
     )
     assert done.returncode != 0
     said = done.stderr.strip().splitlines()[-1]
-    rows.append(["ctranslate2 4.8.5", "phi3", "merged", "the same", f"refused: {said}"])
+    rows.append(["ctranslate2 4.8.5", "phi3", "merged", CONVERT, f"refused: {said}"])
 
 
 def test_other_architectures_give_the_same_logits_in_transformers_4(run, tmp_path):
