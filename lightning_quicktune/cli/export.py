@@ -23,7 +23,7 @@ class ExportSettings:
     Args:
         fit: The fit YAML that the checkpoint was trained with, or the ``config.yaml`` that ``fit`` kept.
         checkpoint: The ``.ckpt`` file; not with ``as``.
-        output: Folder to write, without an adapter or a model in it.
+        output: Folder to write, without an adapter or a model in it; with ``as`` without another recipe too.
         merge: Whether to merge the adapter into the base model.
         with_base: Whether to write the base model too, beside the adapter, into the folder ``base``.
         as_: The trainer for which the recipe itself is written, instead of what it trained.
@@ -60,11 +60,12 @@ def run(args: list[str]) -> None:
     """Runs the subcommand."""
     settings = parse_settings("export", ExportSettings, args)
     from lightning_quicktune.compose import build, read_yaml
-    from lightning_quicktune.finetune.export import check_free, export_adapter, export_merged, load_adapter
+    from lightning_quicktune.finetune.export import export_adapter, export_merged, load_adapter
     from lightning_quicktune.finetune.finetuner import Finetuner
+    from lightning_quicktune.finetune.output_folder import RECIPES, WEIGHTS, check_free
     from lightning_quicktune.finetune.provenance import provenance
 
-    check_free(Path(settings.output))
+    check_free(Path(settings.output), WEIGHTS if settings.as_ is None else (*WEIGHTS, *RECIPES))
     fit = read_yaml(Path(settings.fit))
     if settings.as_ is not None:
         sys.stdout.write(_carry(fit, settings))

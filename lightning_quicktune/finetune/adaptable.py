@@ -37,6 +37,12 @@ def check_possible(
             f"`{base.name}` are quantized ({base.info.quantization}), and what is left couldn't be kept exactly. Set "
             "`model.init_args.lora.initialization: default`, or another `model.init_args.base_model.name`."
         )
+    if settings.variant == "dora" and getattr(base.model, "is_loaded_in_8bit", False):
+        raise ValueError(
+            f"`model.init_args.lora.variant` is dora, but the weights of `{base.name}` are quantized to 8 bits, and "
+            "peft loses their scales when it measures the magnitudes. Set `model.init_args.lora.variant: lora`, or "
+            "another `model.init_args.base_model.name`."
+        )
     on_weights = [name for name, target in modules.items() if target.parameter is not None]
     for key, value, instead in _impossible_on_weights(settings) if on_weights else ():
         raise ValueError(

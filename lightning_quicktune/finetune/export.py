@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +13,13 @@ from lightning_quicktune.finetune.base_files import base_json, base_reference
 from lightning_quicktune.finetune.card import BASE_FOLDER, write_adapter_card, write_base_card, write_merged_card
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.model_files import save_model
+from lightning_quicktune.finetune.output_folder import whole_folder
 from lightning_quicktune.finetune.plain_adapter import plain_adapter
 from lightning_quicktune.finetune.provenance import Provenance
 from lightning_quicktune.finetune.resuming import read_checkpoint
 from lightning_quicktune.finetune.tokenizer_files import save_tokenizer
 
 MERGE_TOLERANCE = 1e-3
-_WEIGHTS = ("adapter_config.json", "config.json", "*.safetensors", "*.safetensors.index.json", "*.bin", "*.gguf")
 
 
 def load_adapter(module: Finetuner, checkpoint: str | Path) -> dict[str, Any]:
@@ -41,28 +36,6 @@ def load_adapter(module: Finetuner, checkpoint: str | Path) -> dict[str, Any]:
     module.on_load_checkpoint(state)
     module.load_state_dict(state["state_dict"], strict=False)
     return state
-
-
-def check_free(folder: Path) -> None:
-    """Refuses a folder that holds an adapter or a model: files of two would be mixed.
-
-    Args:
-        folder: Where something is to be exported to.
-
-    Raises:
-        FileExistsError: If it holds one.
-        NotADirectoryError: If it is a file.
-    """
-    if folder.is_file():
-        raise NotADirectoryError(
-            f"`output` is {folder}, which is a file, but an export is a folder. Give another name as `--output`."
-        )
-    there = _models_in(folder)
-    if there:
-        raise FileExistsError(
-            f"`output` is {folder}, which holds an adapter or a model already ({', '.join(there)}), and files of two "
-            "would be mixed. Give a new folder as `--output`, or remove this one."
-        )
 
 
 def export_adapter(
@@ -88,10 +61,13 @@ def export_adapter(
 
     Raises:
         FileExistsError: If the folder holds an adapter or a model that may not be replaced.
+        ValueError: If the base model is to be written too, and its weights are quantized in memory.
     """
     from safetensors.torch import save_file
 
-    with _whole(Path(folder), replace) as target:
+    if with_base:
+        _check_unrounded(module, "`with_base` is true")
+    with whole_folder(Path(folder), replace=replace) as target:
         config, weights = plain_adapter(module.model)
         reference = base_reference(module.base_model)
         config.base_model_name_or_path, config.revision = reference.source, reference.revision
@@ -119,8 +95,10 @@ def export_merged(
     Raises:
         FileExistsError: If the folder holds an adapter or a model that may not be replaced.
         RuntimeError: If the merged model answers differently, relative to the largest logit, by more than 0.1 %.
+        ValueError: If the base model's weights are quantized in memory.
     """
-    with _whole(Path(folder), replace) as target:
+    _check_unrounded(module, "`merge` is true")
+    with whole_folder(Path(folder), replace=replace) as target:
         module.model.eval()
         with torch.no_grad():
             apart = _some_logits(module.model)
@@ -138,6 +116,16 @@ def export_merged(
     return Path(folder)
 
 
+def _check_unrounded(module: Finetuner, asked: str) -> None:
+    """Refuses to write quantized weights: an adapter would be rounded with them."""
+    if getattr(module.loaded.model, "is_quantized", False):
+        raise ValueError(
+            f"{asked}, but the weights of `{module.loaded.name}` are quantized in memory "
+            f"({module.loaded.info.quantization}), and merged into such weights an adapter is rounded too. Export the "
+            "adapter alone, which goes on the folder or hub id that was trained on."
+        )
+
+
 def _save_whole_model(module: Finetuner, model: Any, folder: Path) -> None:
     save_model(model, base_json(module.base_model, "config.json"), folder)
     save_tokenizer(module.tokenizer, module.base_model, folder)
@@ -149,27 +137,6 @@ def _without_adapter(module: Finetuner) -> Any:
     for name, weight in module.model.before_adapter.weights.items():
         model.get_submodule(name).weight.data = weight.clone()
     return model
-
-
-def _models_in(folder: Path) -> list[str]:
-    return sorted({path.name for pattern in _WEIGHTS for path in folder.glob(pattern)})
-
-
-@contextmanager
-def _whole(folder: Path, replace: bool) -> Iterator[Path]:
-    """A folder beside ``folder`` whose files go there at the end, all of them, unless something fails before."""
-    if not replace:
-        check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as unfinished:
-        yield Path(unfinished)
-        folder.mkdir(exist_ok=True)
-        for name in _models_in(folder):
-            (folder / name).unlink()
-        for path in sorted(Path(unfinished).iterdir()):
-            if path.is_dir() and (folder / path.name).is_dir():
-                shutil.rmtree(folder / path.name)
-            os.replace(path, folder / path.name)
 
 
 def _some_logits(model: Any) -> Tensor:

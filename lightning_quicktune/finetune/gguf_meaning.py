@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_quicktune.finetune.gguf_rope import Facts, UnknownMeaningError, set_factors, set_scaling
+from lightning_quicktune.finetune.gguf_rope import Facts, UnknownMeaningError, set_rope
 
 _NAMES = {
     "context_length": "max_position_embeddings",
@@ -69,8 +69,7 @@ def set_meaning(config: Any, facts: Facts) -> None:
         rope["rope_theta"] = base
     if (local := facts.take("rope.freq_base_swa")) is not None:
         _local_rope(config, facts)["rope_theta"] = local
-    set_scaling(config, rope, facts)
-    set_factors(config, rope, facts)
+    set_rope(config, rope, facts)
     _set_attention_scale(config, facts)
     if facts.architecture == "llama":
         config.attention_bias = any(name.endswith("attn_q.bias") for name in facts.tensors)

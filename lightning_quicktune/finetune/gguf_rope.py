@@ -52,8 +52,8 @@ class Facts:
         return f"{self.architecture}.{name}"
 
 
-def set_scaling(config: Any, rope: dict[str, Any], facts: Facts) -> None:
-    """Sets linear and YaRN scaling, which stretch positions by one factor.
+def set_rope(config: Any, rope: dict[str, Any], facts: Facts) -> None:
+    """Sets how positions are scaled: by one factor (linear, YaRN), or by one for each frequency (longrope, Llama 3.1).
 
     Args:
         config: The model's configuration.
@@ -61,8 +61,13 @@ def set_scaling(config: Any, rope: dict[str, Any], facts: Facts) -> None:
         facts: What the file says.
 
     Raises:
-        UnknownMeaningError: If the file scales otherwise.
+        UnknownMeaningError: If no setting of Transformers scales like that.
     """
+    _set_scaling(config, rope, facts)
+    _set_factors(config, rope, facts)
+
+
+def _set_scaling(config: Any, rope: dict[str, Any], facts: Facts) -> None:
     kind, factor = facts.take("rope.scaling.type"), facts.take("rope.scaling.factor")
     kind = kind or ("linear" if factor not in (None, 1.0) else "none")
     if facts.architecture == "phi3" and kind in ("none", "longrope"):
@@ -89,17 +94,7 @@ def set_scaling(config: Any, rope: dict[str, Any], facts: Facts) -> None:
         raise UnknownMeaningError(f"`{facts.key('rope.scaling.attn_factor')}` is {attention}, without YaRN")
 
 
-def set_factors(config: Any, rope: dict[str, Any], facts: Facts) -> None:
-    """Sets the scaling that a file holds as one factor for each frequency.
-
-    Args:
-        config: The model's configuration.
-        rope: Its rotary settings; changed in place.
-        facts: What the file says.
-
-    Raises:
-        UnknownMeaningError: If no setting of Transformers gives these factors.
-    """
+def _set_factors(config: Any, rope: dict[str, Any], facts: Facts) -> None:
     long, short = (facts.rotary.get(f"rope_factors_{length}.weight") for length in ("long", "short"))
     if long is not None and short is not None:
         if facts.architecture != "phi3":

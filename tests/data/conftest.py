@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from lightning_quicktune.data.files import read_tables
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.records import Parsed, parse_record
 
@@ -149,6 +150,18 @@ class Recorder(LightningModule):
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.fixture
+def read_content(tmp_path):
+    """Writes a text or bytes as a file, and reads its records."""
+
+    def read(content, name):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_tables(path, name)[""]
+
+    return read
 
 
 @pytest.fixture

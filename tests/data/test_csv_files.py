@@ -3,8 +3,6 @@ import io
 
 import pytest
 
-from lightning_quicktune.data.files import read_tables
-
 RECORDS = [
     {"question": 'Is "low tide", here; at six?', "answer": "yes\tindeed"},
     {"question": "When do | boats leave", "answer": "two\nlines, or 3;5"},
@@ -13,13 +11,8 @@ RECORDS = [
 
 
 @pytest.fixture
-def read(tmp_path):
-    def read(content, name="a.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_tables(path, name)[""]
-
-    return read
+def read(read_content):
+    return lambda content, name="a.csv": read_content(content, name)
 
 
 def table(delimiter, **options):

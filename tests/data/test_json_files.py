@@ -2,19 +2,12 @@ import json
 
 import pytest
 
-from lightning_quicktune.data.files import read_tables
-
 RECORDS = [{"question": f"Which gate is number {n}?", "answer": f"gate {n}"} for n in range(3)]
 
 
 @pytest.fixture
-def read(tmp_path):
-    def read(content, name="a.jsonl"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_tables(path, name)[""]
-
-    return read
+def read(read_content):
+    return lambda content, name="a.jsonl": read_content(content, name)
 
 
 def lines(records):

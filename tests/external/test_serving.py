@@ -6,7 +6,6 @@ Run by ``tools/check_serving``, which installs each tool into an environment of 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "tools" / "serving"
 ENVIRONMENTS = Path(os.environ.get("SERVING_ENVIRONMENTS", ROOT / ".venv-serving"))
 WORK = Path(os.environ.get("SERVING_WORK", ROOT / "runs" / "serving"))
+CONVERT = "ct2-transformers-converter --model merged --output_dir out"
 # Tool, base model, export, and what a person types.
 CASES = [
     ("transformers4", "smollm2", "merged", "AutoModelForCausalLM.from_pretrained('merged')"),
@@ -27,7 +27,7 @@ CASES = [
     ("llama_cpp", "smollm2", "adapter", "convert_lora_to_gguf.py --base adapter/base adapter"),
     ("llama_cpp", "phi3", "merged", "convert_hf_to_gguf.py merged --outtype f32"),
     ("llama_cpp", "phi3", "adapter", "convert_lora_to_gguf.py --base adapter/base adapter"),
-    ("ctranslate2", "smollm2", "merged", "ct2-transformers-converter --model merged --output_dir out"),
+    ("ctranslate2", "smollm2", "merged", CONVERT),
     (
         "onnxruntime_genai",
         "smollm2",
@@ -38,26 +38,17 @@ CASES = [
 ]
 
 
-def python_of(tool):
-    return ENVIRONMENTS / tool / "bin" / "python"
-
-
-def run(*words, python=sys.executable):
-    done = subprocess.run([str(python), *map(str, words)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 @pytest.fixture(scope="session")
-def prepared():
+def prepared(run):
     """The folder of a base model's exports and expected answers, made once."""
 
     def make(base):
         folder = WORK / base
         if not (folder / "expected.json").is_file():
             if base == "phi3":
-                run(SCRIPTS / "make_tiny_phi3.py", WORK / "phi3_base", python=python_of("transformers4"))
+                run("transformers4", SCRIPTS / "make_tiny_phi3.py", WORK / "phi3_base")
             source, slices, lr = {"smollm2": ("smollm2", 10, 2e-3), "phi3": (WORK / "phi3_base", 60, 1e-2)}[base]
-            run(SCRIPTS / "prepare.py", source, folder, slices, lr)
+            run(None, SCRIPTS / "prepare.py", source, folder, slices, lr)
         return folder
 
     return make
@@ -77,10 +68,10 @@ def cut(answer, ends):
 
 
 @pytest.mark.parametrize(("tool", "base", "kind", "typed"), CASES, ids=lambda value: str(value).split(" ")[0])
-def test_five_greedy_answers_are_ours(prepared, rows, tool, base, kind, typed):
+def test_five_greedy_answers_are_ours(prepared, run, rows, tool, base, kind, typed):
     folder = prepared(base)
     output = folder / f"answers-{tool}-{kind}.json"
-    run(SCRIPTS / f"read_{tool}.py", folder, kind, output, python=python_of(tool))
+    run(tool, SCRIPTS / f"read_{tool}.py", folder, kind, output)
     ours, theirs = (json.loads(path.read_text()) for path in (folder / "expected.json", output))
     pairs = [
         (cut(mine, ours["ends"]), cut(their, ours["ends"]))
@@ -101,15 +92,17 @@ def test_five_greedy_answers_are_ours(prepared, rows, tool, base, kind, typed):
 def test_ctranslate2_refuses_a_phi3(prepared, rows):
     folder = prepared("phi3")
     words = [SCRIPTS / "read_ctranslate2.py", folder, "merged", folder / "never.json"]
-    done = subprocess.run([python_of("ctranslate2"), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [ENVIRONMENTS / "ctranslate2" / "bin" / "python", *words], capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0
     said = done.stderr.strip().splitlines()[-1]
-    rows.append(["ctranslate2 4.8.5", "phi3", "merged", "the same", f"refused: {said}"])
+    rows.append(["ctranslate2 4.8.5", "phi3", "merged", CONVERT, f"refused: {said}"])
 
 
-def test_other_architectures_give_the_same_logits_in_transformers_4(tmp_path):
-    run(SCRIPTS / "make_architectures.py", tmp_path)
-    run(SCRIPTS / "read_architectures.py", tmp_path, tmp_path / "told.json", python=python_of("transformers4"))
+def test_other_architectures_give_the_same_logits_in_transformers_4(run, tmp_path):
+    run(None, SCRIPTS / "make_architectures.py", tmp_path)
+    run("transformers4", SCRIPTS / "read_architectures.py", tmp_path, tmp_path / "told.json")
     differences = json.loads((tmp_path / "told.json").read_text())
     assert len(differences) >= 12
     assert {name: value for name, value in differences.items() if not value <= 1e-4} == {}

@@ -9,6 +9,9 @@ import yaml
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.compose import to_yaml, with_overrides
+from lightning_quicktune.finetune.base_files import BaseReference
+from lightning_quicktune.finetune.elsewhere.carried import Carried
+from lightning_quicktune.finetune.elsewhere.yaml_trainers import CANNOT, write_yaml
 from lightning_quicktune.finetune.optimizers import build_optimizer
 
 M = "model.init_args"
@@ -103,6 +106,70 @@ def test_an_optimizer_that_is_another_one_there_is_not_named(carry, trainer, key
     assert told[key] == "can_not_be_said"
     assert "nothing trains until you choose one" in said
     assert "alpha is 2.5 here, and whole there" in said
+
+
+@pytest.mark.parametrize(("trainer", "file"), [("trl", "train.py"), ("axolotl", "axolotl.yaml")])
+def test_a_folder_with_another_recipe_is_left_alone(carry, fit_config, tmp_path, capsys, trainer, file):
+    folder, _ = carry(trainer)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = ["export", "--fit", str(tmp_path / "fit.yaml"), "--as", "llamafactory", "--output", str(folder)]
+    assert main(again) == 1
+    assert f"holds a recipe already ({', '.join(sorted([file, 'train.jsonl']))})" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_an_optimizer_of_this_package_goes_along_as_a_file_of_its_own(carry):
+    optimizer = {"class_path": "lightning_quicktune.finetune.adafactor.Adafactor", "init_args": {"lr": 0.05}}
+    folder, _ = carry("trl", optimizer=optimizer)
+    assert constants((folder / "train.py").read_text())["OPTIMIZER"] == "adafactor.Adafactor"
+    source = (folder / "adafactor.py").read_text()
+    imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    assert not any((node.module or "").startswith("lightning_quicktune") for node in imported)
+
+
+@pytest.mark.parametrize("trainer", ["llamafactory", "axolotl"])
+def test_what_dora_decay_and_nesterov_are_there_is_told(carry, trainer):
+    optimizer = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
+    sgd = {"class_path": "torch.optim.SGD", "init_args": optimizer}
+    folder, said = carry(trainer, optimizer=sgd, lora={"rank": 4, "variant": "dora"}, lora_plus_ratio=2.0)
+    for note in (
+        "nesterov is True here",
+        "it shrinks the magnitudes of DoRA there",
+        "magnitudes of DoRA get the rate of the B matrices there",
+    ):
+        assert note in said
+        assert note in (folder / f"{trainer}.yaml").read_text()
+    assert yaml.safe_load((folder / f"{trainer}.yaml").read_text())["optim_args"] == "momentum=0.9"
+
+
+def test_weights_of_experts_are_named_where_they_can_be(tmp_path):
+    lora = {"rank": 4, "alpha": 8.0, "dropout": 0.0, "variant": "lora", "initialization": "default"}
+    carried = Carried(
+        base=BaseReference("owner/name", None, True),
+        dtype="bfloat16",
+        mixed=None,
+        lora={**lora, "targets": [], "parameters": ["experts.gate_up_proj"]},
+        optimizer="torch.optim.adamw.AdamW",
+        groups=[{"kinds": ["lora_A", "lora_B"], "lr": 0.1, "betas": [0.9, 0.99], "eps": 1e-8, "weight_decay": 0.0}],
+        schedule="linear",
+        n_steps=4,
+        warmup_steps=0,
+        batch_size=2,
+        accumulate=1,
+        clip=1.0,
+        label_smoothing=0.0,
+        neftune_alpha=0.0,
+        gradient_checkpointing=False,
+        seed=0,
+        rows=[{"input_ids": [1, 2], "labels": [-100, 2]}],
+        whole_steps=True,
+    )
+    notes = {trainer: write_yaml(trainer, carried, tmp_path) for trainer in ("axolotl", "llamafactory")}
+    told = {trainer: yaml.safe_load((tmp_path / f"{trainer}.yaml").read_text()) for trainer in notes}
+    assert told["axolotl"]["lora_target_parameters"] == ["experts.gate_up_proj"]
+    assert told["llamafactory"]["lora_target"] == CANNOT
+    assert "no adapter is put on experts.gate_up_proj there" in str(notes["llamafactory"])
+    assert all("the frozen weights are bfloat16 here" in str(each) for each in notes.values())
 
 
 @pytest.mark.parametrize(

@@ -260,3 +260,14 @@ def test_an_adapter_is_loaded_from_its_checkpoint_under_any_seed(
     load_adapter(again, tmp_path / "some.ckpt")
     again.model.eval()
     assert torch.equal(logits(again.model), expected)
+
+
+def test_a_base_model_that_is_quantized_in_memory_is_neither_written_nor_merged(train, tmp_path, monkeypatch):
+    module = train()
+    monkeypatch.setattr(module.loaded.model, "is_quantized", True, raising=False)
+    with pytest.raises(ValueError, match=r"`merge` is true, but the weights of `tiny-phi3` are quantized in memory"):
+        export_merged(module, tmp_path / "merged")
+    with pytest.raises(ValueError, match=r"`with_base` is true, .* Export the adapter alone"):
+        export_adapter(module, tmp_path / "adapter", with_base=True)
+    assert (export_adapter(module, tmp_path / "alone") / "adapter_model.safetensors").is_file()
+    assert not any((tmp_path / name).exists() for name in ("merged", "adapter"))

@@ -156,6 +156,13 @@ def test_olora_refuses_transposed_weights(gpt2):
         attach_adapter(gpt2, LoraSettings(rank=4, initialization="olora"))
 
 
+def test_dora_refuses_weights_of_8_bits(base, monkeypatch, unchanged):
+    monkeypatch.setattr(base.model, "is_loaded_in_8bit", True, raising=False)
+    with pytest.raises(ValueError, match=r"variant` is dora, .*`tiny-phi3` are quantized to 8 bits.*variant: lora`"):
+        attach_adapter(base, LoraSettings(rank=4, variant="dora"))
+    unchanged()
+
+
 def test_a_rank_above_the_size_leaves_the_base_model_as_it_was(base, unchanged):
     with pytest.raises(ValueError, match=r"rank is 64, but .* 32"):
         attach_adapter(base, LoraSettings(rank=64, initialization="pissa"))

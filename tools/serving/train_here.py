@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Trains a recipe here and writes it for TRL.
+"""Trains recipes here and writes them for other trainers.
 
 Usage: tools/serving/train_here.py BASE_MODEL FOLDER
 """
@@ -15,13 +15,22 @@ from lightning_quicktune.compose import read_yaml, to_yaml, with_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAMW = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 5e-3, "weight_decay": 0.1, "betas": [0.9, 0.95]}}
-ADAFACTOR = {"class_path": "torch.optim.Adafactor", "init_args": {"lr": 0.05}}
+ADAFACTOR = {"class_path": "lightning_quicktune.finetune.adafactor.Adafactor", "init_args": {"lr": 0.05}}
 SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1, "momentum": 0.9}}
 RECIPES = {
     "adamw": {"optimizer": ADAMW, "lora": {"rank": 4, "variant": "rslora"}, "lora_plus_ratio": 4.0},
-    "adafactor": {"optimizer": ADAFACTOR, "lora": {"rank": 4, "initialization": "orthogonal"}},
+    "adafactor": {
+        "optimizer": {**ADAFACTOR, "init_args": {"lr": 0.05, "weight_decay": 0.1}},
+        "lora": {"rank": 4, "initialization": "orthogonal"},
+        "lora_plus_ratio": 4.0,
+    },
+    "adafactor_of_torch": {
+        "optimizer": {**ADAFACTOR, "class_path": "torch.optim.Adafactor"},
+        "lora": {"rank": 4, "initialization": "orthogonal"},
+    },
     "sgd": {"optimizer": SGD, "lora": {"rank": 4}, "label_smoothing": 0.1, "schedule": {"name": "constant"}},
     "dora": {"optimizer": ADAMW, "lora": {"rank": 4, "variant": "dora"}, "schedule": {"name": "cosine"}},
+    "pissa": {"optimizer": ADAMW, "lora": {"rank": 4, "initialization": "pissa_niter_16"}},
 }
 
 
@@ -52,7 +61,9 @@ def train(base_model: str, folder: Path) -> None:
         place.mkdir()
         (place / "fit.yaml").write_text(to_yaml(fit))
         done = main(["fit", "--config", str(place / "fit.yaml")])
-        done += main(["export", "--fit", str(place / "fit.yaml"), "--as", "trl", "--output", str(place / "trl")])
+        for trainer in ("trl", "llamafactory", "axolotl"):
+            words = ["--as", trainer, "--output", str(place / trainer)]
+            done += main(["export", "--fit", str(place / "fit.yaml"), *words])
         if done:
             raise SystemExit(f"tools/serving/train_here.py: {name} failed, see above.")
 

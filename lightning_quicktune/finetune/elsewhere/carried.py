@@ -23,7 +23,7 @@ class Carried:
         base: Where the base model is.
         dtype: Number format of the frozen weights.
         mixed: ``bf16`` or ``fp16`` if computed in it, else none.
-        lora: Rank, alpha, dropout, targets, variant and initialization.
+        lora: Rank, alpha, dropout, targets, targets that are weights of experts, variant and initialization.
         optimizer: Class path of the optimizer.
         groups: Its groups of weights: which kinds of adapter weights each has, and all settings.
         schedule: ``linear``, ``cosine`` or ``constant``.
@@ -38,7 +38,6 @@ class Carried:
         seed: Seed of everything.
         rows: Token ids and labels of each record, in the order of training, all slices one after the other.
         whole_steps: Whether each slice is a whole number of steps.
-        packing: Whether short records lie end to end here.
     """
 
     base: BaseReference
@@ -59,7 +58,6 @@ class Carried:
     seed: int
     rows: Sequence[Mapping[str, list[int]]]
     whole_steps: bool
-    packing: bool
 
     @property
     def longest(self) -> int:
@@ -70,6 +68,35 @@ class Carried:
     def ratio(self) -> float:
         """How far the B matrices move over how far they would at the rate of the A matrices."""
         return float(next((group[UPDATE_SCALE] for group in self.groups if UPDATE_SCALE in group), 1.0))
+
+    @property
+    def scheduler(self) -> str:
+        """The schedule by its name in Transformers, whose ``constant`` drops the warm-up without a word."""
+        return "constant_with_warmup" if self.schedule == "constant" else self.schedule
+
+    def named_by_transformers(self) -> dict[str, Any]:
+        """Settings that all trainers built on that of Transformers take by its names."""
+        return {
+            "learning_rate": self.groups[0]["lr"],
+            "warmup_steps": self.warmup_steps,
+            "max_steps": self.n_steps,
+            "gradient_accumulation_steps": self.accumulate,
+            "max_grad_norm": self.clip,
+            "bf16": self.mixed == "bf16",
+            "fp16": self.mixed == "fp16",
+            "seed": self.seed,
+        }
+
+    def done_otherwise(self) -> list[str]:
+        """What all trainers built on that of Transformers do otherwise."""
+        notes = []
+        if self.neftune_alpha:
+            notes.append(
+                "neftune_alpha: the noise is scaled by the padded length of a batch, here by each record's own"
+            )
+        if not self.whole_steps:
+            notes.append("the last step of a slice has fewer records here; there, steps go on into the next slice")
+        return notes
 
 
 def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -> Carried:
@@ -104,7 +131,7 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
     order = [index for number in range(n_slices) for index in sampler.slice_records(number)]
     optimizer = build_optimizer(module, module.optimizer_factory, module.lora_plus_ratio)
     kind = type(optimizer)
-    lora = module.lora
+    lora, config = module.lora, module.model.peft_config["default"]
     precision = str(trainer.get("precision") or "")
     return Carried(
         base=base_reference(module.base_model),
@@ -114,7 +141,8 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
             "rank": lora.rank,
             "alpha": lora.alpha_over_rank * lora.rank,
             "dropout": lora.dropout,
-            "targets": sorted(module.model.peft_config["default"].target_modules),
+            "targets": sorted(config.target_modules),
+            "parameters": sorted(config.target_parameters or ()),
             "variant": lora.variant,
             "initialization": lora.initialization,
         },
@@ -132,7 +160,6 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
         seed=seed,
         rows=[_row(tokens[index]) for index in order],
         whole_steps=per_slice % step == 0,
-        packing=bool(data.packing),
     )
 
 

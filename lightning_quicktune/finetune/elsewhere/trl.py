@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from importlib import import_module
 from pathlib import Path
 from pprint import pformat
 from typing import Any
@@ -68,6 +70,7 @@ def go_further(optimizer, *_):
 def main(output):
     tokenizer = AutoTokenizer.from_pretrained(HERE / "start")
     base = AutoModelForCausalLM.from_pretrained(BASE_MODEL, revision=REVISION, dtype=torch.{dtype})
+    torch.manual_seed(0)  # an adapter that begins with a part of the base weights finds the same part
     model = PeftModel.from_pretrained(base, HERE / "start", is_trainable=True)
     rows = [json.loads(line) for line in (HERE / "train.jsonl").read_text().splitlines()]
     config = SFTConfig(output_dir=output, **SETTINGS)
@@ -84,21 +87,14 @@ if __name__ == "__main__":
 def settings_of_trl(carried: Carried) -> dict[str, Any]:
     """The arguments of TRL's ``SFTConfig``."""
     return {
-        "max_steps": carried.n_steps,
+        **carried.named_by_transformers(),
         "per_device_train_batch_size": carried.batch_size,
-        "gradient_accumulation_steps": carried.accumulate,
-        "learning_rate": carried.groups[0]["lr"],
-        "lr_scheduler_type": "constant_with_warmup" if carried.schedule == "constant" else carried.schedule,
-        "warmup_steps": carried.warmup_steps,
-        "max_grad_norm": carried.clip,
+        "lr_scheduler_type": carried.scheduler,
         "label_smoothing_factor": carried.label_smoothing,
         "neftune_noise_alpha": carried.neftune_alpha or None,
-        "bf16": carried.mixed == "bf16",
-        "fp16": carried.mixed == "fp16",
         "gradient_checkpointing": carried.gradient_checkpointing,
         "max_length": None,
         "packing": False,
-        "seed": carried.seed,
         "save_strategy": "no",
         "report_to": "none",
         "logging_steps": 1,
@@ -107,22 +103,21 @@ def settings_of_trl(carried: Carried) -> dict[str, Any]:
 
 def not_said_in_trl(carried: Carried) -> list[str]:
     """What that training does otherwise."""
-    notes = []
-    if carried.neftune_alpha:
-        notes.append("neftune_alpha: the noise is scaled by the padded length of a batch, here by each record's own")
+    notes = carried.done_otherwise()
     if carried.lora["dropout"]:
         notes.append("lora.dropout: the same share, other draws")
-    if not carried.whole_steps:
-        notes.append("the last step of a slice has fewer records here; there, steps go on into the next slice")
-    if carried.lora["initialization"] in ("pissa", "pissa_niter_16", "olora"):
-        notes.append("lora.initialization: the part of the base weights that is taken out is computed again")
-    if carried.optimizer.startswith("lightning_quicktune."):
-        notes.append("optimizer: a class of lightning-quicktune, which has to be installed beside TRL")
+    if carried.lora["initialization"] == "pissa_niter_16":
+        notes.append(
+            "lora.initialization: whoever loads the trained adapter has to call `torch.manual_seed(0)` before, as "
+            "train.py does, so that the same part of the base weights is taken out"
+        )
     return notes
 
 
 def write_trl(carried: Carried, folder: Path) -> list[str]:
-    """Writes ``train.py`` and ``train.jsonl``; the adapter's first weights are written by the caller into ``start``.
+    """Writes ``train.py``, ``train.jsonl``, and the optimizer's own file where it is a class of this package.
+
+    The adapter's first weights are written by the caller into ``start``.
 
     Args:
         carried: The fit.
@@ -137,7 +132,7 @@ def write_trl(carried: Carried, folder: Path) -> list[str]:
         notes=f"\n\nWhat can't be said here:{told}\n" if notes else "\n",
         base=repr(carried.base.source),
         revision=repr(carried.base.revision),
-        optimizer=repr(carried.optimizer),
+        optimizer=repr(_optimizer(carried.optimizer, folder)),
         groups=pformat(list(carried.groups), sort_dicts=False),
         settings=pformat(settings_of_trl(carried), sort_dicts=False),
         dtype=carried.dtype,
@@ -146,3 +141,13 @@ def write_trl(carried: Carried, folder: Path) -> list[str]:
     rows = "".join(json.dumps(row) + "\n" for row in carried.rows)
     (folder / "train.jsonl").write_text(rows, encoding="utf-8")
     return notes
+
+
+def _optimizer(path: str, folder: Path) -> str:
+    """The class path of the optimizer; one of this package is copied beside the script, for which torch is enough."""
+    module, name = path.rsplit(".", 1)
+    if not module.startswith("lightning_quicktune."):
+        return path
+    source = Path(str(import_module(module).__file__))
+    shutil.copyfile(source, folder / source.name)
+    return f"{source.stem}.{name}"
