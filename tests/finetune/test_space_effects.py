@@ -50,7 +50,9 @@ def moved(name, values):
 def train(fit_config, tmp_path):
     fit_config["model"]["init_args"].pop("schedule")
     fit_config["trainer"] |= {"max_epochs": 1, "limit_val_batches": 0}
-    fit_config["data"]["init_args"]["records_per_slice"] = 24
+    fit_config["data"]["init_args"]["records_per_slice"] = (
+        40  # five steps: with three, half of a line is half of a cosine
+    )
 
     def run(values):
         configuration = Configuration(values)

@@ -13,7 +13,7 @@ from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials import exchange, workers
+from lightning_quicktune.trials import cohorts, exchange
 from lightning_quicktune.trials.collect import collect
 from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.parts import Parts
@@ -52,18 +52,18 @@ def on_machine(tmp_path, fit_config, small_space, write_colours):
 def run_keys(monkeypatch):
     """Keys of the trials that are really run."""
     keys = []
-    run = workers.run_trial
+    run = cohorts.run_trial
 
     def noted(plan, *arguments):
         keys.append(plan.key)
         return run(plan, *arguments)
 
-    monkeypatch.setattr(workers, "run_trial", noted)
+    monkeypatch.setattr(cohorts, "run_trial", noted)
     return keys
 
 
 def interrupted_after(n_trials, monkeypatch):
-    run, left = workers.run_trial, [n_trials]
+    run, left = cohorts.run_trial, [n_trials]
 
     def some(plan, *arguments):
         if not left[0]:
@@ -71,7 +71,7 @@ def interrupted_after(n_trials, monkeypatch):
         left[0] -= 1
         return run(plan, *arguments)
 
-    monkeypatch.setattr(workers, "run_trial", some)
+    monkeypatch.setattr(cohorts, "run_trial", some)
 
 
 def parts_of(settings) -> list[Path]:

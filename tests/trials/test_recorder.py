@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from lightning_quicktune.finetune import scoring
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.finetune.finetuner import DivergedError
 from lightning_quicktune.trials import recorder, runner, trainer
@@ -115,8 +116,8 @@ def test_answers_are_generated_once_after_the_last_slice_on_sixteen_records(
     lines = [json.dumps({"question": f"What is a red hat {n} like?", "answer": "warm"}) for n in range(20)]
     (task / "test.jsonl").write_text("\n".join(lines))
     setup = set_up_task(str(task), fit_config, 3, tmp_path / "setup")
-    totals, generate = [], recorder.answer_totals
-    monkeypatch.setattr(recorder, "answer_totals", lambda *a: totals.append(generate(*a)) or totals[-1])
+    totals, generate = [], scoring.answer_totals
+    monkeypatch.setattr(scoring, "answer_totals", lambda *a: totals.append(generate(*a)) or totals[-1])
     plan = TrialPlan(setup.info, setup.fit, small_space, small_space.default, 0, tmp_path / "trial", True)
     run_trial(plan, 2)
     assert totals == []
@@ -129,5 +130,5 @@ def test_answers_are_generated_once_after_the_last_slice_on_sixteen_records(
 
 
 def test_a_search_generates_no_answers_between_slices(make_plan, monkeypatch):
-    monkeypatch.setattr(recorder, "answer_totals", None)
+    monkeypatch.setattr(scoring, "answer_totals", None)
     assert run_trial(make_plan("searched"), 4).curve.slices[-1].test_metrics == {}

@@ -15,7 +15,7 @@ from lightning_quicktune.trials.plan import plans, task_folder, task_of
 from lightning_quicktune.trials.settings import CollectSettings
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("suite_nano", "suite_nano_seeds", "suite_nano_t5", "smollm2")
+NAMES = ("suite_nano", "suite_nano_seeds", "suite_nano_t5", "smollm2", "smollm2_cohort")
 
 
 @pytest.fixture
