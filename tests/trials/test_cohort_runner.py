@@ -211,7 +211,7 @@ def test_memory_for_none_is_what_it_is_for_the_trial_alone(trio, monkeypatch):
 def test_ctrl_c_pauses_all_members_at_their_last_slice(trio, monkeypatch):
     plans, alone = trio("together"), trio("alone")
     take = module.target_logits
-    passes = {"n": 0}
+    passes, handler = {"n": 0}, signal.getsignal(signal.SIGINT)
 
     def stopped(model, batch):
         passes["n"] += "noise_keys" in batch
@@ -223,7 +223,7 @@ def test_ctrl_c_pauses_all_members_at_their_last_slice(trio, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_cohort(plans, [3] * 3)
     assert [(read_trial(p.folder).status, read_trial(p.folder).curve.fidelity) for p in plans] == [("paused", 1)] * 3
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     monkeypatch.undo()
     for trial, other in zip(run_cohort(plans, [3] * 3), alone, strict=True):
         assert losses(trial) == pytest.approx(losses(run_trial(other, 3)), abs=1e-4)
