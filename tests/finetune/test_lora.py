@@ -196,3 +196,16 @@ def test_settings_are_those_of_peft(attach):
 def test_settings_out_of_range_name_their_key(values, message):
     with pytest.raises(ValueError, match=message):
         LoraSettings(**values)
+
+
+@pytest.mark.parametrize("initialization", ["default", "gaussian", "orthogonal"])
+def test_first_weights_come_from_the_cpu_whatever_device_is_the_default(base, initialization):
+    starts = []
+    for device in ("cpu", "meta"):  # Lightning makes that of its trainer the default while a model is configured
+        torch.manual_seed(1)
+        with torch.device(device):
+            adapted = attach_adapter(base, LoraSettings(rank=2, initialization=initialization))
+        starts.append({name: p.detach().clone() for name, p in adapted.named_parameters() if p.requires_grad})
+        detach_adapter(adapted)
+    assert starts[0].keys() == starts[1].keys()
+    assert all(torch.equal(starts[0][name], weight) for name, weight in starts[1].items())
