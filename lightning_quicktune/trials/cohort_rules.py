@@ -20,6 +20,8 @@ from lightning_quicktune.finetune.targets import matching_modules, target_module
 from lightning_quicktune.trials.identity import WATCHING, callback_name, differences, flat_settings
 from lightning_quicktune.trials.plan import TrialPlan
 
+_PRECISIONS = (None, 32, "32", "32-true", "bf16", "bf16-mixed")  # that a cohort can have
+
 # What each member has of its own in a fit YAML.
 _OWN = (
     "data.init_args.batch_size",
@@ -79,8 +81,11 @@ def _of_recipe(text: str) -> str | None:
         return f"it trains {type(module).__name__} on {type(data).__name__}, whose steps a cohort doesn't know"
     if data.packing:
         return "`data.init_args.packing` puts several records into a row"
-    if trainer.get("precision") in ("16-mixed", 16, "16"):
+    precision = trainer.get("precision")
+    if precision in ("16-mixed", 16, "16"):
         return "`trainer.precision: 16-mixed` scales the loss by what its own gradients were"
+    if precision not in _PRECISIONS:
+        return f"`trainer.precision: {precision}` would change the shared base model"
     steering = [c for c in trainer.get("callbacks") or [] if callback_name(type(c).__name__) not in WATCHING]
     if steering:
         return f"`trainer.callbacks` has {type(steering[0]).__name__}, which may look at its trial alone"

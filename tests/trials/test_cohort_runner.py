@@ -302,6 +302,7 @@ def test_so_are_those_of_a_task_of_another_name_twice_the_same_and_too_few_fidel
         ("model.init_args.lora.initialization", "olora", "the initialization `olora` changes the base weights"),
         ("data.init_args.packing", True, "`data.init_args.packing` puts several records into a row"),
         ("trainer.precision", "16-mixed", "`trainer.precision: 16-mixed` scales the loss"),
+        ("trainer.precision", "bf16-true", "`trainer.precision: bf16-true` would change the shared base model"),
         ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.LambdaCallback"}], "has LambdaCallback"),
         ("trainer.gradient_clip_val", 3, None),
         ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.ModelCheckpoint"}], None),
