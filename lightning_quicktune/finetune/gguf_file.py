@@ -64,13 +64,18 @@ def _write(gguf: Path, folder: Path, mend_tokens: bool) -> None:
     set_meaning(config, facts)
     set_token_ids(config, tokens)
     check_tensors(tensors_of(config, facts.architecture), facts.tensors, facts.architecture)
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent,
-        gguf_file=gguf.name,
-        config=config,
-        dtype=torch.float32,
-        quantization_config=GgufConfig(dequantize=True),
-    )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            config=config,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+    except RuntimeError as error:
+        raise UnknownMeaningError(
+            f"its weights don't have the shapes of a model of the architecture {facts.architecture} with its settings"
+        ) from error
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
     if facts.architecture == "llama" and getattr(config, "sliding_window", None):

@@ -10,6 +10,7 @@ from torch import nn
 
 # The parts of a feed-forward block that peft takes for those of experts, wherever they are in a model with experts.
 _TAKEN_FOR_EXPERTS = {"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3", "gate"}
+_PLAIN = ("FalconLinear",)  # of Transformers' own subclasses of Linear, those that compute what Linear does
 _MATRIX, _STACK = 2, 3
 
 
@@ -168,7 +169,8 @@ def is_router(name: str, module: nn.Module) -> bool:
     """Whether a module chooses experts, or weighs them: what comes of it is no linear map to be adapted."""
     parts = name.lower().split(".")
     named = any("router" in part or part.endswith("expert_gate") for part in parts)
-    special = isinstance(module, nn.Linear) and type(module).__module__.startswith("transformers.models.")
+    own = type(module).__module__.startswith("transformers.models.") and type(module).__name__ not in _PLAIN
+    special = own and isinstance(module, nn.Linear)
     return named or special or ("gate" in parts and not _is_attention(name))
 
 

@@ -169,7 +169,34 @@ def test_weights_of_experts_are_named_where_they_can_be(tmp_path):
     assert told["axolotl"]["lora_target_parameters"] == ["experts.gate_up_proj"]
     assert told["llamafactory"]["lora_target"] == CANNOT
     assert "no adapter is put on experts.gate_up_proj there" in str(notes["llamafactory"])
-    assert all("the frozen weights are bfloat16 here" in str(each) for each in notes.values())
+    assert "the frozen weights are bfloat16 here, and float32 there" in str(notes["axolotl"])
+    assert "the frozen weights are bfloat16 here, and bfloat16 or float16 on a GPU" in str(notes["llamafactory"])
+
+
+@pytest.mark.parametrize("trainer", ["llamafactory", "axolotl"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16"])
+def test_mixed_precision_rounds_the_frozen_weights_there(carry, trainer, precision):
+    folder, said = carry(trainer, trainer__precision=precision)
+    assert yaml.safe_load((folder / f"{trainer}.yaml").read_text())["bf16"] is True
+    assert "the frozen weights are float32 here, and bfloat16 there" in said
+
+
+def test_another_template_goes_along_or_is_told(carry, tmp_path):
+    text = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    text += "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    (tmp_path / "own.jinja").write_text(text)
+    folder, _ = carry("axolotl", data__init_args__chat_template=str(tmp_path / "own.jinja"))
+    told = yaml.safe_load((folder / "axolotl.yaml").read_text())
+    assert (told["chat_template"], told["chat_template_jinja"]) == ("jinja", text)
+    _, said = carry("llamafactory", data__init_args__template="plain")
+    assert "data.template: plain here" in said
+
+
+@pytest.mark.parametrize("trainer", ["trl", "llamafactory"])
+def test_callbacks_that_may_change_the_training_are_told(carry, trainer):
+    stop = {"class_path": "EarlyStopping", "init_args": {"monitor": "score"}}
+    _, said = carry(trainer, trainer__callbacks=[{"class_path": "ModelCheckpoint"}, stop])
+    assert "trainer.callbacks: EarlyStopping isn't carried over" in said
 
 
 @pytest.mark.parametrize(
@@ -189,6 +216,12 @@ def test_an_export_of_nothing_or_of_both_is_refused(fit_config, tmp_path, capsys
     ("changes", "said"),
     [
         ({"trainer.devices": 2}, "`trainer.devices` is 2, and how records are dealt"),
+        ({"trainer.num_nodes": 2}, "`trainer.num_nodes` is 2, and how records are dealt"),
+        ({"trainer.max_epochs": -1}, "`trainer.max_epochs` is -1, but other trainers are told a number of steps"),
+        ({"trainer.max_steps": 3}, "`trainer.max_steps` is 3, which can't be carried over"),
+        ({"trainer.limit_train_batches": 1}, "`trainer.limit_train_batches` is 1, which can't"),
+        ({"trainer.gradient_clip_algorithm": "value"}, "`trainer.gradient_clip_algorithm` is 'value', which can't"),
+        ({"trainer.precision": "bf16-true"}, "`trainer.precision` is bf16-true, which would change the shared base"),
         (
             {
                 "model.class_path": "lightning_quicktune.finetune.seq2seq.Seq2SeqFinetuner",

@@ -1,6 +1,15 @@
 import pytest
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel, OPTConfig, OPTForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import (
+    FalconConfig,
+    FalconForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    OPTConfig,
+    OPTForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from lightning_quicktune.finetune.targets import check_rank, linear_modules, matching_modules, target_modules
 
@@ -47,6 +56,14 @@ def test_modules_of_a_block_without_a_parent_of_their_own_are_its_mlp():
     )
     assert target_modules(model, "mlp") == ["fc1", "fc2"]
     assert target_modules(model, "attention") == ["k_proj", "out_proj", "q_proj", "v_proj"]
+
+
+def test_a_falcons_own_linear_modules_are_no_routers():
+    model = FalconForCausalLM(
+        FalconConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, eos_token_id=1)
+    )
+    assert target_modules(model, "attention") == ["dense", "query_key_value"]
+    assert target_modules(model, "mlp") == ["dense_4h_to_h", "dense_h_to_4h"]
 
 
 def test_the_output_head_is_no_target(base, gpt2, t5):

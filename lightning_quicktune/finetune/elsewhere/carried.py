@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from lightning_quicktune.finetune.base_files import BaseReference, base_reference
+from lightning_quicktune.finetune.base_model import check_precision
+from lightning_quicktune.finetune.elsewhere.trainable import check_whole, precision_of, steering
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.optimizers import UPDATE_SCALE, build_optimizer
 
@@ -38,6 +40,9 @@ class Carried:
         seed: Seed of everything.
         rows: Token ids and labels of each record, in the order of training, all slices one after the other.
         whole_steps: Whether each slice is a whole number of steps.
+        template: ``chat`` or ``plain``.
+        chat_template: Text of a chat template in the place of the tokenizer's own, if any.
+        callbacks: Names of the trainer's callbacks that may change the training.
     """
 
     base: BaseReference
@@ -58,6 +63,9 @@ class Carried:
     seed: int
     rows: Sequence[Mapping[str, list[int]]]
     whole_steps: bool
+    template: str = "chat"
+    chat_template: str | None = None
+    callbacks: Sequence[str] = ()
 
     @property
     def longest(self) -> int:
@@ -96,6 +104,8 @@ class Carried:
             )
         if not self.whole_steps:
             notes.append("the last step of a slice has fewer records here; there, steps go on into the next slice")
+        if self.callbacks:
+            notes.append(f"trainer.callbacks: {', '.join(self.callbacks)} isn't carried over, whatever it changes here")
         return notes
 
 
@@ -109,22 +119,20 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
         seed: Seed of everything.
 
     Raises:
-        ValueError: If it is an encoder-decoder, or trained on several devices.
+        ValueError: If it is an encoder-decoder, trained on several devices, or cut short by the trainer.
     """
     if module.layout != "decoder":
         raise ValueError(
             f"`model.class_path` is {type(module).__name__}, whose encoder-decoder no trainer of `--as` takes. Leave "
             "`--as` out and run `fit`."
         )
-    if trainer.get("devices") not in (1, "1", "auto"):
-        raise ValueError(
-            f"`trainer.devices` is {trainer.get('devices')}, and how records are dealt to devices can't be carried "
-            "over. Set `trainer.devices: 1`."
-        )
+    check_whole(trainer)
+    precision = precision_of(trainer)
+    check_precision(precision)
     module.configure_model()
     tokens = data.tokens("train")
     per_slice = data.records_per_slice or len(tokens)
-    accumulate, n_slices = int(trainer.get("accumulate_grad_batches") or 1), int(trainer.get("max_epochs") or 1)
+    accumulate, n_slices = int(trainer.get("accumulate_grad_batches") or 1), int(trainer["max_epochs"])
     step = data.batch_size * accumulate
     n_steps = n_slices * -(-per_slice // step)
     sampler = data.train_dataloader().batch_sampler
@@ -132,7 +140,6 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
     optimizer = build_optimizer(module, module.optimizer_factory, module.lora_plus_ratio)
     kind = type(optimizer)
     lora, config = module.lora, module.model.peft_config["default"]
-    precision = str(trainer.get("precision") or "")
     return Carried(
         base=base_reference(module.base_model),
         dtype=module.base_model.dtype,
@@ -160,6 +167,9 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
         seed=seed,
         rows=[_row(tokens[index]) for index in order],
         whole_steps=per_slice % step == 0,
+        template=data.token_settings.template,
+        chat_template=data.chat_template,
+        callbacks=steering(trainer),
     )
 
 

@@ -13,6 +13,7 @@ from lightning_quicktune.finetune.elsewhere.carried import Carried
 
 CANNOT = "can_not_be_said"  # no name of anything there: a training that would be another one doesn't start
 _OPTIMIZERS = {"torch.optim.adamw.AdamW": "adamw_torch", "torch.optim.sgd.SGD": "sgd"}
+_MIXED: Mapping[str | None, str] = {"bf16": "bfloat16", "fp16": "float16"}  # both cast the frozen weights to it
 _FURTHER_SETTINGS = {"amsgrad": False, "dampening": 0, "maximize": False, "nesterov": False}
 _ALWAYS = (
     "data: records are cut there instead of refused, and other tokens may be targets (end-of-turn token, line breaks). "
@@ -78,6 +79,9 @@ def _llamafactory(carried: Carried, notes: list[str]) -> dict[str, Any]:
             "accumulation"
         )
     notes.append("template: set `template` to its name for your base model; its texts are its own")
+    there = _MIXED.get(carried.mixed, "bfloat16 or float16 on a GPU, float32 on a CPU alone")
+    if there != carried.dtype:
+        notes.append(f"base_model.dtype: the frozen weights are {carried.dtype} here, and {there} there")
     return settings
 
 
@@ -108,6 +112,10 @@ def _axolotl(carried: Carried, notes: list[str]) -> dict[str, Any]:
         notes.append("schedule.warmup_fraction: one step of warm-up becomes two there")
     if carried.label_smoothing:
         notes.append(f"label_smoothing: {carried.label_smoothing} is left out, there is no such key")
+    if carried.chat_template is not None:
+        settings |= {"chat_template": "jinja", "chat_template_jinja": carried.chat_template}
+    if carried.dtype != (there := _MIXED.get(carried.mixed, "float32")):
+        notes.append(f"base_model.dtype: the frozen weights are {carried.dtype} here, and {there} there")
     notes.append("end of turn: without `eot_tokens` it learns none of Phi-3's `<|end|>`; add your template's")
     return settings
 
@@ -148,8 +156,8 @@ def _optimizer(carried: Carried, notes: list[str]) -> dict[str, Any]:
 
 def _done_otherwise(carried: Carried) -> list[str]:
     notes = []
-    if carried.dtype != "float32" and carried.mixed is None:
-        notes.append(f"base_model.dtype: the frozen weights are {carried.dtype} here; choose their format there")
+    if carried.template == "plain":
+        notes.append("data.template: plain here (question, line break, answer), and a chat template there")
     if carried.lora["variant"] == "dora" and carried.ratio != 1:
         notes.append("lora_plus_ratio: magnitudes of DoRA get the rate of the B matrices there")
     if carried.lora["variant"] == "dora" and carried.groups[0].get("weight_decay"):
