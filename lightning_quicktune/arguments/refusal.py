@@ -21,6 +21,7 @@ _UNKNOWN = (
     re.compile(r"^Group '(?P<group>[^']+)' does not accept option '(?P<key>[^']+)'"),
     re.compile(r"^Subcommand '[^']+' does not accept option '(?P<key>[^']+)'"),
 )
+_NUMBER = re.compile(r"-\.?\d")  # the value of an option, although it begins as a flag does
 _REQUIRED = "the following arguments are required: "
 _UNRECOGNIZED = "unrecognized arguments: "
 _CLASS = re.compile(r"Problem with given class_path '(?P<path>[^']+)':\s*(?P<reason>[^\n]+)")
@@ -145,7 +146,7 @@ def _no_class(key: str, below: Refusal) -> str:
 
 
 def _unrecognized(words: list[str], known: Collection[str]) -> Refusal:
-    flags = [word.partition("=")[0].lstrip("-") for word in words if word.startswith("-")]
+    flags = [word.partition("=")[0].lstrip("-") for word in words if word.startswith("-") and not _NUMBER.match(word)]
     if not flags:
         return Refusal(f"`{' '.join(words)}` belongs to no option. Write the option's name before it, as in `--name`.")
     return Refusal(" ".join(_unknown(flag, known) for flag in flags))
@@ -153,8 +154,12 @@ def _unrecognized(words: list[str], known: Collection[str]) -> Refusal:
 
 def _unknown(name: str, known: Collection[str]) -> str:
     close = closest_name(name, known)
-    hint = f"Did you mean `{_GROUP}{close}`?" if close else "`--help` lists those that there are."
-    return f"There is no option `{_GROUP}{name}`. {hint}"
+    if close:
+        return f"There is no option `{_GROUP}{name}`. Did you mean `{_GROUP}{close}`?"
+    group, dot, _ = name.rpartition(".")
+    beside = [f"`{_GROUP}{each}`" for each in sorted(known) if dot and each.rpartition(".")[0] == group]
+    there = f"In `{_GROUP}{group}` there are {', '.join(beside)}." if beside else "`--help` lists those that there are."
+    return f"There is no option `{_GROUP}{name}`. {there}"
 
 
 def _wrong_value(key: str, told: str) -> str:

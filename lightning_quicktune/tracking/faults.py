@@ -21,6 +21,7 @@ _REFUSED_ACCESS = (  # as PostgreSQL, MySQL and SQL Server say it
     "access denied for user",
     "login failed for user",
 )
+_LONGEST = 300  # letters that are shown of what somebody else says
 _NO_DATABASE = re.compile("database .* does not exist|unknown database|cannot open database")
 
 
@@ -40,9 +41,12 @@ class MissingDriverError(RuntimeError):
 
 
 def in_short(error: BaseException) -> str:
-    """An error in one line."""
+    """An error in one line without a full stop; one that is long ends with three dots."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    words = lines[0].rstrip(".")
+    return f"{type(error).__name__}: {words if len(words) <= _LONGEST else f'{words[:_LONGEST]} ...'}"
 
 
 def lasting(error: BaseException, uri: str) -> str | None:
@@ -116,6 +120,7 @@ def answering(uri: str, key: str = "tracking.uri") -> Iterator[None]:
         if words := lasting(error, uri):
             raise ConnectionError(words.replace("`tracking.uri`", f"`{key}`")) from error
         raise ConnectionError(
-            f"MLflow at {shown_uri(uri)} did not do what was asked: {in_short(error)} It must be a running server or a "
-            f"database of this version of MLflow. Start it, or set `{key}` (or the environment's MLFLOW_TRACKING_URI)."
+            f"MLflow at {shown_uri(uri)} did not do what was asked ({in_short(error)}). It must be a running server or "
+            f"a database of this version of MLflow. Start it, or set `{key}` (or the environment's "
+            "MLFLOW_TRACKING_URI)."
         ) from error

@@ -120,6 +120,14 @@ def test_one_sentence_says_what_is_refused(said, words, sentence):
     assert sentence in said(*words)
 
 
+def test_a_negative_value_of_an_unknown_option_is_not_taken_for_an_option(said):
+    sentence = "There is no option `tracking.how_many_hours`. In `tracking` there are `tracking.alpha_over_rank`, "
+    for value in ("-1", "-.5"):
+        line = said("--tracking.how_many_hours", value)
+        assert sentence in line
+        assert line.count("There is no option") == 1
+
+
 def test_what_a_file_holds_is_refused_with_the_name_of_the_file(said, tmp_path):
     (tmp_path / "run.yaml").write_text("share: much\n")
     assert said("--config", str(tmp_path / "run.yaml")).endswith(f"is expected. (in {tmp_path / 'run.yaml'})")

@@ -7,10 +7,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from lightning_quicktune.tracking import tracker as module
-from lightning_quicktune.tracking.faults import lasting
+from lightning_quicktune.tracking.faults import answering, lasting
 from lightning_quicktune.tracking.tracker import Tracker
 
 
@@ -131,3 +132,13 @@ def test_a_database_that_is_away_costs_no_time(tmp_path):
     began = time.monotonic()
     Tracker(f"sqlite:///{tmp_path}/mlflow.db", "away").check()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("told", "shown"), [("Gone.", "Gone"), ("x" * 301, f"{'x' * 300} ...")])
+def test_what_others_say_is_cut_short_visibly_and_kept_apart_from_our_words(told, shown):
+    error = MlflowException(told)
+    with (
+        pytest.raises(ConnectionError, match=re.escape(f"(MlflowException: {shown}). It must be a running server")),
+        answering("http://there"),
+    ):
+        raise error
