@@ -134,3 +134,17 @@ def test_wheels_of_everything_that_is_needed_can_be_had(collection, tmp_path):
         wheels = {name for name in archive.getnames() if name.endswith(".whl")}
     listed = (ROOT / "tools" / "offline" / "wheels.txt").read_text().splitlines()
     assert len(wheels) == 1 + len([line for line in listed if line and not line.startswith("#")])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--config", "gone.yaml"], "`--config` is gone.yaml, but there is no such file"),
+        (["--piece-mb", "0"], "`--piece-mb` is 0, but a piece must hold something"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_packed(words, said):
+    script = Path(__file__).parents[2] / "tools" / "offline" / "pack.py"
+    done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -59,7 +59,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--python", default="3.12", help="version of Python there")
     parser.add_argument("--no-wheels", dest="wheels", action="store_false", help="all packages are there already")
     parser.add_argument("--no-package", dest="package", action="store_false", help="the checkout is there already")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if not Path(arguments.config).is_file():
+        parser.error(f"`--config` is {arguments.config}, but there is no such file. Correct the path.")
+    if arguments.piece_mb <= 0:
+        parser.error(f"`--piece-mb` is {arguments.piece_mb:g}, but a piece must hold something. Set it above 0.")
+    return arguments
 
 
 def _tasks(arguments: argparse.Namespace) -> list[str]:
