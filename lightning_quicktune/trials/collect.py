@@ -21,7 +21,7 @@ from lightning_quicktune.trials.known_trials import is_done, is_settled, take_up
 from lightning_quicktune.trials.plan import TrialPlan, in_shard, listed_configurations, plans, task_folder, task_of
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import read_current, read_json, write_json
+from lightning_quicktune.trials.storage import check_output, read_current, read_json, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, task_name
 from lightning_quicktune.trials.workers import run_workers, termination_as_interrupt
 from lightning_quicktune.types import Trial
@@ -61,6 +61,7 @@ def collect(settings: CollectSettings) -> Collected | None:
         ValueError: If tasks, recipe and space don't fit each other, or the folder holds another collection.
     """
     output = Path(settings.output)
+    check_output(output)
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_search(recipe, space)

@@ -56,6 +56,28 @@ def disk_full(path: Path, error: OSError) -> OSError:
     )
 
 
+def check_output(folder: Path) -> None:
+    """Makes the folder of results, and sees that files can be written there.
+
+    Args:
+        folder: Value of ``output``.
+
+    Raises:
+        ValueError: If it can't be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+        reason = None if writable else "it can't be written to"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise ValueError(
+            f"`output` is {str(folder)!r}, but no results can be kept there: {reason}. Set `output` to a folder that "
+            "exists or can be made, and written to."
+        )
+
+
 @contextmanager
 def exclusive(folder: Path) -> Iterator[bool]:
     """Whether this process alone may work in ``folder``; the lock ends with the process, however it ends."""

@@ -29,7 +29,7 @@ from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import stop_trial
-from lightning_quicktune.trials.storage import exclusive, read_json, read_trial, write_json, write_text
+from lightning_quicktune.trials.storage import check_output, exclusive, read_json, read_trial, write_json, write_text
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare
@@ -81,6 +81,7 @@ def tune(settings: TuneSettings) -> Tuned:
         RuntimeError: If no trial got through its first slice, or another process works in ``output``.
     """
     quiet_upstream()
+    check_output(Path(settings.output))
     with exclusive(Path(settings.output)) as free:
         if not free:
             raise RuntimeError(
