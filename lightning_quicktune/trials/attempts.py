@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lightning_quicktune.compose import Composed
 from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import disk_full, put_aside_other_labels, read_trial
+from lightning_quicktune.trials.storage import disk_full, put_aside_other_labels, read_trial, write_trial
 from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,11 @@ def known_trial(plan: TrialPlan, fidelity: int) -> tuple[Trial, bool]:
                 known.key,
                 "; ".join(differences(known.versions, blank.versions)),
             )
+        if (
+            known.status == "paused" and known.curve.fidelity == plan.task.max_fidelity
+        ):  # asked to end after its last slice
+            known = replace(known, status="completed")
+            write_trial(plan.folder, known)
         # A record that says `running` is of a killed process: then what the checkpoint holds counts.
         reached = known.status not in ("running", "interrupted") and known.curve.fidelity >= fidelity
         if known.status == "failed" or reached:

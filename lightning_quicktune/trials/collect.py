@@ -61,7 +61,6 @@ def collect(settings: CollectSettings) -> Collected | None:
         ValueError: If tasks, recipe and space don't fit each other, or the folder holds another collection.
     """
     output = Path(settings.output)
-    check_output(output)
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_search(recipe, space)
@@ -70,6 +69,7 @@ def collect(settings: CollectSettings) -> Collected | None:
     folders = {"output": output, **({"parts": Path(settings.parts)} if settings.parts else {})}
     for key, folder in folders.items():
         _check_same_collection(key, folder, space, identity)
+    check_output(output)
     exchange = Exchange(settings)
     exchange.restore_tasks(task_folder(settings, source) for source in settings.tasks)
     setups = [task_of(settings, recipe, source) for source in settings.tasks]

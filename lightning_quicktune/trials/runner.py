@@ -96,8 +96,7 @@ class _Attempt:
         try:
             with interruptible():
                 self._fit(trainer, module, composed, checkpoint)
-            done = self.trial.curve.fidelity
-            self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
+            self._pause()
         except Exception as error:
             failure = failure_of(error, composed.data, self.plan.folder)
             status: TrialStatus = "failed" if tells(failure) else "interrupted"
@@ -105,7 +104,7 @@ class _Attempt:
             what = "failed" if status == "failed" else "was interrupted by an error"
             log.warning("Trial %s %s after %d slices: %s", self.trial.key, what, self.trial.curve.fidelity, error)
         except KeyboardInterrupt:
-            self.trial = replace(self.trial, status="paused")
+            self._pause()
             raise
         finally:
             module.release()
@@ -126,6 +125,10 @@ class _Attempt:
         self.recorder.leave_out(time.perf_counter() - start)
         self.recorder.device = device_info(device, reference)
         self.trial = replace(self.trial, device=self.recorder.device)
+
+    def _pause(self) -> None:
+        done = self.trial.curve.fidelity
+        self.trial = replace(self.trial, status="completed" if done == self.plan.task.max_fidelity else "paused")
 
     def _on_slice(self, curve: LearningCurve) -> None:
         self.trial = replace(self.trial, curve=curve)

@@ -9,6 +9,7 @@ import torch
 
 from lightning_quicktune.trials.checkpoints import LAST
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.recorder import SliceRecorder
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial, write_trial
 from lightning_quicktune.trials.task_setup import set_up_task
@@ -34,6 +35,24 @@ def test_paused_and_resumed_after_every_slice_is_bit_equal_to_uninterrupted(make
         assert trial.curve.fidelity == fidelity
     assert trial.status == "completed"
     assert_bit_equal(whole, paused)
+
+
+def test_asked_to_end_after_its_last_slice_a_trial_is_complete(make_plan, monkeypatch):
+    end_slice = SliceRecorder.on_train_epoch_end
+
+    def asked(self, trainer, module):
+        end_slice(self, trainer, module)
+        if len(self.slices) == 4:
+            raise KeyboardInterrupt
+
+    plan = make_plan("asked")
+    monkeypatch.setattr(SliceRecorder, "on_train_epoch_end", asked)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(plan, 4)
+    assert read_trial(plan.folder).status == "completed"
+    write_trial(plan.folder, dataclasses.replace(read_trial(plan.folder), status="paused"))
+    assert run_trial(plan, 4).status == "completed"
+    assert read_trial(plan.folder).status == "completed"
 
 
 def test_trial_b_after_trial_a_in_the_same_worker_is_bit_equal_to_b_alone(make_plan):
