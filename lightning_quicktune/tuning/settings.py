@@ -9,7 +9,7 @@ from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
-from lightning_quicktune.trials.settings import check_cohort
+from lightning_quicktune.trials.cohort_limit import check_cohort
 from lightning_quicktune.types import Budget
 
 

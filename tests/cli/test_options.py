@@ -12,11 +12,11 @@ from lightning_quicktune.cli.inspect import InspectSettings
 from lightning_quicktune.cli.lightning import QuickTuneCLI
 from lightning_quicktune.cli.main import SUBCOMMANDS, main
 from lightning_quicktune.cli.parsing import parse_settings, settings_parser
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.metadataset.import_settings import DescribeSettings, ImportSettings
 from lightning_quicktune.synthesis.synthesize import SynthesisSettings
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
 from lightning_quicktune.tuning.settings import TuneSettings
 

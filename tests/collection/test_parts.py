@@ -4,8 +4,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from lightning_quicktune.collection.parts import Parts
 from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
-from lightning_quicktune.trials.parts import Parts
 from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.types import Configuration, DeviceInfo, LearningCurve, Overheads, SliceResult, Trial
 

@@ -2,9 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.metadataset.build import build
-from lightning_quicktune.trials.identity import settings_digest
-from lightning_quicktune.trials.known_trials import (
+from lightning_quicktune.collection.known_trials import (
     check_table,
     is_done,
     is_settled,
@@ -13,7 +11,9 @@ from lightning_quicktune.trials.known_trials import (
     trials_of_parts,
     trials_of_table,
 )
-from lightning_quicktune.trials.parts import KeptTrial
+from lightning_quicktune.collection.parts import KeptTrial
+from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.trials.identity import settings_digest
 from lightning_quicktune.trials.storage import read_trial, write_trial
 from lightning_quicktune.types import LearningCurve, Overheads, SliceResult
 

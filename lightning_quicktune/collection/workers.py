@@ -17,15 +17,16 @@ from types import FrameType
 
 import torch
 
+from lightning_quicktune.collection.exchange import Exchange
+from lightning_quicktune.collection.known_trials import is_done, is_settled
+from lightning_quicktune.collection.plans import in_shard, plans, task_of
+from lightning_quicktune.collection.progress import CollectionProgress
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import read_yaml
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.cohorts import Cohorts
-from lightning_quicktune.trials.collection_progress import CollectionProgress
-from lightning_quicktune.trials.exchange import Exchange
-from lightning_quicktune.trials.known_trials import is_done, is_settled
-from lightning_quicktune.trials.plan import TrialPlan, in_shard, plans, task_of
-from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import exclusive
 
 log = logging.getLogger(__name__)

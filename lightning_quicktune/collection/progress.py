@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from lightning_quicktune.collection.known_trials import is_settled
 from lightning_quicktune.trials.cohorts import Result
-from lightning_quicktune.trials.known_trials import is_settled
 from lightning_quicktune.trials.plan import TrialPlan
 
 

@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightning_quicktune.collection.exchange import Exchange, check_base_model, tell_other_labels
+from lightning_quicktune.collection.known_trials import is_done, is_settled, take_up
+from lightning_quicktune.collection.plans import in_shard, listed_configurations, plans, task_folder, task_of
+from lightning_quicktune.collection.settings import CollectSettings
+from lightning_quicktune.collection.summary import summarize
+from lightning_quicktune.collection.workers import run_workers, termination_as_interrupt
 from lightning_quicktune.compose import FitConfig, read_yaml
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.collection_summary import summarize
-from lightning_quicktune.trials.exchange import Exchange, check_base_model, tell_other_labels
 from lightning_quicktune.trials.identity import differences, label_settings
-from lightning_quicktune.trials.known_trials import is_done, is_settled, take_up
-from lightning_quicktune.trials.plan import TrialPlan, in_shard, listed_configurations, plans, task_folder, task_of
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recipe import check_search
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.storage import check_output, read_current, read_json, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, task_name
-from lightning_quicktune.trials.workers import run_workers, termination_as_interrupt
 from lightning_quicktune.types import Trial
 
 if TYPE_CHECKING:

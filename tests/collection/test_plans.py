@@ -4,9 +4,9 @@ import pytest
 import yaml
 from jsonargparse.typing import Path_fr
 
+from lightning_quicktune.collection.plans import configurations, plans
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.plan import configurations, plans
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.types import Configuration
 
 

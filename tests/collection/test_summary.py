@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from lightning_quicktune.trials.collection_summary import summarize
+from lightning_quicktune.collection.summary import summarize
 from lightning_quicktune.types import Configuration, LearningCurve, Overheads, SliceResult, Trial
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.tracking.settings import TrackingSettings
+from lightning_quicktune.trials.cohort_limit import check_cohort
 
-MOST_IN_COHORT = 512  # each holds a lock, and systems give a process about a thousand open files
 _LEAST = {"max_fidelity": 1, "n_shared": 1, "n_fresh": 0, "n_seeds": 1, "workers": 1, "parts_every": 1}
 
 
@@ -96,19 +96,3 @@ class CollectSettings:
                 "Give each machine another number, or leave `shard` out to run all trials here."
             )
         return int(found[1]), int(found[2])
-
-
-def check_cohort(cohort: int | Literal["auto"]) -> None:
-    """Refuses a number of trials that can't be trained at once.
-
-    Args:
-        cohort: How many, or ``auto``.
-
-    Raises:
-        ValueError: If it is outside its range.
-    """
-    if cohort != "auto" and not 1 <= cohort <= MOST_IN_COHORT:
-        raise ValueError(
-            f"`cohort` is {cohort}, but it counts trials that are trained at once, from 1 (one after the other) to "
-            f"{MOST_IN_COHORT}. Set `cohort` in between, or `cohort: auto` for as many as the memory holds."
-        )

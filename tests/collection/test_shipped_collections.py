@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection.exchange import Exchange
+from lightning_quicktune.collection.parts import Parts
+from lightning_quicktune.collection.plans import plans, task_folder, task_of
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import configured, read_yaml, with_overrides
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.exchange import Exchange
 from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
-from lightning_quicktune.trials.parts import Parts
-from lightning_quicktune.trials.plan import plans, task_folder, task_of
-from lightning_quicktune.trials.settings import CollectSettings
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("suite_nano", "suite_nano_seeds", "suite_nano_t5", "smollm2", "smollm2_cohort")
