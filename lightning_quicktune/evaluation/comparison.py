@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lightning_quicktune.evaluation.intervals import Bootstrap, holm, permutation_p
-from lightning_quicktune.evaluation.settings import PrimaryComparison, SettingName
+from lightning_quicktune.evaluation.settings import PrimaryComparison
 from lightning_quicktune.evaluation.summary import Summary, groups_of
+from lightning_quicktune.replay.settings import SettingName
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lightning_quicktune.evaluation.intervals import LEVEL
-from lightning_quicktune.evaluation.settings import SettingName
 from lightning_quicktune.evaluation.summary import Summary
+from lightning_quicktune.replay.settings import SettingName
 
 What = Literal["regret", "rank"]
 _TITLES = {"known": "configurations known from other tasks", "new": "new configurations"}
