@@ -22,7 +22,7 @@ BELOW_TUNING = GROUND | {
     "search",
     "trials",
 }
-TRIALS = GROUND | {"space", "compose", "data", "finetune", "tracking", "metadataset"}
+TRIALS = GROUND | {"suite", "space", "compose", "data", "finetune", "tracking", "metadataset"}
 REPLAY = GROUND | {"space", "metadataset", "surrogate", "search", "acquisition"}
 MAY_IMPORT = {
     "__init__": set(),

@@ -15,7 +15,7 @@ from lightning_quicktune.compose import FitConfig, build, quiet_upstream, with_o
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.limits import check_packing
 from lightning_quicktune.data.meta_features import text_meta_features
-from lightning_quicktune.data.suite.builtin import write_task
+from lightning_quicktune.suite.builtin import write_task
 from lightning_quicktune.finetune.base_model import load_config
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.generation import check_room

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-from lightning_quicktune.data.suite.knowledge import Attribute, Fact, capitalized
+from lightning_quicktune.suite.knowledge import Attribute, Fact, capitalized
 
 Wording = Literal["near", "far", "across"]
 Core = Literal["near", "far", "nouns", "clauses"]

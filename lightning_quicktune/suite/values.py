@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from lightning_quicktune.data.suite.names import World, invent_name, invent_person
+from lightning_quicktune.suite.names import World, invent_name, invent_person
 
 AnswerType = Literal["name", "number", "date", "label", "phrase"]
 

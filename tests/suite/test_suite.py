@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.data.suite.builtin import BUILTIN_TASKS, META_TEST_TASKS, META_TRAINING_TASKS, write_task
-from lightning_quicktune.data.suite.domains import DOMAINS
-from lightning_quicktune.data.suite.generate import generate
-from lightning_quicktune.data.suite.knowledge import invent_facts
-from lightning_quicktune.data.suite.names import invent_name, world_of
-from lightning_quicktune.data.suite.phrasing import questions
-from lightning_quicktune.data.suite.task_spec import TaskSpec
+from lightning_quicktune.suite.builtin import BUILTIN_TASKS, META_TEST_TASKS, META_TRAINING_TASKS, write_task
+from lightning_quicktune.suite.domains import DOMAINS
+from lightning_quicktune.suite.generate import generate
+from lightning_quicktune.suite.knowledge import invent_facts
+from lightning_quicktune.suite.names import invent_name, world_of
+from lightning_quicktune.suite.phrasing import questions
+from lightning_quicktune.suite.task_spec import TaskSpec
 
 SPEC = TaskSpec("suite-test", "towns", "mixed", n_facts=18, seed=5)
 _SIDES = {"training": META_TRAINING_TASKS, "test": META_TEST_TASKS}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lightning_quicktune.data.suite.domains import DOMAINS
-from lightning_quicktune.data.suite.knowledge import Attribute
-from lightning_quicktune.data.suite.phrasing import Wording
-from lightning_quicktune.data.suite.values import AnswerType
+from lightning_quicktune.suite.domains import DOMAINS
+from lightning_quicktune.suite.knowledge import Attribute
+from lightning_quicktune.suite.phrasing import Wording
+from lightning_quicktune.suite.values import AnswerType
 
 AnswerForm = Literal["value", "sentence"]
 

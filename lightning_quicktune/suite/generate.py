@@ -6,10 +6,10 @@ import random
 from dataclasses import replace
 from typing import Literal
 
-from lightning_quicktune.data.suite.domains import DOMAINS
-from lightning_quicktune.data.suite.knowledge import Fact, invent_facts
-from lightning_quicktune.data.suite.phrasing import phrase
-from lightning_quicktune.data.suite.task_spec import TaskSpec
+from lightning_quicktune.suite.domains import DOMAINS
+from lightning_quicktune.suite.knowledge import Fact, invent_facts
+from lightning_quicktune.suite.phrasing import phrase
+from lightning_quicktune.suite.task_spec import TaskSpec
 
 Split = Literal["train", "validation", "test"]
 Records = list[dict[str, str]]

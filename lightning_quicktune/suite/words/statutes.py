@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lightning_quicktune.data.suite.knowledge import Attribute, Domain
-from lightning_quicktune.data.suite.values import Dates, Labels, Numbers, People, Phrases, Places
+from lightning_quicktune.suite.knowledge import Attribute, Domain
+from lightning_quicktune.suite.values import Dates, Labels, Numbers, People, Phrases, Places
 
 STATUTES = Domain(
     "statutes",

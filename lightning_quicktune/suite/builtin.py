@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
-from lightning_quicktune.data.suite.generate import generate
-from lightning_quicktune.data.suite.task_spec import TaskSpec
+from lightning_quicktune.files.whole import write_whole
+from lightning_quicktune.suite.generate import generate
+from lightning_quicktune.suite.task_spec import TaskSpec
 
 _META_TRAINING = (
     TaskSpec("suite-companies-names", "companies", "name", n_facts=30, seed=101),
@@ -82,18 +82,12 @@ def write_task(name: str, folder: Path) -> Path:
     task_folder.mkdir(parents=True, exist_ok=True)
     for split, records in splits.items():
         lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        _write_atomically(task_folder / f"{split}.jsonl", "".join(lines))
+        write_whole(task_folder / f"{split}.jsonl", "".join(lines).encode())
     meta = {
         "origin": "built-in suite of lightning-quicktune: invented knowledge, made by a seeded generator",
         "licence": "Apache-2.0",
         "spec": asdict(spec),
         "records": {split: len(records) for split, records in splits.items()},
     }
-    _write_atomically(task_folder / "meta.json", json.dumps(meta, indent=2) + "\n")
+    write_whole(task_folder / "meta.json", (json.dumps(meta, indent=2) + "\n").encode())
     return task_folder
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)

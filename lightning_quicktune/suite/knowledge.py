@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightning_quicktune.data.suite.names import World, invent_name
-from lightning_quicktune.data.suite.values import Values
+from lightning_quicktune.suite.names import World, invent_name
+from lightning_quicktune.suite.values import Values
 
 
 @dataclass(frozen=True)
