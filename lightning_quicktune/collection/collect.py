@@ -16,6 +16,7 @@ from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.collection.summary import summarize
 from lightning_quicktune.collection.workers import run_workers, termination_as_interrupt
 from lightning_quicktune.compose import FitConfig, read_yaml
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.table import MetaDataset
@@ -23,7 +24,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recipe import check_search
-from lightning_quicktune.trials.storage import check_output, read_current, read_json, write_json
+from lightning_quicktune.trials.storage import check_output, read_current
 from lightning_quicktune.trials.task_setup import TaskSetup, task_name
 from lightning_quicktune.types import Trial
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from lightning_quicktune.collection.known_trials import check_table, take_over, trials_of_parts, trials_of_table
 from lightning_quicktune.collection.parts import Parts
 from lightning_quicktune.collection.settings import CollectSettings
+from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import exclusive, read_current
+from lightning_quicktune.trials.storage import read_current
 from lightning_quicktune.trials.task_setup import TaskSetup, task_objects
 from lightning_quicktune.types import Trial
 

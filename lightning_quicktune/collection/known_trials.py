@@ -11,19 +11,14 @@ import pandas as pd
 
 from lightning_quicktune.collection.parts import KeptTrial
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.metadataset.outcome import outcome
 from lightning_quicktune.metadataset.table import METRIC, OVERHEADS, TEST, MetaDataset, cell_value
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, SETTINGS, differences, settings_digest
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import (
-    FIT_YAML,
-    exclusive,
-    put_aside_other_labels,
-    read_current,
-    write_text,
-    write_trial,
-)
+from lightning_quicktune.trials.storage import FIT_YAML, put_aside_other_labels, read_current, write_trial
 from lightning_quicktune.types import LearningCurve, Overheads, SliceResult, TaskInfo, Trial, TrialStatus
 
 

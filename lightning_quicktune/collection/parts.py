@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from lightning_quicktune.files.whole import read_json, write_json, write_whole
 from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
-from lightning_quicktune.trials.storage import read_json, write_bytes, write_json
 from lightning_quicktune.trials.task_setup import IDENTITY, TASK_RECORD
 from lightning_quicktune.types import Configuration, Trial
 
@@ -93,7 +93,7 @@ class Parts:
         pd.DataFrame(rows, columns=list(_COLUMNS)).to_parquet(content, index=False, compression="zstd")
         name = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
         path = self.folder / f"part-{name}.parquet"
-        write_bytes(path, content.getvalue())
+        write_whole(path, content.getvalue())
         return path
 
     def write_tasks(self, folders: Iterable[Path]) -> None:

@@ -23,11 +23,11 @@ from lightning_quicktune.collection.plans import in_shard, plans, task_of
 from lightning_quicktune.collection.progress import CollectionProgress
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import read_yaml
+from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.cohorts import Cohorts
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import exclusive
 
 log = logging.getLogger(__name__)
 _GRACE_S = 10.0  # for workers to pause their trials

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml, with_overrides
 from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.finetune.provenance import provenance
 from lightning_quicktune.search.build import SearchContext, build_searcher
@@ -29,7 +31,7 @@ from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import stop_trial
-from lightning_quicktune.trials.storage import check_output, exclusive, read_json, read_trial, write_json, write_text
+from lightning_quicktune.trials.storage import check_output, read_trial
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare

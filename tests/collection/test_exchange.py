@@ -16,12 +16,12 @@ from lightning_quicktune.collection.parts import Parts
 from lightning_quicktune.collection.plans import in_shard
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials import cohorts
 from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.runner import run_trial
-from lightning_quicktune.trials.storage import read_json, write_json
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from lightning_quicktune.collection.parts import Parts
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.types import Configuration, DeviceInfo, LearningCurve, Overheads, SliceResult, Trial
 
 FIT = {"trainer": {"gradient_clip_val": 1.0}, "model": {}, "data": {"init_args": {"path": "here"}}}

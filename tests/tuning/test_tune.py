@@ -12,11 +12,11 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.in_process import InProcessExecutor
-from lightning_quicktune.trials.storage import exclusive
 from lightning_quicktune.tuning.tune import tune
 
 
