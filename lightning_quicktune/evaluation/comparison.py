@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lightning_quicktune.evaluation.intervals import Bootstrap, holm, permutation_p
+from lightning_quicktune.statistics.intervals import Bootstrap, holm, permutation_p
 from lightning_quicktune.evaluation.settings import PrimaryComparison
 from lightning_quicktune.evaluation.summary import Summary, groups_of
 from lightning_quicktune.replay.settings import SettingName

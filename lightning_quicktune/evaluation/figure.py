@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_quicktune.evaluation.intervals import LEVEL
+from lightning_quicktune.statistics.intervals import LEVEL
 from lightning_quicktune.evaluation.summary import Summary
 from lightning_quicktune.replay.settings import SettingName
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from lightning_quicktune.evaluation.intervals import Bootstrap
+from lightning_quicktune.statistics.intervals import Bootstrap
 from lightning_quicktune.evaluation.regret import mean_ranks, normalised_regret, win_tie_loss
 from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import TEST, MetaDataset

@@ -11,7 +11,7 @@ from lightning_quicktune.replay.methods import Lesson, Method, MethodName
 NAMES = [*get_args(get_args(MethodName)[0]), "oracle"]
 METHODS = [*(Method(name) for name in NAMES), Method("random", default_first=True)]
 KEYS, LESSONS = {method.key for method in METHODS}, set(get_args(Lesson))
-READING = ("report", "facts", "findings", "figure", "publish", "summary", "comparison", "intervals", "regret")
+READING = ("report", "facts", "findings", "figure", "publish", "summary", "comparison", "regret")
 
 
 def users_of(name):
@@ -87,6 +87,7 @@ def test_an_edit_kills_the_replays_that_used_it_and_no_others(package):
         ("replay/simulate.py", KEYS),
         ("replay/pool.py", KEYS),
         ("replay/plan.py", set()),
+        ("statistics/intervals.py", set()),
         *((f"evaluation/{module}.py", set()) for module in READING),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from lightning_quicktune.evaluation.intervals import Bootstrap, holm, permutation_p
+from lightning_quicktune.statistics.intervals import Bootstrap, holm, permutation_p
 
 
 def test_the_interval_of_many_tasks_is_that_of_the_normal_mean():
