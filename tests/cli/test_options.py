@@ -17,8 +17,7 @@ from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.metadataset.import_settings import DescribeSettings, ImportSettings
 from lightning_quicktune.synthesis.synthesize import SynthesisSettings
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
-from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.settings import RecommendSettings, TuneSettings
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 KINDS = {
