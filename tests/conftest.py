@@ -89,7 +89,7 @@ def fit_config(tiny_phi3, colour_task) -> dict:
             "num_sanity_val_steps": 0,
         },
         "model": {
-            "class_path": "lightning_quicktune.finetune.causal_lm.CausalLMFinetuner",
+            "class_path": "lightning_quicktune.finetune.finetuner.CausalLMFinetuner",
             "init_args": {
                 "base_model": {"name": str(tiny_phi3)},
                 "lora": {"rank": 4, "dropout": 0.1},

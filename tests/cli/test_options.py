@@ -171,7 +171,7 @@ def test_no_part_of_a_nested_name_is_taken_for_the_whole(typed, sentence, fit_co
 def test_what_model_and_data_lack_is_named_together(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["lightning-quicktune"])
     classes = {
-        "model": {"class_path": "lightning_quicktune.finetune.causal_lm.CausalLMFinetuner"},
+        "model": {"class_path": "lightning_quicktune.finetune.finetuner.CausalLMFinetuner"},
         "data": {"class_path": "lightning_quicktune.data.datamodule.TaskData"},
     }
     (tmp_path / "fit.yaml").write_text(yaml.safe_dump(classes))

@@ -14,7 +14,7 @@ from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.collection.collect import collect
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.tracking.tracker import Tracker
 
