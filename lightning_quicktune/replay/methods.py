@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
-
-if TYPE_CHECKING:
-    from lightning_quicktune.replay.pool import TaskPool
-    from lightning_quicktune.types import Configuration
 
 Lesson = Literal["surrogates", "surrogates_undescribed", "prior"]
 MethodName = SearcherName | Literal["oracle"]
@@ -113,24 +108,3 @@ class Method:
     def describes_the_task(self) -> bool:
         """Whether it needs the task's meta-features, and so pays for them."""
         return self.name in _DESCRIBED and self.meta_features
-
-
-def check_default(methods: Sequence[Method], default: Configuration, pools: Mapping[str, TaskPool]) -> None:
-    """Refuses to replay the default configuration where it was not recorded, before anything is trained.
-
-    Args:
-        methods: What is to be replayed.
-        default: The default configuration of the search space.
-        pools: What was recorded, by task.
-
-    Raises:
-        ValueError: If it is to be replayed and a task lacks it.
-    """
-    lacking = sorted(name for name, pool in pools.items() if default.id not in pool.trials)
-    needing = next((method.key for method in methods if method.name == "default" or method.default_first), None)
-    if lacking and needing:
-        raise ValueError(
-            f"`methods` has `{needing}`, but the default configuration ({default.id}) was not recorded on "
-            f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `{needing}` out of "
-            "`methods`, or collect its trials."
-        )

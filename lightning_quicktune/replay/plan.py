@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from lightning_quicktune.replay.methods import Method, check_default
+from lightning_quicktune.replay.methods import Method
 from lightning_quicktune.replay.pool import TaskPool
 from lightning_quicktune.replay.results import Replayed, ReplayKey, ReplayStore
 from lightning_quicktune.replay.splits import Split
 from lightning_quicktune.replay.workplace import LearnJob, ReplayJob, Workplace
+from lightning_quicktune.types import Configuration
 
 
 class Plan:
@@ -45,7 +46,7 @@ class Plan:
         self.compared_folds = tuple(held_out or replayed)
         self.development_folds = tuple(fold for fold in replayed if fold not in self.compared_folds)
         pools = {task: place.whole_pool(task) for task in self.tasks}
-        check_default(self._settings.entries, place.table.space.default, pools)
+        _check_default(self._settings.entries, place.table.space.default, pools)
         self._wanted = list(self._keys())
 
     def missing(self, store: ReplayStore) -> tuple[list[LearnJob], list[ReplayJob]]:
@@ -95,3 +96,15 @@ def _reason(pool: TaskPool) -> str:
         return "no trial reached a full training"
     gain = pool.best - pool.median_final
     return f"best and median score differ by {gain:.3g}, not more than the noise between seeds ({pool.seed_std:.3g})"
+
+
+def _check_default(methods: Sequence[Method], default: Configuration, pools: Mapping[str, TaskPool]) -> None:
+    """Refuses to replay the default configuration where it was not recorded, before anything is trained."""
+    lacking = sorted(name for name, pool in pools.items() if default.id not in pool.trials)
+    needing = next((method.key for method in methods if method.name == "default" or method.default_first), None)
+    if lacking and needing:
+        raise ValueError(
+            f"`methods` has `{needing}`, but the default configuration ({default.id}) was not recorded on "
+            f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `{needing}` out of "
+            "`methods`, or collect its trials."
+        )
