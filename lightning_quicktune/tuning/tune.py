@@ -15,14 +15,16 @@ from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.finetune.provenance import provenance
-from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.build import build_searcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
 from lightning_quicktune.search.journal import Journal
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.tracker import Tracker
@@ -199,9 +201,8 @@ class _Job:
             _say(f"Dropped the checkpoints of {dropped} trials; `keep_checkpoints: {self.settings.keep_checkpoints}`.")
 
     def _context(self, pool: tuple[Configuration, ...]) -> SearchContext:
-        experience, task = self.experience, self.setup.info
-        surrogates, curves = experience.surrogates(), experience.curves
-        if curves is not None:
+        task, curves = self.setup.info, self.experience.curves
+        if isinstance(curves, CurveModel):
             curves.check_task(task)
         return SearchContext(
             pool=pool,
@@ -209,10 +210,7 @@ class _Job:
             space=self.space,
             reference_step_s=time_reference_step(self.setup.fit),
             seed=self.settings.seed,
-            table=experience.table,
-            surrogates=None if surrogates is None else lambda: surrogates,
-            prior=None if curves is None else lambda: curves.prior,
-            encode_for_prior=None if curves is None else curves.card.encode,
+            knowledge=self.experience,
             acquisition=self.settings.acquisition,
         )
 
