@@ -47,7 +47,7 @@ class LearnedCurves:
         self.prior, self._space = prior, space
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
-        """See ``CurvePredictor``."""
+        """See ``PoolCurves``."""
         return self.prior.pool_prior(self._space.encode(configurations))
 
 

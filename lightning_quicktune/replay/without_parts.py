@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_quicktune.replay.methods import Method
     from lightning_quicktune.search.knowledge import SearchContext
     from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
-    from lightning_quicktune.surrogate.interface import CostPredictor, CurvePredictor, PerformancePredictor
+    from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor, PoolCurves
 
 _T = TypeVar("_T")
 
@@ -33,7 +33,7 @@ def ablated(method: Method, context: SearchContext) -> SearchContext:
         case "curve_transfer":
             from lightning_quicktune.search.curve_searchers import UntaughtCurves
 
-            def curves() -> CurvePredictor:
+            def curves() -> PoolCurves:
                 taught = _given(whole.curves) if method.pretraining else UntaughtCurves(context)
                 return PartOfCurves(taught, method.curve, method.cost)
 
@@ -60,11 +60,11 @@ class PartOfCurves:
         costs: Whether it is told what a slice costs.
     """
 
-    def __init__(self, curves: CurvePredictor, whole: bool, costs: bool) -> None:
+    def __init__(self, curves: PoolCurves, whole: bool, costs: bool) -> None:
         self._curves, self._whole, self._costs = curves, whole, costs
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
-        """See ``CurvePredictor``."""
+        """See ``PoolCurves``."""
         prior = self._curves.pool_prior(configurations)
         prior = prior if self._whole else prior.final_scores_only()
         return prior if self._costs else prior.equal_costs()

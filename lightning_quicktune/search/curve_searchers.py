@@ -14,11 +14,11 @@ from lightning_quicktune.search.lengths import as_lengths
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.tables import knots_of
 from lightning_quicktune.surrogate.curves.untaught import untaught_prior
-from lightning_quicktune.surrogate.interface import CurvePredictor
+from lightning_quicktune.surrogate.interface import PoolCurves
 from lightning_quicktune.types import Configuration
 
 
-def curve_transfer(context: SearchContext, curves: CurvePredictor) -> CurveTransferSearcher:
+def curve_transfer(context: SearchContext, curves: PoolCurves) -> CurveTransferSearcher:
     """The searcher without a guard.
 
     Args:
@@ -49,7 +49,7 @@ class UntaughtCurves:
         self._context = context
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
-        """See ``CurvePredictor``."""
+        """See ``PoolCurves``."""
         knots = knots_of(as_lengths(self._context.lengths or self._context.task.max_fidelity).longest)
         return _untaught(self._context, configurations, knots / knots[-1])
 

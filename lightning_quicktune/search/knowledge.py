@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lightning_quicktune.search.lengths import Lengths
     from lightning_quicktune.search.names import Acquisition
     from lightning_quicktune.space.search_space import SearchSpace
-    from lightning_quicktune.surrogate.interface import CostPredictor, CurvePredictor, PerformancePredictor
+    from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor, PoolCurves
     from lightning_quicktune.types import Configuration, TaskInfo
 
 
@@ -35,7 +35,7 @@ class Knowledge:
         table: Callable[[], MetaDataset] | None = None,
         performance: Callable[[], PerformancePredictor] | None = None,
         cost: Callable[[], CostPredictor] | None = None,
-        curves: Callable[[], CurvePredictor] | None = None,
+        curves: Callable[[], PoolCurves] | None = None,
     ) -> None:
         self._table, self._performance, self._cost, self._curves = table, performance, cost, curves
 
@@ -55,7 +55,7 @@ class Knowledge:
         return self._cost() if self._cost is not None else None
 
     @cached_property
-    def curves(self) -> CurvePredictor | None:
+    def curves(self) -> PoolCurves | None:
         """Says how learning curves go."""
         return self._curves() if self._curves is not None else None
 

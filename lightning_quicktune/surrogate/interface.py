@@ -59,7 +59,7 @@ class CostPredictor(Protocol):
 
 
 @runtime_checkable
-class CurvePredictor(Protocol):
+class PoolCurves(Protocol):
     """Says how the learning curves of some configurations go together."""
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
