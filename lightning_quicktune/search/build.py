@@ -99,7 +99,7 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
             from typing import get_args
 
             from lightning_quicktune.search.names import SearcherName
-            from lightning_quicktune.space.declaration import did_you_mean
+            from lightning_quicktune.wording.spelling import did_you_mean
 
             names = get_args(SearcherName)
             raise ValueError(
