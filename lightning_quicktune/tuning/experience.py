@@ -6,7 +6,7 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,6 +18,9 @@ from lightning_quicktune.search.knowledge import Knowledge
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import Model, read_cost, read_curves, read_performance
 from lightning_quicktune.surrogate.card import Kind, SurrogateCard
+from lightning_quicktune.surrogate.cost_model import CostModel
+from lightning_quicktune.surrogate.curves.model import CurveModel
+from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.tuning.settings import SurrogateSources
 
 SHIPPED = ("nano",)
@@ -26,11 +29,16 @@ SHIPPED = ("nano",)
 class Experience(Knowledge):
     """Knowledge that was read from artifacts, all of one search space, with what each was made for."""
 
+    if TYPE_CHECKING:  # what `load_experience` reads
+        performance: PerformanceModel | None
+        cost: CostModel | None
+        curves: CurveModel | None
+
     @property
     def models(self) -> tuple[Model, ...]:
         """The surrogates that are there."""
         parts = (self.performance, self.cost, self.curves)
-        return tuple(cast("Model", part) for part in parts if part is not None)
+        return tuple(part for part in parts if part is not None)
 
     @property
     def cards(self) -> tuple[SurrogateCard, ...]:

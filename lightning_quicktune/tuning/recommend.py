@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +23,6 @@ from lightning_quicktune.surrogate.intervals import (
     intervals_of_latent,
     intervals_of_scores,
 )
-from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import set_up_task
@@ -135,8 +133,7 @@ def predicted_curves(
         return mean, intervals_of_scores(mean, std)
     n = task.max_fidelity
     repeated = [c for c in pool for _ in range(n)]
-    performance = cast("PerformanceModel", experience.performance)
-    flat = performance.predict_widened(task, repeated, list(range(1, n + 1)) * len(pool))
+    flat = experience.performance.predict_widened(task, repeated, list(range(1, n + 1)) * len(pool))
     mean, std = (each.reshape(-1, n) for each in flat)
     return mean, intervals_of_latent(mean, std, task.zero_shot_score)
 
@@ -148,7 +145,7 @@ def _curves_of(experience: Experience) -> CurveModel:
             "configuration. Set `surrogates.curves`, which predicts both, or `surrogates.performance` and "
             "`surrogates.cost`."
         )
-    return cast("CurveModel", experience.curves)
+    return experience.curves
 
 
 def _fit(plan: TrialPlan) -> FitConfig:

@@ -24,7 +24,6 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.tracker import Tracker
@@ -202,7 +201,7 @@ class _Job:
 
     def _context(self, pool: tuple[Configuration, ...]) -> SearchContext:
         task, curves = self.setup.info, self.experience.curves
-        if isinstance(curves, CurveModel):
+        if curves is not None:
             curves.check_task(task)
         return SearchContext(
             pool=pool,
