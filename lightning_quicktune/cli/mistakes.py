@@ -1,4 +1,4 @@
-"""Which errors are a matter for the person at the shell, and what is said of them."""
+"""Errors that are a matter for the person at the shell, and their sentence."""
 
 from __future__ import annotations
 

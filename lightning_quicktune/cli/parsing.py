@@ -1,4 +1,4 @@
-"""Parses the settings of a subcommand from YAML files and flags."""
+"""The parser of a subcommand's settings, from YAML files and flags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs configurations of a search space over many tasks and records them: the meta-dataset."""
+"""The collection: configurations of a search space, run over many tasks and recorded as a meta-dataset."""
 
 from __future__ import annotations
 

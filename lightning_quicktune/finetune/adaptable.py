@@ -1,4 +1,4 @@
-"""What an adapter can't be on, said before anything is changed, and whether it is on what was asked."""
+"""The check of what an adapter can be on, said before anything is changed, and of what it is on."""
 
 from __future__ import annotations
 

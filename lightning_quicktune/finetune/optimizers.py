@@ -1,4 +1,4 @@
-"""Builds a trial's optimizer: which weights decay, and how far the B matrices of LoRA move."""
+"""The optimizer of a trial: which weights decay, and how far the B matrices of LoRA move."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the folder or hub id that a base model's name stands for."""
+"""The folder or hub id that a base model's name stands for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weights of a base model an adapter goes on."""
+"""The target modules of an adapter: which weights of a base model it goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was recorded on one task: the pool that searches are replayed on."""
+"""The pool of one task: what was recorded on it, and what searches are replayed on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether to follow a learned order or to begin many configurations: as it would have paid on the tasks before."""
+"""The race between a learned order and many begun trainings, won by what would have paid on the tasks before."""
 
 from __future__ import annotations
 

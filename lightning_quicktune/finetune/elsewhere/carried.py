@@ -1,4 +1,4 @@
-"""What a fit is made of, whichever trainer is to run it: counted, resolved, and without names of this package."""
+"""The parts of a fit, whichever trainer is to run it: counted, resolved, and without names of this package."""
 
 from __future__ import annotations
 

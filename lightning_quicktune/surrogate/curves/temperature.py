@@ -1,4 +1,4 @@
-"""How much wider or narrower reported intervals must be than a posterior's own to hold what they say."""
+"""Temperatures: factors on a posterior's intervals with which they hold what they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a new task's curves may lie from what others say: variances by the likelihood of left-out tasks."""
+"""Variances of a new task's curves around what others say, by the likelihood of left-out tasks."""
 
 from __future__ import annotations
 
