@@ -28,8 +28,9 @@ from lightning_quicktune.trials.storage import read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.predicted import PredictedSlice
 from lightning_quicktune.tuning.recommend_settings import RecommendSettings
-from lightning_quicktune.tuning.recommendation import PredictedSlice, Recommendation, recommendation_table
+from lightning_quicktune.tuning.recommendation import Recommendation, recommendation_table
 from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
