@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from lightning_quicktune.tuning.outcome import Outcome
-from lightning_quicktune.types import Configuration, Value
+from lightning_quicktune.types import Configuration
 
 Ended = Literal["trained", "failed", "interrupted"]
 
@@ -58,8 +58,3 @@ def varied(configurations: Sequence[Configuration], names: Sequence[str]) -> tup
     """Names of the hyperparameters in which some of the configurations differ, in the order of ``names``."""
     values = [c.values for c in configurations]
     return tuple(name for name in names if len({repr(v.get(name)) for v in values}) > 1)
-
-
-def only(configuration: Configuration, names: Sequence[str]) -> Mapping[str, Value]:
-    """The values of some hyperparameters, as far as they are active."""
-    return {name: configuration.values[name] for name in names if name in configuration.values}

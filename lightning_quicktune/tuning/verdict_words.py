@@ -44,9 +44,9 @@ def judgement(outcome: Outcome) -> Judgement:
         return Judgement("unknown", "Chosen, but not compared", words)
     direction: Direction = "better" if gain.lower > 0 else "worse" if gain.upper < 0 else "unclear"
     title = {
-        "better": f"Better than {_of(gain.over)}",
-        "worse": f"Worse than {_of(gain.over)}",
-        "unclear": f"No clear difference from {_of(gain.over)}",
+        "better": f"Better than {_of(gain.over)}, by {gain.value:.3f}",
+        "worse": f"Worse than {_of(gain.over)}, by {-gain.value:.3f}",
+        "unclear": f"No clear difference from {_of(gain.over)} ({gain.value:+.3f})",
     }[direction]
     return Judgement(direction, title, f"{_sentence(outcome, gain)}{_advice(direction, gain.over)}")
 
@@ -92,9 +92,8 @@ def spaced(name: str) -> str:
 
 def _sentence(outcome: Outcome, gain: Gain) -> str:
     return (
-        f"On {gain.n} test record{'s' if gain.n != 1 else ''}, {spaced(gain.metric)} is {gain.value:+.3f} over "
-        f"{_of(gain.over)} (95 % interval {gain.lower:+.3f} to {gain.upper:+.3f})"
-        f"{_from_to(outcome, gain)}."
+        f"On {gain.n} test record{'s' if gain.n != 1 else ''}, {spaced(gain.metric)} {'falls' if gain.value < 0 else 'rises'} by {abs(gain.value):.3f} "
+        f"(95 % interval {gain.lower:+.3f} to {gain.upper:+.3f}){_from_to(outcome, gain)}."
     )
 
 
@@ -102,7 +101,7 @@ def _from_to(outcome: Outcome, gain: Gain) -> str:
     before, chosen = outcome.row(gain.over), outcome.row("chosen")
     if before is None or chosen is None:
         return ""
-    return f": from {measured(before, gain.metric)} to {measured(chosen, gain.metric)}"
+    return f", from {measured(before, gain.metric)} with {_of(gain.over)} to {measured(chosen, gain.metric)}"
 
 
 def _advice(direction: Direction, over: RowName) -> str:

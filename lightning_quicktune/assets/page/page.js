@@ -15,5 +15,5 @@ for (const block of document.querySelectorAll(".code")) {
     button.textContent = copied ? "Copied" : "Selected";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  block.append(button);
+  block.prepend(button);
 }

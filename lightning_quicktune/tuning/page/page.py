@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import datetime
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lightning_quicktune.surrogate.intervals import COVERAGE
 from lightning_quicktune.tuning.outcome import Outcome
@@ -16,7 +17,7 @@ from lightning_quicktune.tuning.page.comparison_rows import comparison
 from lightning_quicktune.tuning.page.forecast_figures import gain_interval, predicted_observed
 from lightning_quicktune.tuning.page.parallel import parallel_coordinates
 from lightning_quicktune.tuning.page.search_figures import learning_curves, score_over_time
-from lightning_quicktune.tuning.page.trials import chosen_settings, difference, trial_rows
+from lightning_quicktune.tuning.page.trials import chosen_settings, differences, trial_rows
 from lightning_quicktune.tuning.page.use import next_steps, recipes
 from lightning_quicktune.tuning.tried import runner_up
 from lightning_quicktune.tuning.verdict_words import judgement, spaced
@@ -41,7 +42,7 @@ def page(outcome: Outcome) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"describe": describe, "spaced": spaced}
+    environment.filters |= {"describe": describe, "spaced": spaced, "ticked": _ticked}
     style, script = _asset("page.css"), _asset("page.js")
     second = runner_up(outcome)
     html = environment.get_template("page.html").render(
@@ -63,15 +64,28 @@ def page(outcome: Outcome) -> str:
         },
         trials=trial_rows(outcome),
         second=second,
-        second_differs=difference(second.configuration, outcome.incumbent.configuration)
+        second_differs=differences(second.configuration, outcome.incumbent.configuration)
         if second is not None and outcome.incumbent is not None
-        else "",
+        else [],
+        made=_when(outcome.created),
         coverage=COVERAGE,
         style=Markup(style),
         script=Markup(script),
         script_hash=_hash(script),
     )
     return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _when(created: str) -> str:
+    """A time for people, such as ``27 November 2026, 23:40 UTC``."""
+    time = datetime.fromisoformat(created)
+    return f"{time.day} {time:%B %Y, %H:%M %Z}".strip()
+
+
+def _ticked(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(p) if place % 2 else escape(p) for place, p in parts)
 
 
 def _asset(name: str) -> str:

@@ -30,7 +30,7 @@ def parallel_coordinates(outcome: Outcome) -> Picture | None:
     levels = range(len(names), -1, -1)  # the score is the lowest
     best, worst = found[0].best or 0.0, found[-1].best or 0.0
     with settings():
-        figure, axes = canvas(0.62 * len(names) + 1.0)
+        figure, axes = canvas(0.68 * len(names) + 1.0)
         for name, level in zip(names, levels, strict=False):
             is_off = any(name not in each.configuration.values for each in found)
             _line(axes, name, level, _labels(domains[name]), is_off)
@@ -69,12 +69,12 @@ def _names(outcome: Outcome, found: Sequence[Tried]) -> list[str]:
 def _line(axes: Axes, name: str, level: int, labels: Sequence[tuple[float, str]], is_off: bool) -> None:
     """One line of values with its name above and its values below."""
     axes.plot([0, 1], [level, level], color=FAINT, linewidth=3, solid_capstyle="round", zorder=1)
-    axes.text(0, level + 0.16, name.replace("_", " "), fontsize=10, weight="bold", ha="left", va="bottom", zorder=4)
+    axes.text(0, level + 0.16, name.replace("_", " "), fontsize=11, weight="bold", ha="left", va="bottom", zorder=4)
     marks = [*labels, (_OFF, "off")] if is_off else labels
     for place, words in marks:
         axes.plot([place], [level], color=OTHER, marker="|", markersize=7, zorder=1)
         side = "left" if place == 0 else "center" if place < 1 or place == _OFF else "right"
-        axes.text(place, level - 0.16, words, fontsize=8.5, color=INK, ha=side, va="top", zorder=4)
+        axes.text(place, level - 0.16, words, fontsize=10, color=INK, ha=side, va="top", zorder=4)
 
 
 def _labels(domain: Domain) -> list[tuple[float, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -15,7 +16,8 @@ from matplotlib.figure import Figure
 
 # Colours of the light theme; each becomes the page's variable of that name, with itself as the fallback.
 INK, FAINT, OTHER = "#1b1f24", "#d0d7de", "#8c959f"
-CHOSEN, RECIPE, DEFAULT, STRONG = "#b5390d", "#1a5fb4", "#0f766e", "#7d4fb2"
+CHOSEN, RECIPE, DEFAULT, STRONG = "#0b57b0", "#a04f00", "#0f766e", "#7d4fb2"
+OFF = "#b3261e"  # beside what was expected
 _VARIABLES = {
     INK: "ink",
     FAINT: "faint",
@@ -24,25 +26,26 @@ _VARIABLES = {
     RECIPE: "recipe",
     DEFAULT: "default",
     STRONG: "strong",
+    OFF: "wrong",
 }
 WIDTH = 5.0  # inches, 360 units of the view box: readable on a telephone
 _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "page",
-    "font.size": 11.0,
+    "font.size": 12.0,
     "axes.edgecolor": OTHER,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "grid.color": FAINT,
     "legend.frameon": False,
-    "legend.fontsize": 10.0,
+    "legend.fontsize": 11.0,
     "text.color": INK,
     "text.parse_math": False,
     "xtick.color": INK,
-    "xtick.labelsize": 10.0,
+    "xtick.labelsize": 11.0,
     "ytick.color": INK,
-    "ytick.labelsize": 10.0,
+    "ytick.labelsize": 11.0,
 }
 _PROLOGUE = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
@@ -65,9 +68,19 @@ class Picture:
     caption: str
 
 
-def settings() -> object:
-    """The settings within which a figure is made and drawn, as a context manager."""
-    return mpl.rc_context(_SETTINGS)  # type: ignore[arg-type]  # the stubs list each key
+@contextmanager
+def settings() -> Iterator[None]:
+    """The settings within which a figure is made and drawn."""
+    with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]  # the stubs list each key
+        yield
+
+
+@contextmanager
+def quiet_glyphs() -> Iterator[None]:
+    """Says nothing of signs that matplotlib's font lacks: an SVG is drawn with the reader's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def canvas(height: float) -> tuple[Figure, Axes]:
@@ -85,8 +98,7 @@ def inline(figure: Figure, name: str, says: str) -> Markup:
         says: What somebody reads who can't see it.
     """
     buffer = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's font draws it, not matplotlib's
+    with quiet_glyphs():
         figure.savefig(buffer, format="svg", transparent=True)
     text = _PROLOGUE.sub("", buffer.getvalue())
     text = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", text, count=2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lightning_quicktune.space.border import AtBorder, at_border
 from lightning_quicktune.tuning.outcome import Outcome
-from lightning_quicktune.tuning.tried import Tried, only, tried, varied
+from lightning_quicktune.tuning.tried import Tried, tried
 from lightning_quicktune.tuning.verdict_words import spaced
 from lightning_quicktune.tuning.words import describe, shown
 from lightning_quicktune.types import Configuration
@@ -37,7 +37,7 @@ class TrialRow:
 
     Args:
         words: Its configuration in a few words.
-        rest: Its further settings, as far as trials differ in them.
+        rest: Its further settings.
         slices: Slices trained.
         score: Its best validation score.
         seconds: What it took.
@@ -55,15 +55,15 @@ class TrialRow:
 
 
 def chosen_settings(outcome: Outcome) -> list[Setting]:
-    """The chosen configuration beside the default, in the order of the space; what neither has is left out."""
+    """The chosen configuration beside the default, in the order of the space, without what is inactive."""
     if outcome.incumbent is None:
         return []
-    chosen, usual = outcome.incumbent.configuration, outcome.space.default.values
+    chosen, usual = outcome.incumbent.configuration, outcome.space.default
     notes = {border.name: border.words for border in borders(outcome)}
     return [
-        Setting(spaced(name), shown(chosen.values.get(name)), shown(usual.get(name)), notes.get(name, ""))
+        Setting(spaced(name), _or_off(chosen, name), _or_off(usual, name), notes.get(name, ""))
         for name in outcome.space.names
-        if name in chosen.values or name in usual
+        if name in chosen.values
     ]
 
 
@@ -78,30 +78,26 @@ def borders(outcome: Outcome) -> list[AtBorder]:
 def trial_rows(outcome: Outcome) -> list[TrialRow]:
     """All trials, the best first."""
     found = tried(outcome)
-    names = varied([each.configuration for each in found], outcome.space.names)
     chosen = outcome.incumbent.configuration.id if outcome.incumbent else None
-    return [_row(each, names, each.configuration.id == chosen) for each in found]
+    return [_row(each, each.configuration.id == chosen) for each in found]
 
 
-def difference(configuration: Configuration, other: Configuration) -> str:
-    """In what a configuration differs from another, such as ``lr 3e-4 rather than 8e-4``."""
+def differences(configuration: Configuration, other: Configuration) -> list[str]:
+    """In what a configuration differs from another, such as ``lr 3e-4 (8e-4)``, in its own order."""
     names = [*configuration.values, *(name for name in other.values if name not in configuration.values)]
     changed = [name for name in names if configuration.values.get(name) != other.values.get(name)]
-    told = [
-        f"{spaced(n)} {_or_off(configuration, n)} rather than {_or_off(other, n)}" for n in changed
-    ]
-    return ", ".join(told)
+    return [f"{spaced(n)} {_or_off(configuration, n)} ({_or_off(other, n)})" for n in changed]
 
 
 def _or_off(configuration: Configuration, name: str) -> str:
     return shown(configuration.values[name]) if name in configuration.values else "off"
 
 
-def _row(each: Tried, names: tuple[str, ...], is_chosen: bool) -> TrialRow:
-    best = each.best
+def _row(each: Tried, is_chosen: bool) -> TrialRow:
+    best, words = each.best, describe(each.configuration)
     return TrialRow(
-        words=describe(each.configuration),
-        rest=", ".join(f"{spaced(n)} {shown(v)}" for n, v in only(each.configuration, names).items()),
+        words=words,
+        rest=describe(each.configuration, n=len(each.configuration.values)).removeprefix(words).removeprefix(", "),
         slices=len(each.scores),
         score="-" if best is None else f"{best:.3f}",
         seconds=f"{each.cost_s:.0f}" if each.cost_s >= 10 else f"{each.cost_s:.1f}",

@@ -19,11 +19,13 @@ class Code:
         title: What it does.
         text: The lines.
         about: A sentence more; empty if none is needed.
+        is_foreign: Whether it is for another program, so that it is left out of print.
     """
 
     title: str
     text: str
     about: str = ""
+    is_foreign: bool = False
 
 
 def recipes(outcome: Outcome) -> list[Code]:
@@ -35,7 +37,7 @@ def recipes(outcome: Outcome) -> list[Code]:
     return [
         Code("As a command", command, "Trains it again: in full, from its seed, on the same records."),
         Code("As YAML", outcome.fit_yaml),
-        *(Code(f"As {_TRAINERS.get(name, name)} settings", text) for name, text in outcome.carried.items()),
+        *(Code(f"As {_TRAINERS.get(name, name)} settings", text, "", True) for name, text in outcome.carried.items()),
     ]
 
 
