@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,6 @@ from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.references import Candidate, References
 from lightning_quicktune.tuning.rows import ROW_NAMES, Compared, Gain, RowName
 from lightning_quicktune.tuning.searching import Search
-from lightning_quicktune.types import Configuration
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,13 @@ _OVER: tuple[RowName, ...] = ("recipe", "strong", "default", "zero-shot")
 
 
 def conclude(
-    job: Job, search: Search, result: SearchResult, comparison: Comparison, references: References, pace: Pace, command: str
+    job: Job,
+    search: Search,
+    result: SearchResult,
+    comparison: Comparison,
+    references: References,
+    pace: Pace,
+    command: str,
 ) -> Outcome:
     """Tests and exports what was found, and asks the surrogates what they make of it.
 

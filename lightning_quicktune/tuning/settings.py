@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
 
@@ -88,6 +89,19 @@ class TuneSettings:
     compare: list[Reference] = field(default_factory=lambda: ["recipe", "strong", "default"])
     keep_checkpoints: int = 5
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in a YAML that starts the same from any folder."""
+        plain: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
+        for name in ("recipe", "space"):
+            if name in plain:
+                plain[name] = str(Path(plain[name]).absolute())
+        if Path(self.task).exists():
+            plain["task"] = str(Path(self.task).absolute())
+        plain["output"] = str(Path(self.output).absolute())
+        for name in ("budget", "surrogates", "tracking"):
+            plain[name] = {key: value for key, value in (plain.get(name) or {}).items() if value is not None}
+        return {name: value for name, value in plain.items() if value not in ({}, None)}
 
     def __post_init__(self) -> None:
         check_cohort(self.cohort)
