@@ -29,6 +29,7 @@ from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.references import Candidate, References
 from lightning_quicktune.tuning.rows import ROW_NAMES, Compared, Gain, RowName
 from lightning_quicktune.tuning.searching import Search
+from lightning_quicktune.types import LearningCurve
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,8 @@ def conclude(
     if chosen is not None:
         job.watcher.stage("testing", "Testing the chosen configuration ...")
         trial = read_trial(chosen.plan.folder)
-        trained_s = sum(trial.curve.costs_s[: chosen.fidelity]) if trial is not None else 0.0
-        row, _ = comparison.test("chosen", chosen.plan, chosen.fidelity, chosen.score, trained_s)
+        curve = trial.curve if trial is not None else LearningCurve()
+        row, _ = comparison.test("chosen", chosen.plan, chosen.fidelity, chosen.score, curve)
         job.watcher.compared(row)
         adapter = export(job, chosen, row)
         fit = from_anywhere(chosen.plan.resolved)

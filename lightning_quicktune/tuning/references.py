@@ -126,7 +126,7 @@ class References:
             return
         fidelity, score = max(enumerate(trial.curve.scores, start=1), key=lambda pair: pair[1])
         self.candidates[name] = Candidate(name, plan, fidelity, score)
-        row, seconds = self._comparison.test(name, plan, fidelity, score, sum(trial.curve.costs_s))
+        row, seconds = self._comparison.test(name, plan, fidelity, score, trial.curve)
         self._pace.saw_test(seconds)
         job.watcher.compared(row)
 

@@ -20,11 +20,11 @@ from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.publish import publish
 from lightning_quicktune.tuning.references import References
+from lightning_quicktune.tuning.report import headline
 from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.spoken import Spoken
 from lightning_quicktune.tuning.timekeeper import Timekeeper
-from lightning_quicktune.tuning.verdict_words import headline
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import RECORD, read_outcome, write_report
 
