@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.record_scores import RecordScores, record_scores
 from lightning_quicktune.finetune.text_metrics import exact_match
 from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, task_objects
 from lightning_quicktune.trials.trainer import trial_device
 from lightning_quicktune.tuning.rows import Answer, Compared, RowName

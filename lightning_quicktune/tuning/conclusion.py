@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from lightning_quicktune.compose import FitConfig, to_yaml, with_overrides
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.finetune.provenance import provenance
 from lightning_quicktune.finetune.record_scores import TARGETS
 from lightning_quicktune.search.state import Incumbent, SearchResult
 from lightning_quicktune.statistics.paired import paired_difference
 from lightning_quicktune.trials.checkpoints import BEST
-from lightning_quicktune.trials.storage import read_json, read_trial, write_json, write_text
+from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.trials.task_setup import task_objects
 from lightning_quicktune.tuning.carried import carried_over
 from lightning_quicktune.tuning.comparison import Comparison, splits_of

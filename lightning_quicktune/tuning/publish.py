@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.tuning.outcome import Outcome
 
 log = logging.getLogger(__name__)

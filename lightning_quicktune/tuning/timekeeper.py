@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lightning_quicktune.trials.storage import read_json, write_json
+from lightning_quicktune.files.whole import read_json, write_json
 
 
 class Timekeeper:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.compose import quiet_upstream, to_yaml
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.tracking.delivery import Delivery
-from lightning_quicktune.trials.storage import check_output, exclusive, read_json, write_json, write_text
+from lightning_quicktune.trials.storage import check_output
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.conclusion import conclude
 from lightning_quicktune.tuning.identity import contents, search_identity

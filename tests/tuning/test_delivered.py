@@ -67,9 +67,7 @@ def test_what_mlflow_missed_is_sent_at_the_next_start_and_counted_until_then(set
 def test_a_database_in_the_place_of_the_first_one_gets_everything(settings, tmp_path, filled_database):
     first = tune(settings(compare=[]))
     expected = kinds(first.tracking_uri)
-    again = tune(
-        settings(compare=[], tracking={"experiment": "other", "uri": f"sqlite:///{tmp_path}/mlflow.db"})
-    )
+    again = tune(settings(compare=[], tracking={"experiment": "other", "uri": f"sqlite:///{tmp_path}/mlflow.db"}))
     assert again.run_id != first.run_id
     assert kinds(again.tracking_uri, "other") == expected
 

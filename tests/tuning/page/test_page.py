@@ -13,7 +13,7 @@ from lightning_quicktune.tuning.page.page import page
 from lightning_quicktune.tuning.rows import Answer
 
 MARKUP = (
-    "<script>window.pwned = 1</script><img src=x onerror=\"pwned()\"></style></script></pre><!-- {{ 7 * 7 }} {% raw %} "
+    '<script>window.pwned = 1</script><img src=x onerror="pwned()"></style></script></pre><!-- {{ 7 * 7 }} {% raw %} '
     "&lt; &amp; ]]> ' \" ` $x$ \\alpha javascript:alert(1)"
 )
 VOID = {"meta", "br", "img", "link", "input", "hr"}
