@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lightning_quicktune.trials.storage import write_text
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.tuning.figure import draw_search
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.page.page import page
