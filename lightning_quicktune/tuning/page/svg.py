@@ -83,9 +83,9 @@ def quiet_glyphs() -> Iterator[None]:
         yield
 
 
-def canvas(height: float) -> tuple[Figure, Axes]:
-    """An empty figure of one plot, ``height`` inches high."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """An empty figure of one plot, of so many inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
