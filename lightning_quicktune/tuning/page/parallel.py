@@ -87,6 +87,6 @@ def _labels(domain: Domain) -> list[tuple[float, str]]:
 def _place(domain: Domain, value: Value | None) -> float:
     if value is None:
         return _OFF
-    if isinstance(domain, CategoricalDomain):
-        return domain.index(value) / (len(domain.choices) - 1)
-    return domain.encode(value)[0]
+    if isinstance(domain, CategoricalDomain):  # the user's own recipe may have a value that is no choice
+        return domain.index(value) / (len(domain.choices) - 1) if domain.find(value) is not None else _OFF
+    return domain.encode(min(max(float(value), domain.lower), domain.upper))[0]
