@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,9 @@ def tune(
         RuntimeError: If no trial got through its first slice, or another process works in ``output``.
     """
     quiet_upstream()
-    output = Path(settings.output)
-    timekeeper = Timekeeper(settings.budget.seconds, output / "time.json", began)
+    output, began = Path(settings.output), time.monotonic() if began is None else began
     check_output(output)
+    timekeeper = Timekeeper(settings.budget.seconds, output / "time.json", began)
     with exclusive(output) as free:
         if not free:
             raise RuntimeError(
