@@ -8,15 +8,16 @@ from matplotlib.ticker import MaxNLocator
 from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.page.svg import CHOSEN, FAINT, INK, OFF, OTHER, Picture, canvas, inline, settings
+from lightning_quicktune.tuning.tried import chosen_from
 
 _ROOM = 0.12  # of the width of the intervals, around them
 _NONE = 1e-9  # a tick that is 0 but for rounding
 
 
 def gain_interval(outcome: Outcome) -> Picture | None:
-    """The gain on the test split with its interval, beside nothing gained; none if it was not compared."""
+    """The gain on the test split with its interval, beside nothing gained; none if it was not compared with another."""
     gain = outcome.gain
-    if gain is None:
+    if gain is None or chosen_from(outcome) == gain.over:
         return None
     ends = [min(gain.lower, 0.0), max(gain.upper, 0.0)]
     room = _ROOM * max(ends[1] - ends[0], 0.01)
