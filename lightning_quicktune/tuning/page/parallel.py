@@ -54,7 +54,7 @@ def parallel_coordinates(outcome: Outcome) -> Picture | None:
         drawn = inline(figure, "parallel", f"Values of {len(found)} trials in {len(names)} hyperparameters")
     return Picture(
         drawn,
-        f"Each path is a trial, from its hyperparameters down to its best score; the best {_GOOD:.0%} are "
+        f"Each path is a trial, from its hyperparameters down to its best score; the best {100 * _GOOD:.0f} % are "
         f"darker{', the thick one was chosen' if any(e.configuration.id == chosen for e in found) else ''}.",
     )
 

@@ -42,7 +42,9 @@ def learning_curves(outcome: Outcome) -> Picture | None:
         ends = draw_curves(axes, outcome)
         figure.legend(loc="outside upper left", ncols=3, columnspacing=1.0, handlelength=1.6)
         drawn = inline(figure, "curves", f"Learning curves; {ends}")
-    band = f" Shaded: the {COVERAGE:.0%} interval predicted of it before it was trained." if _band(outcome) else ""
+    band = (
+        f" Shaded: the {100 * COVERAGE:.0f} % interval predicted of it before it was trained." if _band(outcome) else ""
+    )
     return Picture(drawn, f"Learning curves on the validation split; {ends}.{band}")
 
 

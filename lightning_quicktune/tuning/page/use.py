@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from lightning_quicktune.tuning.outcome import Outcome
 
-_TRAINERS = {"trl": "script for TRL", "axolotl": "Axolotl settings", "llamafactory": "LLaMA-Factory settings"}
+_TRAINERS = {"trl": "a script for TRL", "axolotl": "Axolotl settings", "llamafactory": "LLaMA-Factory settings"}
 
 
 @dataclass(frozen=True)

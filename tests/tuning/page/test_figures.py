@@ -80,7 +80,7 @@ def test_what_is_compared_is_drawn_as_a_curve_where_it_is_known(make_outcome):
 
 
 def test_the_band_is_told_only_where_there_is_one(make_outcome):
-    assert "90% interval predicted" in learning_curves(make_outcome()).caption
+    assert "90 % interval predicted" in learning_curves(make_outcome()).caption
     assert "predicted" not in learning_curves(make_outcome(bands={})).caption
 
 
@@ -89,7 +89,7 @@ def test_scores_outside_of_their_interval_are_counted(make_outcome):
     pairs = ((0.5, 0.1, 0.6), (0.5, 0.1, 0.9), (0.98, 0.1, 1.0))
     verdict = Verdict(tuple(Forecast(configuration, 1, *pair, 0) for pair in pairs), 0.0, 0.0)
     caption = predicted_observed(make_outcome(verdict=verdict)).caption
-    assert caption.startswith("2 of 3 scores lie in the 90% interval predicted of them (crosses do not)")
+    assert caption.startswith("2 of 3 scores lie in the 90 % interval predicted of them (crosses do not)")
 
 
 def test_parallel_coordinates_leave_out_what_does_not_vary_and_mark_what_is_off(make_outcome):

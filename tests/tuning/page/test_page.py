@@ -197,6 +197,8 @@ def test_a_recipe_that_was_best_itself_is_no_gain(make_outcome):
     text = words(recipe_chosen(make_outcome))
     assert "Nothing better than your recipe as written" in text
     assert "rises by" not in text
+    assert text.count("chosen: your recipe as written") == 2
+    assert "tuned 0." not in text
 
 
 @pytest.mark.usefixtures("without_figures")
