@@ -53,7 +53,8 @@ def predicted_observed(outcome: Outcome) -> Picture | None:
         axes.plot(observed[~inside], score[~inside], color=OFF, marker="X", markersize=6, linestyle="")
         axes.set(xlabel="observed", ylabel="predicted before")
         axes.grid(linewidth=0.5)
-        held = f"{int(inside.sum())} of {len(forecasts)} scores lie in the {100 * COVERAGE:.0f} % interval predicted of them"
+        interval = f"the {100 * COVERAGE:.0f} % interval predicted of them"
+        held = f"{int(inside.sum())} of {len(forecasts)} scores lie in {interval}"
         drawn = inline(figure, "forecasts", f"Predicted against observed scores: {held}")
     crosses = "" if inside.all() else " (crosses do not)"
     return Picture(drawn, f"{held}{crosses}; on the dotted line, prediction and score agree.")
