@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from lightning_quicktune.compose import build
+from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.tuning.reference_plans import (
     WrittenPlan,
@@ -64,9 +67,6 @@ def test_the_published_recipe_is_what_it_says(setup, fit_config, small_space, tm
 
 
 def test_values_that_several_keys_say_are_read_back(fit_config):
-    from pathlib import Path
-
-    from lightning_quicktune.space.search_space import SearchSpace
 
     space = SearchSpace.from_yaml(Path(__file__).parents[2] / "configs" / "space" / "lora.yaml")
     values = values_of(fit_config, space)
