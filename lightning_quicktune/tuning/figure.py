@@ -15,7 +15,7 @@ def draw_search(outcome: Outcome, path: Path) -> None:
     """Writes the figure as PNG.
 
     Args:
-        outcome: What the search did, with a choice.
+        outcome: What the search did: some trial of it has a score.
         path: File to write.
     """
     with settings(), quiet_glyphs():

@@ -8,11 +8,11 @@ import numpy as np
 
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
-from lightning_quicktune.space.border import AtBorder, at_border
+from lightning_quicktune.space.border import AtBorder
 from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Answer
-from lightning_quicktune.tuning.tried import runner_up
+from lightning_quicktune.tuning.tried import borders, chosen_from, runner_up
 from lightning_quicktune.tuning.verdict_words import (
     ROWS,
     gain_words,
@@ -83,7 +83,9 @@ def headline(outcome: Outcome) -> str:
     beside = ", ".join(f"{ROWS[r.name]} {measured(r, task.metric)}" for r in outcome.rows if r.name != "chosen")
     if chosen is None or outcome.incumbent is None:
         return f"{task.name}: {spaced(task.metric)} on test: {beside or 'not measured'}; nothing was chosen."
+    source = chosen_from(outcome)
     gained = f"; {gain_words(outcome.gain)} over {row_words(outcome.gain.over)}" if outcome.gain else ""
+    gained = f", which is {row_words(source)}" if source and outcome.gain and outcome.gain.over == source else gained
     return (
         f"{task.name}: {spaced(task.metric)} {measured(chosen, task.metric)} on test"
         f"{f' ({beside})' if beside else ''}{gained}, with {describe(outcome.incumbent.configuration)}."
@@ -164,9 +166,9 @@ def _chosen(outcome: Outcome) -> list[str]:
     assert outcome.incumbent is not None  # asked by the caller
     chosen, default, space = outcome.incumbent.configuration, outcome.space.default.values, outcome.space
     rows = [[inline(n), inline(_of(chosen.values.get(n))), inline(_of(default.get(n)))] for n in space.names]
-    borders = at_border(space, chosen, [e.suggestion.configuration for e in outcome.result.entries])
+    at = borders(outcome)
     parts = _section("The chosen configuration", _table(["hyperparameter", "chosen", "default"], rows))
-    parts += [border_list(borders)] if borders else []
+    parts += [border_list(at)] if at else []
     second = runner_up(outcome)
     if second is not None:
         parts.append(f"Runner-up: {inline(describe(second.configuration))}, {second.best:.3f} on validation.")

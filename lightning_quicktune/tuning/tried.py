@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lightning_quicktune.space.border import AtBorder, at_border
 from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.types import Configuration
 
 Ended = Literal["trained", "failed", "interrupted"]
@@ -56,6 +58,30 @@ def runner_up(outcome: Outcome) -> Tried | None:
     """The best of those that were not chosen; none if no other has a score."""
     chosen = outcome.incumbent.configuration.id if outcome.incumbent else None
     return next((t for t in tried(outcome) if t.scores and t.configuration.id != chosen), None)
+
+
+def chosen_curve(outcome: Outcome) -> tuple[float, ...]:
+    """Validation scores of what was chosen, slice by slice, wherever it was trained; none if nothing was chosen."""
+    chosen = outcome.incumbent.configuration if outcome.incumbent else None
+    return next((each.scores for each in tried(outcome) if each.configuration == chosen), ())
+
+
+def chosen_from(outcome: Outcome) -> RowName | None:
+    """The row of the comparison that was itself chosen; none if a trial of the search was."""
+    chosen = outcome.row("chosen")
+    if chosen is None:
+        return None
+    asked = ("config_id", "fidelity", "validation_score", "curve")
+    same = [r for r in outcome.rows if r is not chosen and all(getattr(r, a) == getattr(chosen, a) for a in asked)]
+    return next((row.name for row in sorted(same, key=lambda row: row.name != "recipe")), None)
+
+
+def borders(outcome: Outcome) -> list[AtBorder]:
+    """Where the chosen configuration lies at the border of the space, or of what was tried."""
+    if outcome.incumbent is None:
+        return []
+    configurations = [entry.suggestion.configuration for entry in outcome.result.entries]
+    return at_border(outcome.space, outcome.incumbent.configuration, configurations)
 
 
 def varied(configurations: Sequence[Configuration], names: Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Compared, Gain, RowName
+from lightning_quicktune.tuning.tried import chosen_from
 
 ROWS: dict[RowName, str] = {
     "zero-shot": "base model as it is",
@@ -41,6 +42,9 @@ def judgement(outcome: Outcome) -> Judgement:
         tested = f" On test it has {measured(chosen, outcome.task.metric)}." if chosen is not None else ""
         words = f"What was chosen was compared with nothing.{tested}"
         return Judgement("unknown", "Chosen, but not compared", words)
+    if chosen_from(outcome) == gain.over:
+        found = f"Nothing that was tried has a higher score on the validation split. {_score(outcome, gain)}"
+        return Judgement("unclear", f"Nothing better than {row_words(gain.over)}", found)
     direction: Direction = "better" if gain.lower > 0 else "worse" if gain.upper < 0 else "unclear"
     title = {
         "better": f"Better than {row_words(gain.over)}, by {gain.value:.3f}",
@@ -82,6 +86,11 @@ def _sentence(outcome: Outcome, gain: Gain) -> str:
         f"On {gain.n} test record{'s' if gain.n != 1 else ''}, {spaced(gain.metric)} {moves} by {abs(gain.value):.3f} "
         f"(95 % interval {gain.lower:+.3f} to {gain.upper:+.3f}){_from_to(outcome, gain)}."
     )
+
+
+def _score(outcome: Outcome, gain: Gain) -> str:
+    row = outcome.row(gain.over)
+    return "" if row is None else f"On test it has {spaced(gain.metric)} {measured(row, gain.metric)}."
 
 
 def _from_to(outcome: Outcome, gain: Gain) -> str:

@@ -10,6 +10,7 @@ from lightning_quicktune.tuning.figure import draw_search
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.page.page import page
 from lightning_quicktune.tuning.report import report
+from lightning_quicktune.tuning.tried import chosen_curve, tried
 
 RECORD, PAGE, MARKDOWN, FIGURE = "outcome.json", "report.html", "report.md", "search.png"
 
@@ -25,7 +26,7 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
         The page.
     """
     write_text(folder / RECORD, json.dumps(outcome.to_dict()) + "\n")
-    has_figure = outcome.incumbent is not None
+    has_figure = bool(chosen_curve(outcome)) and any(each.scores for each in tried(outcome))
     if has_figure:
         draw_search(outcome, folder / FIGURE)
     write_text(folder / MARKDOWN, report(outcome, FIGURE if has_figure else None))

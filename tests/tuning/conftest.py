@@ -54,19 +54,20 @@ def searched(space, n, draw):
     return entries
 
 
-def compared(name, configuration, hits, n):
+def compared(name, configuration, hits, n, scores=()):
     right = tuple(float(i < hits) for i in range(n))
     likely = tuple(0.2 + 0.5 * value for value in right)
     metrics = {"label_accuracy": sum(right) / n, "answer_likelihood": sum(likely) / n, "loss": 1.2}
     return Compared(
         name,
         configuration.id if configuration else None,
-        SLICES if configuration else 0,
-        hits / n + 0.02,
+        len(scores),
+        max(scores, default=0.31),
         metrics,
         {"label_accuracy": right, "answer_likelihood": likely},
         41.0,
         configuration.values if configuration else {},
+        scores,
     )
 
 
@@ -125,8 +126,12 @@ def make_outcome(lora_space):
         chosen, scores = best.suggestion.configuration, best.observation.curve.scores
         incumbent = Incumbent(chosen, len(scores), scores[-1])
         recipe = space.sample(3, seed=9)[2]
-        rows = [("zero-shot", None, 0.29), ("strong", recipe, 0.37), ("recipe", space.default, 0.41)]
-        hits = [(name, c, round(share * n_records)) for name, c, share in [*rows, ("chosen", chosen, 0.62)]]
+        rows = [
+            compared("zero-shot", None, round(0.29 * n_records), n_records),
+            compared("strong", recipe, round(0.37 * n_records), n_records, curve(0.4, SLICES).scores),
+            compared("recipe", space.default, round(0.41 * n_records), n_records, curve(0.44, SLICES).scores),
+            compared("chosen", chosen, round(0.62 * n_records), n_records, scores),
+        ]
         band = [PredictedSlice(i, 0.3 + 0.03 * i, 0.25 + 0.02 * i, 0.36 + 0.038 * i) for i in range(1, SLICES + 1)]
         forecasts = [
             Forecast(e.suggestion.configuration, k + 1, s + draw.gauss(0, 0.03), 0.03, s, 0)
@@ -143,7 +148,7 @@ def make_outcome(lora_space):
             created="2026-11-27T23:40:11+00:00",
             settings={"task": "shop.jsonl", "seed": 0},
             splits={"train": 480, "validation": 60, "test": n_records},
-            rows=tuple(compared(*row, n_records) for row in hits),
+            rows=tuple(rows),
             result=SearchResult(state, tuple(entries), "budget"),
             space=space,
             incumbent=incumbent,

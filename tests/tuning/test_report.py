@@ -59,6 +59,13 @@ def test_a_search_that_found_nothing_is_told_all_the_same(make_outcome):
     assert "![" not in report(nothing, None)
 
 
+def test_a_recipe_that_was_best_itself_is_said_in_the_headline(make_outcome):
+    outcome = make_outcome()
+    recipe = outcome.row("recipe")
+    same = replace(outcome, rows=(*outcome.rows[:3], replace(recipe, name="chosen")))
+    assert ", which is your recipe as written, with" in headline(same)
+
+
 def test_a_long_answer_is_cut_in_markdown(make_outcome):
     text = report(make_outcome(answers=(Answer("q", "r", "b" * 1000, None, "c", False),)), None)
     assert "b" * 300 + " ..." in text

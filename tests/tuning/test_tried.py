@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from lightning_quicktune.tuning.tried import runner_up, tried, varied
+from lightning_quicktune.tuning.tried import borders, chosen_curve, chosen_from, runner_up, tried, varied
 from lightning_quicktune.types import Configuration
 
 
@@ -27,6 +27,33 @@ def test_the_runner_up_is_the_best_that_was_not_chosen(make_outcome):
     outcome = make_outcome()
     assert runner_up(outcome) == tried(outcome)[1]
     assert runner_up(make_outcome(n_trials=1)) is None
+
+
+def test_a_choice_is_known_by_the_row_it_comes_from(make_outcome):
+    outcome = make_outcome()
+    assert chosen_from(outcome) is None
+    recipe = outcome.row("recipe")
+    equal = (replace(recipe, name="default"), recipe, replace(recipe, name="chosen"))
+    assert chosen_from(replace(outcome, rows=equal)) == "recipe"
+    assert chosen_from(replace(outcome, rows=())) is None
+
+
+def test_the_chosen_curve_is_found_where_it_was_trained(make_outcome):
+    outcome = make_outcome()
+    assert chosen_curve(outcome) == tried(outcome)[0].scores
+    assert chosen_curve(replace(outcome, rows=())) == tried(outcome)[0].scores
+    row = replace(outcome.row("chosen"), config_id=Configuration({"lr": 0.5}).id, curve=(0.1, 0.2))
+    compared = replace(outcome.incumbent, configuration=Configuration({"lr": 0.5}))
+    assert chosen_curve(replace(outcome, rows=(row,), incumbent=compared)) == (0.1, 0.2)
+    assert chosen_curve(replace(outcome, rows=(), incumbent=None)) == ()
+
+
+def test_a_recipe_outside_of_the_space_lies_at_no_border(make_outcome):
+    outcome = make_outcome()
+    assert "lora_dropout" in [each.name for each in borders(outcome)]
+    beyond = Configuration({**outcome.incumbent.configuration.values, "weight_decay": 0.0, "lora_dropout": 0.5})
+    found = borders(replace(outcome, incumbent=replace(outcome.incumbent, configuration=beyond)))
+    assert not {"weight_decay", "lora_dropout"} & {each.name for each in found}
 
 
 def test_what_is_missing_in_one_counts_as_a_difference():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.tuning.tried import chosen_from
 from lightning_quicktune.tuning.verdict_words import ROWS, measured, metric_names
 from lightning_quicktune.tuning.words import describe
 
@@ -43,7 +44,7 @@ class Comparison:
     Args:
         metric: The task's own.
         others: Names of all other metrics.
-        rows: In the order of the record, the chosen one last.
+        rows: In the order of the record, the chosen one last; where that is one of the others, it is not said twice.
     """
 
     metric: str
@@ -54,11 +55,12 @@ class Comparison:
 def comparison(outcome: Outcome) -> Comparison:
     """The comparison of an outcome; no rows if nothing was tested."""
     metric = outcome.task.metric
+    source = chosen_from(outcome)
     others = tuple(name for name in metric_names(outcome) if name != metric)
     rows = [
         Row(
             name=row.name,
-            title=ROWS[row.name],
+            title=ROWS[row.name] if row.name != "chosen" or source is None else f"chosen: {ROWS[source]}",
             about=describe(row.values) if row.values else "",
             slices=row.fidelity,
             validation=f"{row.validation_score:.3f}",
@@ -68,5 +70,6 @@ def comparison(outcome: Outcome) -> Comparison:
             seconds=f"{row.cost_s:.0f}",
         )
         for row in outcome.rows
+        if source is None or row.name != source
     ]
     return Comparison(metric, others, tuple(rows))

@@ -8,15 +8,16 @@ from matplotlib.ticker import MaxNLocator
 from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.page.svg import CHOSEN, FAINT, INK, OFF, OTHER, Picture, canvas, inline, settings
+from lightning_quicktune.tuning.tried import chosen_from
 
 _ROOM = 0.12  # of the width of the intervals, around them
 _NONE = 1e-9  # a tick that is 0 but for rounding
 
 
 def gain_interval(outcome: Outcome) -> Picture | None:
-    """The gain on the test split with its interval, beside nothing gained; none if it was not compared."""
+    """The gain on the test split with its interval, beside nothing gained; none if it was not compared with another."""
     gain = outcome.gain
-    if gain is None:
+    if gain is None or chosen_from(outcome) == gain.over:
         return None
     ends = [min(gain.lower, 0.0), max(gain.upper, 0.0)]
     room = _ROOM * max(ends[1] - ends[0], 0.01)
@@ -52,7 +53,8 @@ def predicted_observed(outcome: Outcome) -> Picture | None:
         axes.plot(observed[~inside], score[~inside], color=OFF, marker="X", markersize=6, linestyle="")
         axes.set(xlabel="observed", ylabel="predicted before")
         axes.grid(linewidth=0.5)
-        held = f"{int(inside.sum())} of {len(forecasts)} scores lie in the {COVERAGE:.0%} interval predicted of them"
+        interval = f"the {100 * COVERAGE:.0f} % interval predicted of them"
+        held = f"{int(inside.sum())} of {len(forecasts)} scores lie in {interval}"
         drawn = inline(figure, "forecasts", f"Predicted against observed scores: {held}")
     crosses = "" if inside.all() else " (crosses do not)"
     return Picture(drawn, f"{held}{crosses}; on the dotted line, prediction and score agree.")

@@ -24,10 +24,11 @@ def parallel_coordinates(outcome: Outcome) -> Picture | None:
     """Which values the trials had and how well they did; none where fewer than two can be compared."""
     found = [each for each in tried(outcome) if each.scores]
     names = _names(outcome, found)
-    if len(found) < 2 or not names or outcome.incumbent is None:
+    if len(found) < 2 or not names:
         return None
     domains = {h.name: h.domain for h in outcome.space.hyperparameters}
     levels = range(len(names), -1, -1)  # the score is the lowest
+    chosen = outcome.incumbent.configuration.id if outcome.incumbent else None
     best, worst = found[0].best or 0.0, found[-1].best or 0.0
     with settings():
         figure, axes = canvas(0.68 * len(names) + 1.0)
@@ -38,7 +39,7 @@ def parallel_coordinates(outcome: Outcome) -> Picture | None:
         for place, each in reversed(list(enumerate(found))):
             path = [_place(domains[name], each.configuration.values.get(name)) for name in names]
             path.append(((each.best or 0.0) - worst) / ((best - worst) or 1.0))
-            is_chosen = each.configuration.id == outcome.incumbent.configuration.id
+            is_chosen = each.configuration.id == chosen
             is_good = place < _GOOD * len(found)
             axes.plot(
                 path,
@@ -53,8 +54,8 @@ def parallel_coordinates(outcome: Outcome) -> Picture | None:
         drawn = inline(figure, "parallel", f"Values of {len(found)} trials in {len(names)} hyperparameters")
     return Picture(
         drawn,
-        f"Each path is a trial, from its hyperparameters down to its best score; the thick one was chosen, the best "
-        f"{_GOOD:.0%} are darker.",
+        f"Each path is a trial, from its hyperparameters down to its best score; the best {100 * _GOOD:.0f} % are "
+        f"darker{', the thick one was chosen' if any(e.configuration.id == chosen for e in found) else ''}.",
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightning_quicktune.space.border import AtBorder, at_border
 from lightning_quicktune.tuning.outcome import Outcome
-from lightning_quicktune.tuning.tried import Tried, tried
+from lightning_quicktune.tuning.tried import Tried, borders, tried
 from lightning_quicktune.tuning.verdict_words import spaced
 from lightning_quicktune.tuning.words import describe, shown
 from lightning_quicktune.types import Configuration
@@ -65,14 +64,6 @@ def chosen_settings(outcome: Outcome) -> list[Setting]:
         for name in outcome.space.names
         if name in chosen.values
     ]
-
-
-def borders(outcome: Outcome) -> list[AtBorder]:
-    """Where the chosen configuration lies at the border of the space or of what was tried."""
-    if outcome.incumbent is None:
-        return []
-    configurations = [entry.suggestion.configuration for entry in outcome.result.entries]
-    return at_border(outcome.space, outcome.incumbent.configuration, configurations)
 
 
 def trial_rows(outcome: Outcome) -> list[TrialRow]:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from lightning_quicktune.tuning.outcome import Outcome
 
-_TRAINERS = {"trl": "TRL", "axolotl": "Axolotl", "llamafactory": "LLaMA-Factory"}
+_TRAINERS = {"trl": "a script for TRL", "axolotl": "Axolotl settings", "llamafactory": "LLaMA-Factory settings"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def recipes(outcome: Outcome) -> list[Code]:
     return [
         Code("As a command", command, "Trains it again: in full, from its seed, on the same records."),
         Code("As YAML", outcome.fit_yaml),
-        *(Code(f"As {_TRAINERS.get(name, name)} settings", text, "", True) for name, text in outcome.carried.items()),
+        *(_foreign(name, text, path) for name, text in outcome.carried.items()),
     ]
 
 
@@ -48,6 +48,11 @@ def next_steps(outcome: Outcome) -> list[Code]:
     if outcome.adapter is None:
         return [again]
     return [Code("Load it with peft", _loading(outcome, outcome.adapter), _base_words(outcome)), again]
+
+
+def _foreign(trainer: str, text: str, path: str) -> Code:
+    written = f"`lightning-quicktune export --fit {path} --as {trainer} --output {trainer}`"
+    return Code(f"As {_TRAINERS.get(trainer, trainer)}", text, f"{written} writes it with the records.", True)
 
 
 def _loading(outcome: Outcome, adapter: str) -> str:

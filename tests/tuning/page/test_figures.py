@@ -65,13 +65,22 @@ def test_ids_of_two_figures_differ(make_outcome):
 def test_figures_that_have_nothing_to_show_are_left_out(make_outcome):
     outcome = make_outcome(n_trials=1, verdict=None, gain=None)
     assert [make(outcome) is None for make in FIGURES] == [True, False, False, True, True]
-    nothing = replace(outcome, incumbent=None)
+    nothing = replace(outcome, incumbent=None, rows=(), result=replace(outcome.result, entries=()))
     assert learning_curves(nothing) is None
     assert score_over_time(nothing) is None
 
 
+def test_what_is_compared_is_drawn_as_a_curve_where_it_is_known(make_outcome):
+    outcome = make_outcome()
+    without = replace(outcome, rows=tuple(replace(row, curve=()) for row in outcome.rows))
+    dashes = [learning_curves(each).svg.count("stroke-dasharray") for each in (outcome, without)]
+    lengths = [len(learning_curves(each).svg) for each in (outcome, without)]
+    assert dashes[0] == dashes[1] > 0
+    assert lengths[0] > lengths[1]
+
+
 def test_the_band_is_told_only_where_there_is_one(make_outcome):
-    assert "90% interval predicted" in learning_curves(make_outcome()).caption
+    assert "90 % interval predicted" in learning_curves(make_outcome()).caption
     assert "predicted" not in learning_curves(make_outcome(bands={})).caption
 
 
@@ -80,7 +89,7 @@ def test_scores_outside_of_their_interval_are_counted(make_outcome):
     pairs = ((0.5, 0.1, 0.6), (0.5, 0.1, 0.9), (0.98, 0.1, 1.0))
     verdict = Verdict(tuple(Forecast(configuration, 1, *pair, 0) for pair in pairs), 0.0, 0.0)
     caption = predicted_observed(make_outcome(verdict=verdict)).caption
-    assert caption.startswith("2 of 3 scores lie in the 90% interval predicted of them (crosses do not)")
+    assert caption.startswith("2 of 3 scores lie in the 90 % interval predicted of them (crosses do not)")
 
 
 def test_parallel_coordinates_leave_out_what_does_not_vary_and_mark_what_is_off(make_outcome):
@@ -88,5 +97,5 @@ def test_parallel_coordinates_leave_out_what_does_not_vary_and_mark_what_is_off(
     texts = [e.text for e in ElementTree.fromstring(parallel_coordinates(outcome).svg).iter() if e.text]
     assert {"optimizer", "adamw", "adafactor", "sgd", "off", "label accuracy"} <= set(texts)
     alone = [replace(e) for e in outcome.result.entries if e.suggestion.configuration == outcome.space.default]
-    same = replace(outcome, result=replace(outcome.result, entries=tuple(alone * 2)))
+    same = replace(outcome, rows=(), result=replace(outcome.result, entries=tuple(alone * 2)))
     assert parallel_coordinates(same) is None

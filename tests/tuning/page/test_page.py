@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from lightning_quicktune.tuning.page.page import page
-from lightning_quicktune.tuning.rows import Answer
+from lightning_quicktune.tuning.rows import Answer, Gain
+from lightning_quicktune.types import Configuration
 
 MARKUP = (
     '<script>window.pwned = 1</script><img src=x onerror="pwned()"></style></script></pre><!-- {{ 7 * 7 }} {% raw %} '
@@ -54,7 +55,7 @@ def with_text(make_outcome, text):
     outcome = make_outcome()
     return replace(
         outcome,
-        task=replace(outcome.task, name=text, base_model=replace(outcome.task.base_model, name=text)),
+        task=replace(outcome.task, name=text, base_model=replace(outcome.task.base_model, name=text.replace("`", ""))),
         command=text,
         answers=(Answer(text, text, text, text, text, True),),
         left_out=(text.replace("`", ""),),
@@ -76,6 +77,15 @@ def without_parts(make_outcome):
     return replace(nothing, result=result, rows=nothing.rows[:1], links={}, **bare)
 
 
+def recipe_chosen(make_outcome):
+    """The user's recipe was best, and is no point of the search space."""
+    outcome = make_outcome()
+    recipe = replace(outcome.row("recipe"), values={"optimizer": "adamw", "weight_decay": 0.0}, config_id="recipe")
+    incumbent = replace(outcome.incumbent, configuration=Configuration(recipe.values))
+    rows = (*outcome.rows[:2], recipe, replace(recipe, name="chosen"))
+    return replace(outcome, rows=rows, incumbent=incumbent, gain=Gain("recipe", "label_accuracy", 0.0, 0.0, 0.0, 63))
+
+
 VARIANTS = {
     "all parts": lambda make: make(),
     "one trial": lambda make: make(n_trials=1),
@@ -84,6 +94,8 @@ VARIANTS = {
     "no forecasts": lambda make: make(verdict=None, bands={}),
     "no comparison": lambda make: make(gain=None, rows=make().rows[-1:]),
     "nothing found": without_parts,
+    "recipe chosen": recipe_chosen,
+    "nothing searched": lambda make: replace(recipe_chosen(make), result=replace(make().result, entries=())),
     "markup": lambda make: with_text(make, MARKUP),
     "a long word": lambda make: with_text(make, "supercalifragilistic" * 300),
 }
@@ -178,6 +190,15 @@ def test_answers_are_marked_against_the_reference(make_outcome):
     assert "base model ✓as the reference 3 Boxes" in text
     assert "your recipe ✗not as the reference 4" in text
     assert "tuned ✗not as the reference (nothing)" in text
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_recipe_that_was_best_itself_is_no_gain(make_outcome):
+    text = words(recipe_chosen(make_outcome))
+    assert "Nothing better than your recipe as written" in text
+    assert "rises by" not in text
+    assert text.count("chosen: your recipe as written") == 2
+    assert "tuned 0." not in text
 
 
 @pytest.mark.usefixtures("without_figures")
