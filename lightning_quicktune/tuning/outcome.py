@@ -134,7 +134,8 @@ class Outcome:
         return cls(
             **{name: record[name] for name in ("searcher", "command", "created", "fit_yaml", "adapter")},
             **{name: record[name] for name in ("settings", "splits", "carried", "links")},
-            **{name: tuple(record[name]) for name in ("left_out", "interrupted")},
+            left_out=tuple(record["left_out"]),
+            interrupted=tuple(record["interrupted"]),
             task=TaskInfo.from_dict(record["task"]),
             rows=tuple(_row_from_dict(row) for row in record["rows"]),
             gain=Gain(**record["gain"]) if record["gain"] else None,
