@@ -12,8 +12,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from lightning_quicktune.tuning.seen import Seen
-from lightning_quicktune.tuning.view import view
+from lightning_quicktune.tuning.live.seen import Seen
+from lightning_quicktune.tuning.live.view import view
 
 _PER_SECOND = 4.0
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from lightning_quicktune.tuning.chart import chart
-from lightning_quicktune.tuning.saying import clock_time, in_ascii, score, sparkline
-from lightning_quicktune.tuning.seen import Event, Running, Seen
+from lightning_quicktune.tuning.live.chart import chart
+from lightning_quicktune.tuning.live.saying import clock_time, in_ascii, score, sparkline
+from lightning_quicktune.tuning.live.seen import Event, Running, Seen
 
 WIDEST = 100  # columns; longer lines are hard to read
 _NARROW = 60  # columns below which labels are shorter
@@ -106,7 +106,8 @@ def _head(page: _Page, seen: Seen) -> None:
         page.add("", (name, "bold"), (" " * gap, ""), (time, "bold"))
     if left_s is not None and not seen.is_done:
         page.add("", *_bar(seen.spent_s / total_s if total_s else 1.0, page.width))
-    page.add(seen.stage_name, (seen.doing, ""))
+    since = "" if seen.is_done else f"{clock_time(seen.stage_s)} "
+    page.add(seen.stage_name, (since, "dim"), (seen.doing, ""))
 
 
 def _training(page: _Page, running: Running) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from lightning_quicktune.tuning.saying import predicted, score
+from lightning_quicktune.tuning.live.saying import predicted, score
 from lightning_quicktune.tuning.words import describe
 
 if TYPE_CHECKING:  # imported when the command line has hardly begun: nothing heavy
@@ -85,6 +86,7 @@ class Seen:
 
     Args:
         on_event: Called with each event, by the thread that told it.
+        now: Time in seconds.
         clock: Time of the whole budget; none before the tuning has begun.
         stage_name: The part that is under way.
         doing: What that part does, in one line.
@@ -101,6 +103,7 @@ class Seen:
     """
 
     on_event: Callable[[Event], None] = lambda event: None
+    now: Callable[[], float] = time.monotonic
     clock: Clock | None = None
     stage_name: str = "starting"
     doing: str = "loading PyTorch and its libraries"
@@ -118,16 +121,17 @@ class Seen:
     def __post_init__(self) -> None:
         self._reached: dict[str, int] = {}
         self._is_unlike: bool | None = None
-
-    @property
-    def n_trials(self) -> int:
-        """Configurations of which there is an observation."""
-        return len(self._reached)
+        self._began_s = self._stage_began_s = self.now()
 
     @property
     def spent_s(self) -> float:
-        """Seconds of the budget that are spent; 0 before it has begun."""
-        return self.clock.spent_s if self.clock is not None else 0.0
+        """Seconds of the budget that are spent; before it has begun, those since there was anything to see."""
+        return self.clock.spent_s if self.clock is not None else self.now() - self._began_s
+
+    @property
+    def stage_s(self) -> float:
+        """Seconds since the present part began."""
+        return self.now() - self._stage_began_s
 
     def started(self, clock: Clock) -> None:
         """The tuning begins."""
@@ -137,9 +141,9 @@ class Seen:
     def stage(self, name: Stage, words: str) -> None:
         """Another part begins."""
         with self.lock:
-            self.stage_name, self.doing = name, words
+            self.stage_name, self.doing, self._stage_began_s = name, words, self.now()
             self.running.clear()
-            self._add(f"{name}: {words}", "stage")
+            self._add(words, "stage")
 
     def described(self, task: TaskInfo, splits: dict[str, int]) -> None:
         """The task is known."""

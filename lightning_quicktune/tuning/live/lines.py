@@ -6,11 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from io import TextIOBase
 from types import TracebackType
 from typing import TextIO
 
-from lightning_quicktune.tuning.saying import clock_time, in_ascii, score
-from lightning_quicktune.tuning.seen import Event, Seen
+from lightning_quicktune.tuning.live.saying import clock_time, in_ascii, score
+from lightning_quicktune.tuning.live.seen import Event, Seen
 
 SILENCE_S = 25.0  # after which a line says where things stand
 
@@ -25,15 +26,16 @@ class Lines(Seen):
         now: Time in seconds.
     """
 
-    def __init__(self, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(on_event=self._on_event)
-        self._stream, self._now = stream, now
+    def __init__(self, stream: TextIO | TextIOBase | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(on_event=self._on_event, now=now)
+        self._stream = stream
         self._last_s = now()
         self._closed = threading.Event()
         self._is_heard = True
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Lines:
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -44,7 +46,7 @@ class Lines(Seen):
     def break_silence(self) -> None:
         """Says where things stand, if nothing has been said for ``SILENCE_S`` seconds."""
         with self.lock:
-            if self._now() - self._last_s >= SILENCE_S and not self.is_done:
+            if self.now() - self._last_s >= SILENCE_S and not self.is_done:
                 self._write(self._standing())
 
     def _beat(self) -> None:
@@ -55,7 +57,7 @@ class Lines(Seen):
         self._write(event.words)
 
     def _standing(self) -> str:
-        parts = [f"{self.stage_name}: {self.doing}"]
+        parts = [f"{self.stage_name} since {clock_time(self.stage_s)}: {self.doing}"]
         for running in self.running.values():
             step = f", step {running.step} of {running.of}" if running.of else ""
             parts.append(f"training {running.words}, slice {running.slice} of {running.to}{step}")
@@ -64,7 +66,7 @@ class Lines(Seen):
         return "; ".join(parts)
 
     def _write(self, words: str) -> None:
-        self._last_s = self._now()
+        self._last_s = self.now()
         if not self._is_heard:
             return
         stream = self._stream or sys.stderr
@@ -78,7 +80,7 @@ class Lines(Seen):
             self._is_heard = False
 
 
-def _knows(stream: TextIO, text: str) -> bool:
+def _knows(stream: TextIO | TextIOBase, text: str) -> bool:
     """Whether a stream can say all letters of a text."""
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
