@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_quicktune.search.state import SearchState
+from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.rows import Compared
 from lightning_quicktune.tuning.watcher import Unwatched
 from lightning_quicktune.tuning.words import describe
-from lightning_quicktune.types import Configuration, Observation, TaskInfo, Trial, Value
+from lightning_quicktune.types import Configuration, Observation, TaskInfo, Value
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -42,13 +43,11 @@ class EventFiles(Unwatched):
         if not (self.folder / _SEARCH).exists():
             self._write(_SEARCH, {_BEST: task.zero_shot_score}, 0)
 
-    def recorded(self, trial: Trial) -> None:
-        """A slice of a trial has ended.
-
-        Args:
-            trial: Its record.
-        """
-        self._write_curve(trial.configuration, trial.curve.scores)
+    def recorded(self, folder: Path) -> None:
+        """A slice of the trial in this folder has ended, or the trial has."""
+        trial = read_trial(folder)
+        if trial is not None:
+            self._write_curve(trial.configuration, trial.curve.scores)
 
     def observed(self, observation: Observation, state: SearchState) -> None:
         """A suggestion of the search has ended."""

@@ -19,7 +19,9 @@ _PER_SECOND = 4.0
 
 
 class Panel(Seen):
-    """Draws what is told, four times a second, until it is left; its last state stays.
+    """Draws what is told, four times a second, until it is left.
+
+    Its last state stays, unless an error ended the tuning before its task was known.
 
     Args:
         console: The terminal.
@@ -40,6 +42,7 @@ class Panel(Seen):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         proxy = sys.stderr
+        self._live.transient = isinstance(error, Exception) and not self.task
         self._live.stop()
         _move_handlers(proxy, self._stderr)
 

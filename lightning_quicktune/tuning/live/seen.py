@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lightning_quicktune.tuning.live.saying import predicted, score
@@ -180,6 +181,9 @@ class Seen:
             if step <= running.step and running.slice < running.to:
                 running.slice += 1
             running.step, running.of = step, of
+
+    def recorded(self, folder: Path) -> None:
+        """The record of a trial has changed, which the steps tell in time."""
 
     def observed(self, observation: Observation, state: SearchState) -> None:
         """A suggestion of the search has ended."""

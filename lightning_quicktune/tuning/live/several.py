@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.search.guarded_searcher import Verdict
@@ -44,6 +45,10 @@ class Several:
     def step(self, config_id: str, step: int, of: int) -> None:
         """An optimizer step has ended."""
         self._tell("step", config_id, step, of)
+
+    def recorded(self, folder: Path) -> None:
+        """The record of a trial in this folder has changed."""
+        self._tell("recorded", folder)
 
     def observed(self, observation: Observation, state: SearchState) -> None:
         """A suggestion of the search has ended."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.search.state import SearchState
-from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.search_record import Measured, SearchFolder, SearchRecord
-from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Compared
+from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.watcher import Clock, Unwatched
 from lightning_quicktune.tuning.words import describe, shown
 from lightning_quicktune.types import Observation, TaskInfo
@@ -31,43 +30,55 @@ class TrackedSearch(Unwatched):
     As a context it says in the end whether the search was completed, paused by Ctrl-C, or ended by an error.
 
     Args:
-        tracking: Where MLflow is.
+        settings: What the user has set.
         output: Folder of the search.
-        name: What the search is called.
-        settings: What the user has set, in plain values by key.
     """
 
-    def __init__(self, tracking: TrackingSettings, output: Path, name: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: TuneSettings, output: Path) -> None:
         self.output = output
-        self._settings = settings
-        known = read_json(output / RECORD)
-        self._record = SearchRecord.from_dict(known) if known else SearchRecord(uuid4().hex[:12], name, settings)
+        self._settings = _flat({name: value for name, value in settings.to_dict().items() if name != "tracking"})
+        name, known, tracking = f"tune {Path(settings.task).stem}", read_json(output / RECORD), settings.tracking
+        new = SearchRecord(uuid4().hex[:12], name, self._settings)
+        self._record = SearchRecord.from_dict(known) if known else new
+        self._has_begun = False
         self._clock: Clock | None = None
         self._slices = 0
         folder = SearchFolder(output, self._record.id, lambda trial: describe(trial.configuration))
         self.tracker = Tracker(tracking.uri, tracking.experiment, folder)
 
     def __enter__(self) -> TrackedSearch:
-        """Begins the run, or the search's next part in it."""
-        changed = self._settings.keys() | self._record.settings.keys()
-        tags = {
-            f"now/{key}": self._settings.get(key, "")
-            for key in sorted(changed)
-            if self._settings.get(key) != self._record.settings.get(key)
-        }
-        self._keep(status="running", tags={**self._record.tags, **tags, "failure": ""})
-        self.tracker.begin()
+        """Begins the run, unless the search was completed, which the same command changes nothing of.
+
+        Raises:
+            ValueError: If no waiting mends what keeps MLflow from answering.
+        """
+        self.tracker.check()
+        if self._record.status != "completed":
+            self.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None or not self._has_begun:
+            return
         if isinstance(error, KeyboardInterrupt):
             self._keep(status="paused")
-        elif error is not None:
+        else:
             self._keep(status="failed", tags={**self._record.tags, "failure": f"{type(error).__name__}: {error}"[:500]})
-        if error is not None:
-            self.tracker.begin()
+        self.tracker.begin()
+
+    def begin(self) -> None:
+        """Begins the run, or its next part with the settings as they are now; once more does nothing."""
+        if self._has_begun:
+            return
+        before, self._has_begun = self._record.settings, True
+        changed = sorted(
+            key for key in self._settings.keys() | before.keys() if self._settings.get(key) != before.get(key)
+        )
+        now = {f"now/{key}": self._settings.get(key, "") for key in changed}
+        self._keep(status="running", tags={**self._record.tags, **now, "failure": ""})
+        self.tracker.begin()
 
     def started(self, clock: Clock) -> None:
         """The tuning begins."""
@@ -81,6 +92,10 @@ class TrackedSearch(Unwatched):
             metrics=self._with({"zero-shot/validation": task.zero_shot_score}),
         )
         self.tracker.follow_search()
+
+    def recorded(self, folder: Path) -> None:
+        """The record of a trial has changed."""
+        self.tracker.follow_trial(folder)
 
     def observed(self, observation: Observation, state: SearchState) -> None:
         """A suggestion of the search has ended."""
@@ -104,6 +119,7 @@ class TrackedSearch(Unwatched):
         if outcome.incumbent is not None:
             chosen = outcome.incumbent.configuration
             tags = {"chosen": describe(chosen), **{f"chosen.{name}": shown(v) for name, v in chosen.values.items()}}
+        tags["stopped_by"] = outcome.result.stopped_by
         if outcome.gain is not None:
             gain = outcome.gain
             values |= {"gain": gain.value, "gain/lower": gain.lower, "gain/upper": gain.upper}
@@ -114,13 +130,6 @@ class TrackedSearch(Unwatched):
         kept = {name: value for name, value in self._record.tags.items() if not name.startswith("chosen")}
         digest = _digest(self.output / "result")
         self._keep(status="completed", tags={**kept, **tags}, metrics=self._with(values), result=digest)
-
-    def deliver(self) -> Delivery:
-        """Sends what MLflow lacks of the search, its task and all its trials; says how much that is."""
-        self.tracker.begin()
-        folders = sorted(path.parent for path in (self.output / "trials").glob("*/trial.json"))
-        task = self.output / "task"
-        return self.tracker.deliver([task] if (task / "task.json").exists() else [], folders)
 
     @property
     def _spent_s(self) -> float:
@@ -139,20 +148,14 @@ class TrackedSearch(Unwatched):
         write_json(self.output / RECORD, self._record.to_dict())
 
 
-def flat_settings(settings: Any, prefix: str = "") -> dict[str, str]:
-    """What was set, as ``key.key: value``; what is none is absent, and so is where MLflow is.
-
-    Args:
-        settings: A dataclass of settings, which may hold others.
-        prefix: Keys above it, with a dot behind each.
-    """
+def _flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values as ``key.key: value``; what is none is absent."""
     flat: dict[str, str] = {}
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if is_dataclass(value) and not isinstance(value, TrackingSettings):
-            flat |= flat_settings(value, f"{prefix}{each.name}.")
-        elif value is not None and not is_dataclass(value):
-            flat[f"{prefix}{each.name}"] = str(value)
+    for name, value in plain.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            flat[f"{prefix}{name}"] = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return flat
 
 
