@@ -33,7 +33,7 @@ from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import RECORD, read_outcome, write_report
 
-REPORT_S = 6.0  # of choosing, exporting, reporting and telling MLflow, on two slow cores
+REPORT_S = 4.5  # of exporting, asking the surrogates, reporting and telling MLflow, measured on a slow core
 _ANSWERS = 0.04  # share of the budget that generating one row's answers may take
 _FINISHED = "finished.json"
 

@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.tracking import tracker as tracking
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.tuning import tune as tuning
+from lightning_quicktune.tuning import searching
 from lightning_quicktune.tuning.tune import tune
 
 
@@ -33,14 +33,14 @@ def kinds(uri, experiment="tuned"):
 
 
 def test_what_mlflow_missed_is_sent_at_the_end(settings, tmp_path, away, monkeypatch):
-    run_search = tuning.run_search
+    run_search = searching.run_search
 
     def until_the_search_has_ended(*arguments, **named):
         result = run_search(*arguments, **named)
         away["on"] = False
         return result
 
-    monkeypatch.setattr(tuning, "run_search", until_the_search_has_ended)
+    monkeypatch.setattr(searching, "run_search", until_the_search_has_ended)
     tuned = tune(settings(compare=[]))
     n_trials = len(list(tmp_path.glob("search/trials/*/trial.json")))
     assert kinds(tuned.tracking_uri) == {"task": 1, "trial": n_trials, "tune": 1}
