@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import time
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.tracking.delivery import mlflow_line
@@ -11,12 +13,16 @@ from lightning_quicktune.tuning.settings import TuneSettings
 
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
+    began = time.monotonic()
     settings = parse_settings("tune", TuneSettings, args)
-    from lightning_quicktune.tuning.tune import tune
+    from lightning_quicktune.tuning.live.onlooker import onlooker
 
-    tuned = tune(settings)
+    with onlooker() as watcher:  # shown before the libraries are loaded, which takes seconds
+        from lightning_quicktune.tuning.tune import tune
+
+        tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"
-        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery)}\n"
+        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery, tuned.table)}\n"
     )

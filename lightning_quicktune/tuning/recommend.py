@@ -28,7 +28,8 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
-from lightning_quicktune.tuning.recommendation import PredictedSlice, Recommendation, recommendation_table
+from lightning_quicktune.tuning.predicted import PredictedSlice
+from lightning_quicktune.tuning.recommendation import Recommendation, recommendation_table
 from lightning_quicktune.tuning.settings import RecommendSettings, SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
