@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
@@ -14,7 +15,8 @@ def run(args: list[str]) -> None:
     settings = parse_settings("tune", TuneSettings, args)
     from lightning_quicktune.tuning.tune import tune
 
-    tuned = tune(settings)
+    with typed_as("task", TASK_PATH):
+        tuned = tune(settings)
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"

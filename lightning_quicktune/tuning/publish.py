@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.search.guarded_searcher import Verdict
+from lightning_quicktune.tracking.faults import in_short
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.tuning.comparison import Compared
 from lightning_quicktune.types import TaskInfo
@@ -53,7 +54,7 @@ def publish(
     try:
         run_id = tracker.log_folder(folder, "result", f"tune {task.name}", kind="tune", tags=tags, metrics=metrics)
     except Exception as error:  # a server that is away in any way must not cost the result
-        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.shown_uri, error, folder)
+        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.shown_uri, in_short(error), folder)
         return None
     write_json(note, {"run_id": run_id, "n_observations": n_observations, "rows": names})
     return run_id
