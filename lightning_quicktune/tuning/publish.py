@@ -54,7 +54,8 @@ def publish(
     try:
         run_id = tracker.log_folder(folder, "result", f"tune {task.name}", kind="tune", tags=tags, metrics=metrics)
     except Exception as error:  # a server that is away in any way must not cost the result
-        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.shown_uri, in_short(error), folder)
+        why = in_short(error)
+        log.warning("MLflow at %s did not take the report (%s); it is in %s.", tracker.shown_uri, why, folder)
         return None
     write_json(note, {"run_id": run_id, "n_observations": n_observations, "rows": names})
     return run_id

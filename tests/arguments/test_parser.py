@@ -99,8 +99,8 @@ CLASS = ("--model", f"{__name__}.Model")
         (["--methods", "[randm]"], "`methods` is randm, but it is one of random. Did you mean `random`?"),
         (
             ["--tracking", "3"],
-            "`tracking` is 3, but a mapping of `tracking.alpha_over_rank`, `tracking.rank`, `tracking.variant` is expected, "
-            "or a YAML file that holds one.",
+            "`tracking` is 3, but a mapping of `tracking.alpha_over_rank`, `tracking.rank`, `tracking.variant` "
+            "is expected, or a YAML file that holds one.",
         ),
         (["--tracking.rank", "x"], "`tracking.rank` is x, but a whole number is expected."),
         (
