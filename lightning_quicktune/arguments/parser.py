@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 
 from lightning_quicktune.arguments.order import files_first
 from lightning_quicktune.arguments.refusal import Refusal, refusal, together
+from lightning_quicktune.arguments.written import names_in_files
 
+_TOOLS = {"h", "print_shtab"}  # that nobody means by another name
 DEBUG = "--debug"
 DEBUG_HELP = f"`{DEBUG}` after any subcommand shows where in the code an error came from."
 
@@ -73,7 +76,9 @@ class Strict(ArgumentParser):
 
     def _refusal(self, message: str) -> Refusal:
         known = {option.lstrip("-") for action in self._actions for option in action.option_strings}
-        return refusal(message, {name for name in known if not name.endswith("+")} - {"h"}, self.args)
+        known = {name for name in known if not name.endswith("+")} - _TOOLS
+        written = functools.partial(names_in_files, self.args, self._config_flags())
+        return refusal(message, known, self.args, written, self.exit_on_error)
 
     def _all_missing(self, namespace: Namespace) -> Refusal:
         """What this parser lacks, and what the classes lack that the configuration names."""

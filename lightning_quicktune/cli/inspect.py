@@ -42,6 +42,7 @@ def run(args: list[str]) -> None:
         ValueError: If the dataset can't be trained on as the settings are.
     """
     settings = parse_settings("inspect", InspectSettings, args)
+    from lightning_quicktune.arguments.typed_key import TASK_PATH, in_typed_words
     from lightning_quicktune.compose import read_yaml, with_overrides
     from lightning_quicktune.data.examine import examine
     from lightning_quicktune.data.inspect import bad_records, inspection
@@ -49,7 +50,7 @@ def run(args: list[str]) -> None:
     from lightning_quicktune.data.showing import marks_for
     from lightning_quicktune.trials.task_setup import check_rooms, unread_objects
 
-    task = {"data.init_args.path": settings.task} if settings.task else {}
+    task = {TASK_PATH: settings.task} if settings.task else {}
     fit = with_overrides(read_yaml(Path(settings.recipe)), {**task, **column_overrides(settings.columns)})
     module, data = unread_objects(fit)
     found = examine(data)
@@ -58,6 +59,8 @@ def run(args: list[str]) -> None:
             check_rooms(module, data)
         except ValueError as error:
             found = replace(found, faults=(*found.faults, str(error)))
+    if settings.task:
+        found = replace(found, faults=tuple(in_typed_words(fault, "task", TASK_PATH) for fault in found.faults))
     shown = (
         bad_records(data, found)
         if settings.where == "bad"

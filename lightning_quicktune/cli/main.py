@@ -52,7 +52,8 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Words after the program's name; those of the shell if left out.
 
     Returns:
-        Exit status: 0 if all went well, 2 for a mistake in the command, 1 for what could not be done, 130 for Ctrl-C.
+        Exit status: 0 if all went well; 2 for a mistake in the command, a setting or a file that they name, which fails
+        until it is mended; 1 for what could not be done here or now, such as without a GPU; 130 for Ctrl-C.
     """
     words = list(sys.argv[1:] if args is None else args)
     if not words or words[0] in ("-h", "--help"):
@@ -82,7 +83,7 @@ def _run(subcommand: str, options: list[str], debug: bool) -> int:
             _show_traceback(end)
         raise
     except Exception as error:
-        from lightning_quicktune.cli.mistakes import sentence
+        from lightning_quicktune.cli.mistakes import exit_status, sentence
 
         said = sentence(error)
         if said is None:
@@ -90,7 +91,7 @@ def _run(subcommand: str, options: list[str], debug: bool) -> int:
         if debug:
             _show_traceback(error)
         sys.stderr.write(f"lightning-quicktune {subcommand}: {said}\n")
-        return 1
+        return exit_status(error)
     except KeyboardInterrupt:
         how = "`--ckpt_path` with its last checkpoint" if subcommand in _LIGHTNING else "the same command"
         sys.stderr.write(f"lightning-quicktune {subcommand}: interrupted; {how} goes on where it stopped\n")

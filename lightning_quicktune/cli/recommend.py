@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.tuning.settings import RecommendSettings
 
@@ -13,5 +14,6 @@ def run(args: list[str]) -> None:
     settings = parse_settings("recommend", RecommendSettings, args)
     from lightning_quicktune.tuning.recommend import recommend
 
-    recommended = recommend(settings)
+    with typed_as("task", TASK_PATH):
+        recommended = recommend(settings)
     sys.stdout.write(f"{recommended.table}\nfit YAMLs are in {recommended.folder}\n")

@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 
+from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
@@ -20,7 +21,8 @@ def run(args: list[str]) -> None:
     with onlooker() as watcher:  # shown before the libraries are loaded, which takes seconds
         from lightning_quicktune.tuning.tune import tune
 
-        tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
+        with typed_as("task", TASK_PATH):
+            tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"

@@ -65,7 +65,7 @@ def test_export_into_a_folder_with_a_model_is_refused_before_anything_is_loaded(
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "model.safetensors").write_text("")
     command = ["export", "--fit", config, "--checkpoint", "none.ckpt", "--output", "there"]
-    assert main(command) == 1
+    assert main(command) == 2
     assert "holds an adapter or a model already (model.safetensors)" in capsys.readouterr().err
-    assert main([*command[:-1], "new", "--merge", "true", "--with_base", "true"]) == 1
+    assert main([*command[:-1], "new", "--merge", "true", "--with_base", "true"]) == 2
     assert "a merged model holds its base" in capsys.readouterr().err
