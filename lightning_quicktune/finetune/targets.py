@@ -98,7 +98,7 @@ def target_modules(model: nn.Module, targets: str | list[str]) -> list[str]:
     unmatched = [] if isinstance(targets, str) else [t for t in targets if not _of_names(present, [t])]
     if unmatched or not chosen:
         routers = [name for name, module in model.named_modules() if is_router(name, module)]
-        about = "routers of experts, which aren't adapted" if _of_names(routers, unmatched) else "no linear module"
+        about = "routers or indexers, never adapted," if _of_names(routers, unmatched) else "no linear module"
         raise ValueError(
             f"The LoRA targets {unmatched or targets!r} match {about} of this base model, so they would train "
             f"nothing. It has {', '.join(sorted({_ending(name, 1) for name in present}))}. Set "
