@@ -146,6 +146,10 @@ def test_dense_and_shared_parts_beside_experts_are_adapted(glm):
         | {f"{prefix}1.mlp.shared_experts.{name}" for name in DENSE}
         | {f"{prefix}1.mlp.{name}" for name in EXPERTS}
     )
+    sizes = {name.removesuffix(".weight"): weight.numel() for name, weight in glm.model.named_parameters()}
+    adapted = attach_adapter(glm, LoraSettings(rank=2, targets="mlp"))
+    assert adapted.before_adapter.share == pytest.approx(sum(sizes[name] for name in asked) / sum(sizes.values()))
+    detach_adapter(adapted)
 
 
 def test_gradient_checkpointing_gives_the_same_gradients_on_experts(glm):
