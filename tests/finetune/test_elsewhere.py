@@ -199,6 +199,17 @@ def test_callbacks_that_may_change_the_training_are_told(carry, trainer):
     assert "trainer.callbacks: EarlyStopping isn't carried over" in said
 
 
+@pytest.mark.parametrize("trainer", ["trl", "axolotl"])
+@pytest.mark.parametrize(("accelerator", "known"), [("auto", False), ("gpu", False), ("cpu", True)])
+def test_as_many_devices_as_there_are_is_unknown_but_on_a_cpu(carry, trainer, accelerator, known):
+    folder, said = carry(trainer, trainer__devices="auto", trainer__accelerator=accelerator)
+    note = "trainer.devices: auto here, so how many is unknown"
+    assert (note in said) is not known
+    (file,) = folder.glob("axolotl.yaml" if trainer == "axolotl" else "train.py")
+    assert (note in file.read_text()) is not known
+    assert "CUDA_VISIBLE_DEVICES=0" in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
