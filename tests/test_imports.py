@@ -23,11 +23,12 @@ BELOW_TUNING = {
     "evaluation",
 }
 MAY_IMPORT = {
-    "__init__": set(),
+    "__init__": {"tuning"},  # lazily, for `from lightning_quicktune import tune`
     "__main__": {"cli"},
     "types": set(),
     "acquisition": set(),
     "arguments": set(),
+    "presets": {"arguments"},
     "space": {"types"},
     "data": {"types"},
     "tracking": {"types"},
@@ -38,9 +39,9 @@ MAY_IMPORT = {
     "search": {"types", "space", "surrogate", "metadataset", "acquisition"},
     "trials": {"types", "space", "compose", "data", "finetune", "tracking", "metadataset"},
     "evaluation": {"types", "space", "metadataset", "surrogate", "search", "acquisition", "tracking"},
-    "tuning": BELOW_TUNING,
+    "tuning": BELOW_TUNING | {"arguments", "presets"},
     "synthesis": {"types", "data", "finetune", "tracking"},
-    "cli": BELOW_TUNING | {"arguments", "tuning", "synthesis", "__init__"},
+    "cli": BELOW_TUNING | {"arguments", "presets", "tuning", "synthesis", "__init__"},
 }
 AT_HOME = {
     "mlflow": {"tracking"},

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from lightning_quicktune.presets.places import brought
+
 SUBCOMMANDS = {
     "tune": "dataset + base model + budget -> the best adapter, by transfer from earlier tasks",
     "recommend": "the configurations to try first, with predicted curve and cost, without training any",
@@ -54,7 +56,7 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 if all went well, 2 for a mistake in the command, 1 for what could not be done, 130 for Ctrl-C.
     """
-    words = list(sys.argv[1:] if args is None else args)
+    words = [brought(word) for word in (sys.argv[1:] if args is None else args)]
     if not words or words[0] in ("-h", "--help"):
         sys.stdout.write(usage() + "\n")
         return 0

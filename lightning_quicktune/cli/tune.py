@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.cli.one_line import parse_line
 from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
 
 
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
-    settings = parse_settings("tune", TuneSettings, args)
+    settings = parse_line("tune", TuneSettings, args)
     from lightning_quicktune.tuning.tune import tune
 
     tuned = tune(settings)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jsonargparse.typing import Path_fr
 
+from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.tuning.settings import SurrogateSources
 
 
@@ -17,6 +20,7 @@ class RecommendSettings:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every configuration is set in; names the base model.
         output: Folder of the recommendations: a fit YAML of each, and their table.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
             and ``cost`` seconds.
@@ -32,6 +36,7 @@ class RecommendSettings:
     task: str
     recipe: Path_fr
     output: str
+    model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     space: Path_fr | None = None
@@ -47,3 +52,8 @@ class RecommendSettings:
                 f"`k` is {self.k} and `pool_size` {self.pool_size}, but the k best of the pool are recommended, so `k` "
                 "must be at least 1 and at most `pool_size`. Lower `k`, or raise `pool_size`."
             )
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
 
+from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.settings import check_cohort
@@ -44,6 +46,7 @@ class TuneSettings:
         recipe: Fit YAML that every trial starts from; names the base model.
         budget: What the search may spend; the comparison at the end comes on top.
         output: Folder of this search; the same command goes on where it stopped.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; methods without transfer need none.
         experience: Meta-dataset of earlier tasks (a folder, ``runs:/ID/meta_dataset`` or a shipped one by name); only
@@ -69,6 +72,7 @@ class TuneSettings:
     recipe: Path_fr
     budget: Budget
     output: str
+    model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     experience: str | None = None
@@ -96,3 +100,8 @@ class TuneSettings:
                 f"`keep_checkpoints` is {self.keep_checkpoints}, but it counts trials. Set it to 0 to keep none: the "
                 "adapter that was found stays in `output` all the same."
             )
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}

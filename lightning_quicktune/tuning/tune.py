@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml, with_overrides
-from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.finetune.provenance import provenance
 from lightning_quicktune.search.build import SearchContext, build_searcher
@@ -101,7 +100,7 @@ class _Job:
         self.trials = self.output / "trials"
         self.tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
         self.tracker.check()
-        recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
+        recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
         self.experience = load_experience(settings.surrogates, settings.experience)
         self.space = self._space()
         if settings.surrogates or settings.experience:
