@@ -58,7 +58,7 @@ def _long(args: list[str], kind: type[Any]) -> tuple[list[str], list[str], dict[
         elif short is not None and value is None:
             faults.append(f"`--{name}` needs a value, but none follows it. {short.does}")
         elif short is not None and value is not None:
-            given[short.setting.partition(".")[0]] = {}
+            given |= {"budget": {}} if short.ends else {}
             try:
                 words += [f"--{short.setting}", str(short.read(value))]
             except ValueError as error:

@@ -18,12 +18,14 @@ class Short:
         takes: What it takes, for the help.
         read: Turns what was typed into the setting's value; says as the end of a sentence what is wrong.
         does: What it does, for the help.
+        ends: Whether a search surely ends by it.
     """
 
     setting: str
     takes: str
     read: Callable[[str], Any]
     does: str
+    ends: bool = True
 
 
 def _count(text: str) -> int:
@@ -46,7 +48,7 @@ SHORT = {
     "time": Short("budget.seconds", "TIME", seconds_of, "Time for everything until the report: 30s, 10m, 2h, 1h30m."),
     "slices": Short("budget.slices", "N", _count, "Slices of training, over all trials; whichever ends first."),
     "trials": Short("budget.trials", "N", _count, "Configurations to try; whichever ends first."),
-    "target": Short("budget.target", "SCORE", _score, "Validation score at which the search is content."),
+    "target": Short("budget.target", "SCORE", _score, "Validation score that is enough.", ends=False),
 }
 
 

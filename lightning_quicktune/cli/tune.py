@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import time
 
 from lightning_quicktune.cli.one_line import parse_line
 from lightning_quicktune.tracking.delivery import mlflow_line
@@ -11,10 +13,11 @@ from lightning_quicktune.tuning.settings import TuneSettings
 
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
+    began = time.monotonic()
     settings = parse_line("tune", TuneSettings, args)
     from lightning_quicktune.tuning.tune import tune
 
-    tuned = tune(settings)
+    tuned = tune(settings, began=began, command=shlex.join(["lightning-quicktune", "tune", *args]))
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"

@@ -14,6 +14,8 @@ from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.settings import check_cohort
 from lightning_quicktune.types import Budget
 
+Reference = Literal["recipe", "strong", "default"]
+
 
 @dataclass(frozen=True)
 class SurrogateSources:
@@ -44,7 +46,8 @@ class TuneSettings:
     Args:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every trial starts from; names the base model.
-        budget: What the search may spend; the comparison at the end comes on top.
+        budget: What it may spend. Seconds are those of everything up to the report; where only slices, trials or a
+            score are set, the comparison comes on top.
         output: Folder of this search; the same command goes on where it stopped.
         model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
@@ -62,7 +65,8 @@ class TuneSettings:
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
         partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
             beyond their bounds as the bound, and what they don't know is left out.
-        compare_default: Whether the default configuration is trained in full after the search, if it wasn't in it.
+        compare: What is trained in full beside what is searched, as far as the budget allows, first things first:
+            ``recipe`` as it is written, a ``strong`` published one, the ``default`` of the search space.
         keep_checkpoints: Trials that keep their checkpoints when the search has ended, the best ones; a search that
             goes on trains the others again from their seed, as part of its budget.
         tracking: Where MLflow keeps the search and its trials.
@@ -85,7 +89,7 @@ class TuneSettings:
     seed: int = 0
     allow_other_base_model: bool = False
     partial: bool = False
-    compare_default: bool = True
+    compare: list[Reference] = field(default_factory=lambda: ["recipe", "strong", "default"])
     keep_checkpoints: int = 5
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +124,22 @@ class CurvePosterior:
         mean = each @ weights
         between = ((each - mean[:, None]) * np.sqrt(weights)).reshape(*shape, -1)
         return mean.reshape(shape), (weights @ scales**2) * self.covariance + between @ between.transpose(0, 2, 1)
+
+    def joint(self, points: Sequence[tuple[int, int]]) -> tuple[Array, Array]:
+        """Mean, shape ``(N,)``, and covariance, shape ``(N, N)``, of scores at pairs of configuration and knot.
+
+        Args:
+            points: The pairs.
+        """
+        columns = [configuration * self.n_knots + knot for configuration, knot in points]
+        prior = np.array([self._cross_covariance(*point)[columns] for point in points])
+        seen = self._rows[: self.n_observed][:, columns]
+        weights = self.scale_weights()
+        curves = np.array([self.prior.mean[point] for point in points])[:, None] + self._shift[columns]
+        each = self.scale.locations + self.scale.scales * curves  # (N, S)
+        mean = each @ weights
+        between = (each - mean[:, None]) * np.sqrt(weights)
+        return mean, self.mean_square_scale * (prior - seen.T @ seen) + between @ between.T
 
     def forecast(self, configuration: int, knot: int, error: float = 0.0) -> tuple[float, float]:
         """Mean and standard deviation of the score that would be measured there; see ``observe``."""

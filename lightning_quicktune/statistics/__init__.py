@@ -1,0 +1,1 @@
+"""How sure a number is: needs nothing of this package."""

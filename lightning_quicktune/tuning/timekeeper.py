@@ -1,0 +1,45 @@
+"""The whole budget of a tuning: what was spent of it, over all its starts, and what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lightning_quicktune.trials.storage import read_json, write_json
+
+
+class Timekeeper:
+    """Counts from the first second of the command to the end of its report; earlier starts of it are counted in.
+
+    Args:
+        budget_s: Seconds that may be spent in all; none if time doesn't matter.
+        path: Where what was spent is kept.
+        began: When the command began, by ``clock``; now if left out.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        budget_s: float | None,
+        path: Path,
+        began: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.budget_s, self.clock, self._path = budget_s, clock, path
+        self._began = clock() if began is None else began
+        self._earlier_s = float((read_json(path) or {}).get("spent_s", 0.0))
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds spent so far, earlier starts included."""
+        return self._earlier_s + self.clock() - self._began
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left, at least 0; none if time doesn't matter."""
+        return None if self.budget_s is None else max(self.budget_s - self.spent_s, 0.0)
+
+    def keep(self) -> None:
+        """Writes down what was spent, for the next start."""
+        write_json(self._path, {"spent_s": self.spent_s})

@@ -1,0 +1,60 @@
+"""Each configuration of a search with all that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.types import Configuration
+
+Ended = Literal["trained", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One configuration and what came of it.
+
+    Args:
+        configuration: What was trained.
+        scores: Validation score after each slice, shape ``(F,)``; none if not even the first one ended.
+        cost_s: Seconds in all, thinking included.
+        ended: Whether it was trained as far as was wanted, or ended by a failure of its own or by errors.
+    """
+
+    configuration: Configuration
+    scores: tuple[float, ...]
+    cost_s: float
+    ended: Ended
+
+    @property
+    def best(self) -> float | None:
+        """Its best score; none without any."""
+        return max(self.scores, default=None)
+
+
+def tried(outcome: Outcome) -> tuple[Tried, ...]:
+    """All configurations, the best score first and those without one last."""
+    found: dict[str, Tried] = {}
+    for entry in outcome.result.entries:
+        configuration, observation = entry.suggestion.configuration, entry.observation
+        ended: Ended = "failed" if observation.failed else "trained"
+        if observation.failed and configuration.id in outcome.interrupted:
+            ended = "interrupted"
+        before = found[configuration.id].cost_s if configuration.id in found else 0.0
+        scores = observation.curve.scores
+        found[configuration.id] = Tried(configuration, scores, before + observation.cost_s, ended)
+    return tuple(sorted(found.values(), key=lambda each: -1.0 if each.best is None else each.best, reverse=True))
+
+
+def runner_up(outcome: Outcome) -> Tried | None:
+    """The best of those that were not chosen; none if no other has a score."""
+    chosen = outcome.incumbent.configuration.id if outcome.incumbent else None
+    return next((t for t in tried(outcome) if t.scores and t.configuration.id != chosen), None)
+
+
+def varied(configurations: Sequence[Configuration], names: Sequence[str]) -> tuple[str, ...]:
+    """Names of the hyperparameters in which some of the configurations differ, in the order of ``names``."""
+    values = [c.values for c in configurations]
+    return tuple(name for name in names if len({repr(v.get(name)) for v in values}) > 1)

@@ -1,0 +1,120 @@
+"""What a comparison says, in words: names of rows, scores as counts where they count, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.tuning.rows import Compared, Gain, RowName
+from lightning_quicktune.tuning.words import describe
+
+ROWS: dict[RowName, str] = {
+    "zero-shot": "base model as it is",
+    "default": "default of the search space",
+    "strong": "published recipe",
+    "recipe": "your recipe as written",
+    "chosen": "tuned",
+}
+METRICS = ("answer_likelihood", "label_accuracy", "exact_match", "token_f1", "rouge_l", "loss")
+Direction = Literal["better", "worse", "unclear", "unknown"]
+
+
+class Judgement(NamedTuple):
+    """The verdict of a comparison.
+
+    Args:
+        direction: Whether the interval of the gain lies above 0, below it, or around it; unknown without a gain.
+        title: The verdict in a few words.
+        sentence: The same with its numbers.
+    """
+
+    direction: Direction
+    title: str
+    sentence: str
+
+
+def judgement(outcome: Outcome) -> Judgement:
+    """The verdict of an outcome."""
+    if outcome.incumbent is None:
+        return Judgement("unknown", "Nothing was chosen", "No trial has a score, so there is nothing to compare.")
+    gain, chosen = outcome.gain, outcome.row("chosen")
+    if gain is None:
+        tested = f" On test it has {measured(chosen, outcome.task.metric)}." if chosen is not None else ""
+        words = f"What was chosen was compared with nothing.{tested}"
+        return Judgement("unknown", "Chosen, but not compared", words)
+    direction: Direction = "better" if gain.lower > 0 else "worse" if gain.upper < 0 else "unclear"
+    title = {
+        "better": f"Better than {_of(gain.over)}, by {gain.value:.3f}",
+        "worse": f"Worse than {_of(gain.over)}, by {-gain.value:.3f}",
+        "unclear": f"No clear difference from {_of(gain.over)} ({gain.value:+.3f})",
+    }[direction]
+    return Judgement(direction, title, f"{_sentence(outcome, gain)}{_advice(direction, gain.over)}")
+
+
+def gain_words(gain: Gain) -> str:
+    """A gain with its interval and the number of records, such as ``+0.210 (0.080 to 0.330), 63 records``."""
+    counted = "1 record" if gain.n == 1 else f"{gain.n} records"
+    return f"{gain.value:+.3f} ({gain.lower:+.3f} to {gain.upper:+.3f}), {counted}"
+
+
+def measured(row: Compared, metric: str) -> str:
+    """A metric of a row: three digits, and how many of how many where each record is right or wrong."""
+    values = row.per_record.get(metric, ())
+    mean = f"{row.test_metrics[metric]:.3f}" if metric in row.test_metrics else "not measured"
+    if values and set(values) <= {0.0, 1.0}:
+        return f"{mean} ({sum(values):.0f} of {len(values)})"
+    return mean
+
+
+def metric_names(outcome: Outcome) -> list[str]:
+    """Metrics that some row has, the task's own first."""
+    present = [m for m in METRICS if any(m in row.test_metrics for row in outcome.rows)]
+    return sorted(present, key=lambda name: name != outcome.task.metric)
+
+
+def headline(outcome: Outcome) -> str:
+    """What was found, in one line."""
+    task, chosen = outcome.task, outcome.row("chosen")
+    beside = ", ".join(f"{ROWS[r.name]} {measured(r, task.metric)}" for r in outcome.rows if r.name != "chosen")
+    if chosen is None or outcome.incumbent is None:
+        return f"{task.name}: {spaced(task.metric)} on test: {beside or 'not measured'}; nothing was chosen."
+    gained = f"; {gain_words(outcome.gain)} over {_of(outcome.gain.over)}" if outcome.gain else ""
+    return (
+        f"{task.name}: {spaced(task.metric)} {measured(chosen, task.metric)} on test"
+        f"{f' ({beside})' if beside else ''}{gained}, with {describe(outcome.incumbent.configuration)}."
+    )
+
+
+def spaced(name: str) -> str:
+    """The name of a metric or hyperparameter for people."""
+    return name.replace("_", " ")
+
+
+def _sentence(outcome: Outcome, gain: Gain) -> str:
+    return (
+        f"On {gain.n} test record{'s' if gain.n != 1 else ''}, {spaced(gain.metric)} {'falls' if gain.value < 0 else 'rises'} by {abs(gain.value):.3f} "
+        f"(95 % interval {gain.lower:+.3f} to {gain.upper:+.3f}){_from_to(outcome, gain)}."
+    )
+
+
+def _from_to(outcome: Outcome, gain: Gain) -> str:
+    before, chosen = outcome.row(gain.over), outcome.row("chosen")
+    if before is None or chosen is None:
+        return ""
+    return f", from {measured(before, gain.metric)} with {_of(gain.over)} to {measured(chosen, gain.metric)}"
+
+
+def _advice(direction: Direction, over: RowName) -> str:
+    if direction == "unclear":
+        return f" The interval holds 0, so these records don't tell the two apart: {_kept(over)}, or test on more."
+    if direction == "worse":
+        return f" Don't use it: {_kept(over)}."
+    return ""
+
+
+def _kept(over: RowName) -> str:
+    return "keep the base model" if over == "zero-shot" else f"keep {_of(over)}"
+
+
+def _of(name: RowName) -> str:
+    return ROWS[name] if name == "recipe" else f"the {ROWS[name]}"
