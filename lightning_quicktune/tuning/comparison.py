@@ -60,7 +60,9 @@ class Comparison:
         row = Compared("zero-shot", None, 0, self._setup.info.zero_shot_score, scores.means, scores.per_record, seconds)
         return self._keep(row, scores, seconds)
 
-    def test(self, name: RowName, plan: TrialPlan, fidelity: int, score: float, trained_s: float) -> tuple[Compared, float]:
+    def test(
+        self, name: RowName, plan: TrialPlan, fidelity: int, score: float, trained_s: float
+    ) -> tuple[Compared, float]:
         """Tests the best adapter of a trial, or reads what an earlier call kept of it.
 
         Args:
@@ -156,7 +158,9 @@ class Comparison:
 def _records(data: Any) -> dict[str, dict[str, str]]:
     """Question and answer of each test record, by its place."""
     pairs = zip(data.records("test"), data.tokens("test"), strict=True)
-    return {str(i): {"question": record.question, "reference": tokens.answer} for i, (record, tokens) in enumerate(pairs)}
+    return {
+        str(i): {"question": record.question, "reference": tokens.answer} for i, (record, tokens) in enumerate(pairs)
+    }
 
 
 def _answer(record: dict[str, str], written: dict[str, str]) -> Answer:

@@ -39,7 +39,13 @@ _OVER: tuple[RowName, ...] = ("recipe", "strong", "default", "zero-shot")
 
 
 def conclude(
-    job: Job, search: Search, result: SearchResult, comparison: Comparison, references: References, pace: Pace, command: str
+    job: Job,
+    search: Search,
+    result: SearchResult,
+    comparison: Comparison,
+    references: References,
+    pace: Pace,
+    command: str,
 ) -> Outcome:
     """Tests and exports what was found, and asks the surrogates what they make of it.
 

@@ -91,7 +91,10 @@ def similar(curves: CurveTransferSearcher, experience: Experience) -> tuple[Simi
     if len(names) != len(known):
         return ()
     ends = curves.ends(pool)[0]
-    found = [(float(np.corrcoef(row, ends)[0, 1]) if row.std() > 0 else 0.0, name) for row, name in zip(known, names, strict=True)]
+    found = [
+        (float(np.corrcoef(row, ends)[0, 1]) if row.std() > 0 else 0.0, name)
+        for row, name in zip(known, names, strict=True)
+    ]
     best = sorted(found, key=lambda pair: -pair[0])[:_SIMILAR]
     return tuple(
         Similar(name, max(alike, 0.0), f"the same recipes end well there (correlation {alike:.2f})")
@@ -100,7 +103,9 @@ def similar(curves: CurveTransferSearcher, experience: Experience) -> tuple[Simi
     )
 
 
-def outlook(curves: CurveTransferSearcher, pace: Pace, max_fidelity: int, best: float, minutes: float = MINUTES) -> Outlook:
+def outlook(
+    curves: CurveTransferSearcher, pace: Pace, max_fidelity: int, best: float, minutes: float = MINUTES
+) -> Outlook:
     """What another while would likely bring, if the most promising were trained to their end.
 
     Args:
@@ -126,9 +131,7 @@ def outlook(curves: CurveTransferSearcher, pace: Pace, max_fidelity: int, best: 
     return Outlook(minutes, gain, f"Another {minutes:.0f} minutes would likely bring {told}: {advice}.")
 
 
-def _exchanged(
-    space: SearchSpace, mine: Mapping[str, Value], other: Mapping[str, Value], name: str
-) -> Configuration:
+def _exchanged(space: SearchSpace, mine: Mapping[str, Value], other: Mapping[str, Value], name: str) -> Configuration:
     """A configuration with another one's value of a hyperparameter, and of those that this one makes active."""
     values: dict[str, Value] = {}
     for h in space.hyperparameters:

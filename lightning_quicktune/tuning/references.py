@@ -74,7 +74,9 @@ class References:
         """What was left out and why, and where the recipe is outside of the search space, a sentence each."""
         recipe = self._plans.get("recipe")
         beyond = outside(recipe) if recipe is not None else []
-        said = "Your recipe is outside of the search space ({}); it was trained exactly as written, but the search can't"
+        said = (
+            "Your recipe is outside of the search space ({}); it was trained exactly as written, but the search can't"
+        )
         notes = [f"{said.format(', '.join(beyond))} suggest it."] if beyond else []
         return [*notes, *self._left_out.values()]
 
@@ -96,7 +98,9 @@ class References:
 
     def _train(self, name: Reference, plan: TrialPlan, n_left: int) -> None:
         job, length = self._job, plan.task.max_fidelity
-        job.watcher.stage("comparing", f"Training {_CALLED[name]} in full, for comparison: {describe(plan.configuration)}")
+        job.watcher.stage(
+            "comparing", f"Training {_CALLED[name]} in full, for comparison: {describe(plan.configuration)}"
+        )
         job.watcher.begun(Suggestion(plan.configuration, length), Reason(f"for comparison: {_CALLED[name]}"), name)
         began = time.perf_counter()
         trial = job.executor.train_plan(plan, length)
@@ -104,7 +108,9 @@ class References:
         job.timekeeper.keep()
         self._left_out.pop(name, None)
         if not trial.curve.scores:
-            self._left_out[name] = f"{_CALLED[name].capitalize()} has no score ({trial.failure}), so it is not compared."
+            self._left_out[name] = (
+                f"{_CALLED[name].capitalize()} has no score ({trial.failure}), so it is not compared."
+            )
             job.watcher.note(self._left_out[name])
             return
         fidelity, score = max(enumerate(trial.curve.scores, start=1), key=lambda pair: pair[1])

@@ -73,7 +73,9 @@ class Search:
         if budget.trials is not None:
             searcher = FewTrialsSearcher(searcher, budget.trials, job.setup.info.max_fidelity)
         task = job.setup.info
-        words = f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(job.pool)} candidates, {job.settings.searcher}."
+        words = (
+            f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(job.pool)} candidates, {job.settings.searcher}."
+        )
         job.watcher.stage("searching", words)
         result = run_search(
             searcher,
