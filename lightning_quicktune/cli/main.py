@@ -16,6 +16,7 @@ SUBCOMMANDS = {
     "validate": "measure one on its validation split",
     "test": "measure one on its test split",
     "predict": "write generated answers, or a surrogate's predictions",
+    "chat": "talk to what a search found",
     "collect": "run trials of a search space over many tasks and record them: the meta-dataset",
     "import": "a table of learning curves from elsewhere -> a meta-dataset",
     "describe": "a meta-dataset: tasks, costs, what agrees between tasks, importance of hyperparameters",
@@ -75,7 +76,9 @@ def main(args: Sequence[str] | None = None) -> int:
 def _run(subcommand: str, options: list[str], debug: bool) -> int:
     """Runs one subcommand; a mistake of the user ends with one sentence, and with a traceback if asked for."""
     try:
-        if subcommand in _LIGHTNING:
+        if subcommand == "predict" and any(word.partition("=")[0] == "--prompt" for word in options):
+            import_module("lightning_quicktune.cli.prompts").answer_prompts(options)
+        elif subcommand in _LIGHTNING:
             import_module("lightning_quicktune.cli.lightning").run([subcommand, *options])
         else:
             import_module(f"lightning_quicktune.cli.{_MODULES.get(subcommand, subcommand)}").run(options)
