@@ -12,9 +12,9 @@ from lightning_quicktune.cli.export import ExportSettings
 from lightning_quicktune.cli.inspect import InspectSettings
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.tuning.settings import TuneSettings
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +132,6 @@ def test_trials_of_ones_own_become_surrogates_that_tune(here, write_colours, sma
         "cost",
         "curves",
     }
-    tune = ["--budget.slices", "3", "--pool_size", "4", "--compare_default", "false"]
+    tune = ["--budget.slices", "3", "--pool_size", "4", "--compare", "[]"]
     run(("tune", ""), here, {"FOLDER": tasks[1]}, [*trials, *tune])
     assert (here / "runs/smollm2_tune/result/adapter/adapter_config.json").is_file()

@@ -11,9 +11,10 @@ from lightning_quicktune.evaluation.comparison import Comparison
 from lightning_quicktune.evaluation.facts import facts
 from lightning_quicktune.evaluation.figure import LOWEST
 from lightning_quicktune.evaluation.findings import Findings, Folds
-from lightning_quicktune.evaluation.intervals import LEVEL
-from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
+from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.summary import Summary
+from lightning_quicktune.replay.settings import SettingName
+from lightning_quicktune.statistics.intervals import LEVEL
 
 _SETTINGS = {
     "known": "Known configurations: methods learn from other tasks what the very configurations of the pool did there.",

@@ -1,8 +1,8 @@
 """A meta-dataset as a folder: ``trials.parquet``, ``tasks.parquet``, ``space.json``, ``meta.json``."""
 
 import json
-import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lightning_quicktune.files.whole import staged
 from lightning_quicktune.metadataset.build import check_names
 from lightning_quicktune.metadataset.table import (
     FACT,
@@ -47,18 +48,13 @@ def save(table: MetaDataset, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = {name: folder / f".{name}.{os.getpid()}.tmp" for name in (TRIALS, TASKS, SPACE, INDEX)}
-    try:
-        table.trials.to_parquet(temporary[TRIALS], index=False)
-        table.tasks.to_parquet(temporary[TASKS], index=False)
-        temporary[SPACE].write_text(json.dumps(table.space.to_dict(), indent=1))
-        temporary[INDEX].write_text(json.dumps(table.meta, indent=1))
+    with ExitStack() as stack:  # the first of these takes its place last
+        unfinished = {name: stack.enter_context(staged(folder / name)) for name in (INDEX, SPACE, TASKS, TRIALS)}
+        table.trials.to_parquet(unfinished[TRIALS], index=False)
+        table.tasks.to_parquet(unfinished[TASKS], index=False)
+        unfinished[SPACE].write_text(json.dumps(table.space.to_dict(), indent=1))
+        unfinished[INDEX].write_text(json.dumps(table.meta, indent=1))
         (folder / INDEX).unlink(missing_ok=True)
-        for name, path in temporary.items():
-            os.replace(path, folder / name)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
     return folder
 
 

@@ -81,7 +81,7 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
     lengths = context.lengths or task.max_fidelity
     match name:
         case "zero_shot":
-            from lightning_quicktune.search.zero_shot_searcher import ZeroShotSearcher
+            from lightning_quicktune.search.ordered_searcher import ZeroShotSearcher
 
             return ZeroShotSearcher()
         case "default":

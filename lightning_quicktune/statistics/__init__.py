@@ -1,1 +1,1 @@
-"""How sure a number is: needs nothing of this package."""
+"""How sure a mean is: intervals and tests, of numbers alone."""

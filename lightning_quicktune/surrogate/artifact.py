@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from lightning_quicktune.files.whole import write_whole
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.card import SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
@@ -38,8 +38,8 @@ def save_surrogate(model: Model, folder: str | Path) -> Path:
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **model.card.to_dict(),
     }
-    _replace(folder / WEIGHTS, weights)
-    _replace(folder / CARD, json.dumps(record, indent=1).encode())
+    write_whole(folder / WEIGHTS, weights)
+    write_whole(folder / CARD, json.dumps(record, indent=1).encode())
     return folder
 
 
@@ -159,9 +159,3 @@ def _other_kind(source: str | Path, model: Model, wanted: str) -> str:
         f"{source} holds a {model.card.kind} surrogate, but a {wanted} surrogate is needed here. "
         "The folders may have been swapped: give the other one."
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.record_scores import RecordScores, record_scores
 from lightning_quicktune.finetune.text_metrics import exact_match
 from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.task_setup import TaskSetup, task_objects
 from lightning_quicktune.trials.trainer import trial_device
 from lightning_quicktune.tuning.rows import Answer, Compared, RowName
-from lightning_quicktune.types import TaskInfo
+from lightning_quicktune.types import LearningCurve, TaskInfo
 
 N_ANSWERS = 10
 _LONGEST = 2000  # characters of a text that is shown side by side
@@ -61,7 +61,7 @@ class Comparison:
         return self._keep(row, scores, seconds)
 
     def test(
-        self, name: RowName, plan: TrialPlan, fidelity: int, score: float, trained_s: float
+        self, name: RowName, plan: TrialPlan, fidelity: int, score: float, curve: LearningCurve
     ) -> tuple[Compared, float]:
         """Tests the best adapter of a trial, or reads what an earlier call kept of it.
 
@@ -70,7 +70,7 @@ class Comparison:
             plan: The trial.
             fidelity: Slices of its best checkpoint.
             score: Its score on validation.
-            trained_s: Seconds that training it took.
+            curve: Its learning curve.
 
         Returns:
             The row, and the seconds that testing took, now or then.
@@ -86,7 +86,9 @@ class Comparison:
         scores = self._measured(module, module.model, data)
         module.release()
         seconds = time.perf_counter() - began
-        of_row = (scores.means, scores.per_record, trained_s + seconds, dict(plan.configuration.values))
+        trained_s = sum(curve.costs_s[:fidelity])
+        measured = (scores.means, scores.per_record, trained_s + seconds)
+        of_row = (*measured, dict(plan.configuration.values), curve.scores)
         return self._keep(Compared(name, config_id, fidelity, score, *of_row), scores, seconds, str(plan.folder))
 
     def answers(self) -> tuple[Answer, ...]:
@@ -146,13 +148,13 @@ class Comparison:
         return row, seconds
 
     def _take(self, kept: dict[str, Any]) -> tuple[Compared, float]:
-        per_record = {name: tuple(values) for name, values in kept["row"]["per_record"].items()}
-        row = Compared(**{**kept["row"], "per_record": per_record})
+        row = Compared.from_dict(kept["row"])
         self.rows[row.name] = row
         return row, float(kept["seconds"])
 
     def _written(self, name: str) -> dict[str, str]:
-        return (read_json(self._folder / f"{name}.json") or {}).get("written", {})
+        written: dict[str, str] = (read_json(self._folder / f"{name}.json") or {}).get("written", {})
+        return written
 
 
 def _records(data: Any) -> dict[str, dict[str, str]]:

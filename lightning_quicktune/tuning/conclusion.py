@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lightning_quicktune.compose import FitConfig, to_yaml, with_overrides
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.finetune.provenance import provenance
 from lightning_quicktune.finetune.record_scores import TARGETS
 from lightning_quicktune.search.state import Incumbent, SearchResult
 from lightning_quicktune.statistics.paired import paired_difference
 from lightning_quicktune.trials.checkpoints import BEST
-from lightning_quicktune.trials.storage import read_json, read_trial, write_json, write_text
+from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.trials.task_setup import task_objects
 from lightning_quicktune.tuning.carried import carried_over
 from lightning_quicktune.tuning.comparison import Comparison, splits_of
@@ -30,7 +30,7 @@ from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.references import Candidate, References
 from lightning_quicktune.tuning.rows import ROW_NAMES, Compared, Gain, RowName
 from lightning_quicktune.tuning.searching import Search
-from lightning_quicktune.types import Configuration
+from lightning_quicktune.types import LearningCurve
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,8 @@ def conclude(
     if chosen is not None:
         job.watcher.stage("testing", "Testing the chosen configuration ...")
         trial = read_trial(chosen.plan.folder)
-        trained_s = sum(trial.curve.costs_s[: chosen.fidelity]) if trial is not None else 0.0
-        row, _ = comparison.test("chosen", chosen.plan, chosen.fidelity, chosen.score, trained_s)
+        curve = trial.curve if trial is not None else LearningCurve()
+        row, _ = comparison.test("chosen", chosen.plan, chosen.fidelity, chosen.score, curve)
         job.watcher.compared(row)
         adapter = export(job, chosen, row)
         fit = from_anywhere(chosen.plan.resolved)

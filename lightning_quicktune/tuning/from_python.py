@@ -14,8 +14,7 @@ from lightning_quicktune.tuning.one_line import complete
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.recommend import Recommended
 from lightning_quicktune.tuning.recommend import recommend as recommended
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
-from lightning_quicktune.tuning.settings import SurrogateSources, TuneSettings
+from lightning_quicktune.tuning.settings import RecommendSettings, SurrogateSources, TuneSettings
 from lightning_quicktune.tuning.tune import tune as tuned
 from lightning_quicktune.types import Budget, Value
 

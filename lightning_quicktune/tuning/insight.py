@@ -1,4 +1,4 @@
-"""What the surrogates say of a search that has ended: what was expected, what mattered, what it was like, what is left."""
+"""What the surrogates say of a search: what was expected, what mattered, which tasks are alike, what is left."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def similar(curves: CurveTransferSearcher, experience: Experience) -> tuple[Simi
     model = experience.curves
     if model is None or not curves.forecasts:
         return ()
-    names = [str(name) for name in model.card.provenance.get("training_tasks", ())]
+    origin = model.card.provenance
+    names = sorted([*origin.get("training_tasks", ()), *origin.get("validation_tasks", ())])  # as tables are read
     pool = curves.pool
     known = model.prior.predictor.predict(model.card.encode(pool))[:, :, -1]  # (tasks, pool)
     if len(names) != len(known):

@@ -137,7 +137,7 @@ class Outcome:
             left_out=tuple(record["left_out"]),
             interrupted=tuple(record["interrupted"]),
             task=TaskInfo.from_dict(record["task"]),
-            rows=tuple(_row_from_dict(row) for row in record["rows"]),
+            rows=tuple(Compared.from_dict(row) for row in record["rows"]),
             gain=Gain(**record["gain"]) if record["gain"] else None,
             answers=tuple(Answer(**answer) for answer in record["answers"]),
             result=_result_from_dict(record["result"]),
@@ -149,10 +149,6 @@ class Outcome:
             similar=tuple(Similar(**each) for each in record["similar"]),
             outlook=Outlook(**record["outlook"]) if record["outlook"] else None,
         )
-
-
-def _row_from_dict(record: Mapping[str, Any]) -> Compared:
-    return Compared(**{**record, "per_record": {name: tuple(v) for name, v in record["per_record"].items()}})
 
 
 def _incumbent_to_dict(incumbent: Incumbent | None) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ class Pace:
     Args:
         timekeeper: Says what is left.
         foretold_s: Seconds of one slice of a configuration, as far as anything tells before one is trained.
-        report_s: Seconds of everything after the last test.
+        report_s: Seconds of everything after the last test, on a machine that does nothing else.
     """
 
     def __init__(self, timekeeper: Timekeeper, foretold_s: Callable[[Configuration], float], report_s: float) -> None:
@@ -50,7 +50,7 @@ class Pace:
     @property
     def reserve_s(self) -> float:
         """Seconds that the end takes: the test of what is chosen, and the report."""
-        return self.test_s + self._report_s
+        return self.test_s + self._report_s * self._timekeeper.slowness
 
     @property
     def free_s(self) -> float | None:

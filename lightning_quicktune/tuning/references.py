@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.job import Job
 from lightning_quicktune.tuning.pace import Pace
-from lightning_quicktune.tuning.reference_plans import default_plan, outside, recipe_plan, strong_plan
+from lightning_quicktune.tuning.reference_plans import WrittenPlan, default_plan, outside, recipe_plan, strong_plan
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.watcher import Reason
@@ -21,8 +22,8 @@ from lightning_quicktune.types import Suggestion
 
 log = logging.getLogger(__name__)
 
-BEFORE: Mapping[Reference, float] = {"recipe": 0.5, "strong": 0.2, "default": 0.2}  # shares of the time that is left
-AFTER: Mapping[Reference, float] = {"recipe": 1.0, "strong": 1.0, "default": 1.0}
+_BEFORE: Mapping[Reference, float] = {"recipe": 0.5, "strong": 0.2, "default": 0.2}  # shares of the time that is left
+_AFTER: Mapping[Reference, float] = {"recipe": 1.0, "strong": 1.0, "default": 1.0}
 _CALLED: Mapping[RowName, str] = {
     "recipe": "your recipe as written",
     "strong": "a strong published recipe",
@@ -80,13 +81,24 @@ class References:
         notes = [f"{said.format(', '.join(beyond))} suggest it."] if beyond else []
         return [*notes, *self._left_out.values()]
 
-    def train(self, shares: Mapping[Reference, float]) -> None:
-        """Trains and tests in full what was not yet, in the order of the settings, if there is time.
+    def train_before(self) -> None:
+        """Before the search, trains and tests what takes a fair share of the time, in the order of the settings.
 
-        Args:
-            shares: Share of the time left that each may take at most.
+        Where time doesn't matter, everything waits until after the search, and so does what the search would count as
+        slices or trials of its own.
         """
-        for name, plan in self._plans.items():
+        budget = self._job.settings.budget
+        if budget.seconds is None:
+            return
+        counts = budget.slices is not None or budget.trials is not None
+        self._train_all({n: p for n, p in self._plans.items() if isinstance(p, WrittenPlan) or not counts}, _BEFORE)
+
+    def train_after(self) -> None:
+        """After the search, trains and tests what was not yet, if there is time."""
+        self._train_all(self._plans, _AFTER)
+
+    def _train_all(self, plans: Mapping[Reference, TrialPlan], shares: Mapping[Reference, float]) -> None:
+        for name, plan in plans.items():
             if name in self.candidates:
                 continue
             n_left = self._slices_left(plan)
@@ -107,15 +119,14 @@ class References:
         self._pace.saw_slices(plan.configuration, n_left, time.perf_counter() - began)
         job.timekeeper.keep()
         self._left_out.pop(name, None)
-        if not trial.curve.scores:
-            self._left_out[name] = (
-                f"{_CALLED[name].capitalize()} has no score ({trial.failure}), so it is not compared."
-            )
+        if not (plan.folder / BEST).is_file():
+            failure = trial.failure or "its checkpoint is gone"
+            self._left_out[name] = f"{_CALLED[name].capitalize()} has no score ({failure}), so it is not compared."
             job.watcher.note(self._left_out[name])
             return
         fidelity, score = max(enumerate(trial.curve.scores, start=1), key=lambda pair: pair[1])
         self.candidates[name] = Candidate(name, plan, fidelity, score)
-        row, seconds = self._comparison.test(name, plan, fidelity, score, sum(trial.curve.costs_s))
+        row, seconds = self._comparison.test(name, plan, fidelity, score, trial.curve)
         self._pace.saw_test(seconds)
         job.watcher.compared(row)
 

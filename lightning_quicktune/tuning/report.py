@@ -13,7 +13,15 @@ from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_score
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Answer
 from lightning_quicktune.tuning.tried import runner_up
-from lightning_quicktune.tuning.verdict_words import ROWS, headline, judgement, measured, metric_names
+from lightning_quicktune.tuning.verdict_words import (
+    ROWS,
+    gain_words,
+    judgement,
+    measured,
+    metric_names,
+    row_words,
+    spaced,
+)
 from lightning_quicktune.tuning.words import describe, shown
 
 _FORECASTS = 16  # first ones that are shown
@@ -67,6 +75,19 @@ def report(outcome: Outcome, figure: str | None) -> str:
         parts += _section("What was trained, in order", _history_table(result.entries, outcome.interrupted))
     parts += _section("Start it again", f"```shell\n{outcome.command}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def headline(outcome: Outcome) -> str:
+    """What was found, in one line."""
+    task, chosen = outcome.task, outcome.row("chosen")
+    beside = ", ".join(f"{ROWS[r.name]} {measured(r, task.metric)}" for r in outcome.rows if r.name != "chosen")
+    if chosen is None or outcome.incumbent is None:
+        return f"{task.name}: {spaced(task.metric)} on test: {beside or 'not measured'}; nothing was chosen."
+    gained = f"; {gain_words(outcome.gain)} over {row_words(outcome.gain.over)}" if outcome.gain else ""
+    return (
+        f"{task.name}: {spaced(task.metric)} {measured(chosen, task.metric)} on test"
+        f"{f' ({beside})' if beside else ''}{gained}, with {describe(outcome.incumbent.configuration)}."
+    )
 
 
 def border_list(borders: Sequence[AtBorder]) -> str:

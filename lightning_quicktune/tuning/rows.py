@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from lightning_quicktune.types import Value
 
@@ -27,6 +27,7 @@ class Compared:
             measured on fewer.
         cost_s: Seconds of training it and testing it.
         values: Its hyperparameters by name; those that the search space doesn't know of are absent.
+        curve: Its validation score after each slice.
     """
 
     name: RowName
@@ -37,6 +38,13 @@ class Compared:
     per_record: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     cost_s: float = 0.0
     values: Mapping[str, Value] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Compared:
+        """Reads what ``asdict`` gave, from JSON too."""
+        per_record = {name: tuple(values) for name, values in record["per_record"].items()}
+        return cls(**{**record, "per_record": per_record, "curve": tuple(record["curve"])})
 
 
 @dataclass(frozen=True)

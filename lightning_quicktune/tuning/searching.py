@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class Search:
     _to_repeat: dict[str, int] = field(default_factory=dict)
     _reached: dict[str, int] = field(default_factory=dict)
     _is_warned: bool = False
+    _is_stopped: bool = False
 
     @classmethod
     def of(cls, job: Job, journal: Journal) -> Search:
@@ -88,7 +89,11 @@ class Search:
         )
         for folder in sorted(job.trials.glob("*/")):
             stop_trial(folder, job.tracker.sync_trial)
-        return result
+        return replace(result, stopped_by="interrupted") if self._is_stopped else result
+
+    def stop(self) -> None:
+        """Lets nothing more be trained: a person has stopped the tuning before its search."""
+        self._is_stopped = True
 
     @property
     def curves(self) -> CurveTransferSearcher | None:
@@ -132,8 +137,8 @@ class Search:
         return validated_s * (1.0 + 3.0 * trained / max(size, 1.0))
 
     def _cut(self, pace: Pace, suggestion: Suggestion, reached: int, promised: int) -> Suggestion | None:
-        cut = pace.cut(suggestion, reached, promised)
-        if cut is None and not self.journal.entries and not promised:
+        cut = None if self._is_stopped else pace.cut(suggestion, reached, promised)
+        if cut is None and not self._is_stopped and not self.journal.entries and not promised:
             one, free = pace.slice_s(suggestion.configuration), pace.free_s or 0.0
             raise ValueError(
                 f"`budget.seconds` is {self.job.settings.budget.seconds:g}, which is too short: one slice takes about "

@@ -1,8 +1,9 @@
-"""What ``tune`` takes; light to import, so that the command line answers quickly."""
+"""Settings of ``tune`` and ``recommend``; light to import, so that the command line answers quickly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
@@ -11,7 +12,7 @@ from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
-from lightning_quicktune.trials.settings import check_cohort
+from lightning_quicktune.trials.cohort_limit import check_cohort
 from lightning_quicktune.types import Budget
 
 Reference = Literal["recipe", "strong", "default"]
@@ -93,6 +94,19 @@ class TuneSettings:
     keep_checkpoints: int = 5
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in a YAML that starts the same from any folder."""
+        plain: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
+        for name in ("recipe", "space"):
+            if name in plain:
+                plain[name] = str(Path(plain[name]).absolute())
+        if Path(self.task).exists():
+            plain["task"] = str(Path(self.task).absolute())
+        plain["output"] = str(Path(self.output).absolute())
+        for name in ("budget", "surrogates", "tracking"):
+            plain[name] = {key: value for key, value in (plain.get(name) or {}).items() if value is not None}
+        return {name: value for name, value in plain.items() if value not in ({}, None)}
+
     def __post_init__(self) -> None:
         check_cohort(self.cohort)
         for name in ("max_fidelity", "pool_size"):
@@ -103,6 +117,53 @@ class TuneSettings:
             raise ValueError(
                 f"`keep_checkpoints` is {self.keep_checkpoints}, but it counts trials. Set it to 0 to keep none: the "
                 "adapter that was found stays in `output` all the same."
+            )
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}
+
+
+@dataclass(frozen=True)
+class RecommendSettings:
+    """Names the configurations to try first on a dataset, by what earlier tasks taught; trains nothing.
+
+    Args:
+        task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
+        recipe: Fit YAML that every configuration is set in; names the base model.
+        output: Folder of the recommendations: a fit YAML of each, and their table.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
+        columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
+        surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
+            and ``cost`` seconds.
+        space: YAML of the search space; that of the surrogates if left out.
+        k: How many configurations to recommend.
+        pool_size: Candidate configurations; the default is one of them.
+        seed: Seed of the candidates and of the trials that the YAMLs describe.
+        allow_other_base_model: Whether surrogates may be used that were trained on another base model.
+        partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
+            beyond their bounds as the bound, and what they don't know is left out.
+    """
+
+    task: str
+    recipe: Path_fr
+    output: str
+    model: str | None = None
+    columns: str | None = None
+    surrogates: SurrogateSources | None = None
+    space: Path_fr | None = None
+    k: int = 5
+    pool_size: int = 512
+    seed: int = 0
+    allow_other_base_model: bool = False
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= self.pool_size:
+            raise ValueError(
+                f"`k` is {self.k} and `pool_size` {self.pool_size}, but the k best of the pool are recommended, so `k` "
+                "must be at least 1 and at most `pool_size`. Lower `k`, or raise `pool_size`."
             )
 
     @property

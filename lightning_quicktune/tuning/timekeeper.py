@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lightning_quicktune.trials.storage import read_json, write_json
+from lightning_quicktune.files.whole import read_json, write_json
+
+_ENOUGH_S = 1.0  # of work, to tell how slow it is
 
 
 class Timekeeper:
@@ -27,6 +29,7 @@ class Timekeeper:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.budget_s, self.clock, self._path = budget_s, clock, path
+        self._made = time.monotonic(), time.process_time()
         self._began = clock() if began is None else began
         self._earlier_s = float((read_json(path) or {}).get("spent_s", 0.0))
 
@@ -39,6 +42,12 @@ class Timekeeper:
     def left_s(self) -> float | None:
         """Seconds left, at least 0; none if time doesn't matter."""
         return None if self.budget_s is None else max(self.budget_s - self.spent_s, 0.0)
+
+    @property
+    def slowness(self) -> float:
+        """Seconds that a second of work takes here, at least 1: more where others use the machine too."""
+        wall_s, cpu_s = time.monotonic() - self._made[0], time.process_time() - self._made[1]
+        return max(wall_s / cpu_s, 1.0) if cpu_s > _ENOUGH_S else 1.0
 
     def keep(self) -> None:
         """Writes down what was spent, for the next start."""

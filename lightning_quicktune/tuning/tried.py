@@ -45,6 +45,10 @@ def tried(outcome: Outcome) -> tuple[Tried, ...]:
         before = found[configuration.id].cost_s if configuration.id in found else 0.0
         scores = observation.curve.scores
         found[configuration.id] = Tried(configuration, scores, before + observation.cost_s, ended)
+    if (row := outcome.row("chosen")) is not None and outcome.incumbent is not None:
+        config_id = row.config_id or ""  # trained for comparison, and better than what was searched
+        if config_id not in found or len(found[config_id].scores) < len(row.curve):
+            found[config_id] = Tried(outcome.incumbent.configuration, row.curve, row.cost_s, "trained")
     return tuple(sorted(found.values(), key=lambda each: -1.0 if each.best is None else each.best, reverse=True))
 
 

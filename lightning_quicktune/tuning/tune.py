@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lightning_quicktune.compose import quiet_upstream
+from lightning_quicktune.compose import quiet_upstream, to_yaml
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.tracking.delivery import Delivery
-from lightning_quicktune.trials.storage import check_output, exclusive, read_json, write_json
+from lightning_quicktune.trials.storage import check_output
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.conclusion import conclude
 from lightning_quicktune.tuning.identity import contents, search_identity
@@ -19,17 +21,16 @@ from lightning_quicktune.tuning.kept_checkpoints import keep_best
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.publish import publish
-from lightning_quicktune.tuning.references import AFTER, BEFORE, References
+from lightning_quicktune.tuning.references import References
 from lightning_quicktune.tuning.report import headline
 from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.spoken import Spoken
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import RECORD, read_outcome, write_report
 
-log = logging.getLogger(__name__)
-
-REPORT_S = 6.0  # of choosing, exporting, reporting and telling MLflow, on two slow cores
+REPORT_S = 4.5  # of exporting, asking the surrogates, reporting and telling MLflow, measured on a slow core
 _ANSWERS = 0.04  # share of the budget that generating one row's answers may take
 _FINISHED = "finished.json"
 
@@ -117,14 +118,14 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     job.watcher.compared(row)
     references = References(job, comparison, pace)
     try:
-        references.train(BEFORE)
+        references.train_before()
     except KeyboardInterrupt:
         if not (references.candidates or journal.entries):
             raise
         search.stop()
     result = search.run(pace)
     if result.stopped_by != "interrupted":
-        references.train(AFTER)
+        references.train_after()
     return conclude(job, search, result, comparison, references, pace, command)
 
 
@@ -170,7 +171,8 @@ def _kept_command(job: Job) -> str:
 def _free(job: Job, outcome: Outcome) -> None:
     """Frees the disk of all but the best trials' checkpoints."""
     best = outcome.incumbent.configuration.id if outcome.incumbent else None
-    dropped = keep_best(job.trials, job.settings.keep_checkpoints, best)
+    needed = () if outcome.row("default") else (job.space.default.id,)  # which may yet be compared
+    dropped = keep_best(job.trials, job.settings.keep_checkpoints, best, needed)
     if dropped:
         kept = job.settings.keep_checkpoints
         job.watcher.note(f"Dropped the checkpoints of {dropped} trials; `keep_checkpoints: {kept}`.")

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Compared, Gain, RowName
-from lightning_quicktune.tuning.words import describe
 
 ROWS: dict[RowName, str] = {
     "zero-shot": "base model as it is",
@@ -44,9 +43,9 @@ def judgement(outcome: Outcome) -> Judgement:
         return Judgement("unknown", "Chosen, but not compared", words)
     direction: Direction = "better" if gain.lower > 0 else "worse" if gain.upper < 0 else "unclear"
     title = {
-        "better": f"Better than {_of(gain.over)}, by {gain.value:.3f}",
-        "worse": f"Worse than {_of(gain.over)}, by {-gain.value:.3f}",
-        "unclear": f"No clear difference from {_of(gain.over)} ({gain.value:+.3f})",
+        "better": f"Better than {row_words(gain.over)}, by {gain.value:.3f}",
+        "worse": f"Worse than {row_words(gain.over)}, by {-gain.value:.3f}",
+        "unclear": f"No clear difference from {row_words(gain.over)} ({gain.value:+.3f})",
     }[direction]
     return Judgement(direction, title, f"{_sentence(outcome, gain)}{_advice(direction, gain.over)}")
 
@@ -72,27 +71,15 @@ def metric_names(outcome: Outcome) -> list[str]:
     return sorted(present, key=lambda name: name != outcome.task.metric)
 
 
-def headline(outcome: Outcome) -> str:
-    """What was found, in one line."""
-    task, chosen = outcome.task, outcome.row("chosen")
-    beside = ", ".join(f"{ROWS[r.name]} {measured(r, task.metric)}" for r in outcome.rows if r.name != "chosen")
-    if chosen is None or outcome.incumbent is None:
-        return f"{task.name}: {spaced(task.metric)} on test: {beside or 'not measured'}; nothing was chosen."
-    gained = f"; {gain_words(outcome.gain)} over {_of(outcome.gain.over)}" if outcome.gain else ""
-    return (
-        f"{task.name}: {spaced(task.metric)} {measured(chosen, task.metric)} on test"
-        f"{f' ({beside})' if beside else ''}{gained}, with {describe(outcome.incumbent.configuration)}."
-    )
-
-
 def spaced(name: str) -> str:
     """The name of a metric or hyperparameter for people."""
     return name.replace("_", " ")
 
 
 def _sentence(outcome: Outcome, gain: Gain) -> str:
+    moves = "falls" if gain.value < 0 else "rises"
     return (
-        f"On {gain.n} test record{'s' if gain.n != 1 else ''}, {spaced(gain.metric)} {'falls' if gain.value < 0 else 'rises'} by {abs(gain.value):.3f} "
+        f"On {gain.n} test record{'s' if gain.n != 1 else ''}, {spaced(gain.metric)} {moves} by {abs(gain.value):.3f} "
         f"(95 % interval {gain.lower:+.3f} to {gain.upper:+.3f}){_from_to(outcome, gain)}."
     )
 
@@ -101,7 +88,7 @@ def _from_to(outcome: Outcome, gain: Gain) -> str:
     before, chosen = outcome.row(gain.over), outcome.row("chosen")
     if before is None or chosen is None:
         return ""
-    return f", from {measured(before, gain.metric)} with {_of(gain.over)} to {measured(chosen, gain.metric)}"
+    return f", from {measured(before, gain.metric)} with {row_words(gain.over)} to {measured(chosen, gain.metric)}"
 
 
 def _advice(direction: Direction, over: RowName) -> str:
@@ -113,8 +100,9 @@ def _advice(direction: Direction, over: RowName) -> str:
 
 
 def _kept(over: RowName) -> str:
-    return "keep the base model" if over == "zero-shot" else f"keep {_of(over)}"
+    return "keep the base model" if over == "zero-shot" else f"keep {row_words(over)}"
 
 
-def _of(name: RowName) -> str:
+def row_words(name: RowName) -> str:
+    """A row in the middle of a sentence, such as ``the base model as it is``."""
     return ROWS[name] if name == "recipe" else f"the {ROWS[name]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.state import SearchState
@@ -29,6 +29,7 @@ class Reason:
     std: float | None = None
 
 
+@runtime_checkable
 class Clock(Protocol):
     """The whole budget, from the first second of the command to its report."""
 
@@ -43,6 +44,7 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Is told of everything; must return quickly, and never raises."""
 

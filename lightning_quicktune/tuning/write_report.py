@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lightning_quicktune.trials.storage import write_text
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.tuning.figure import draw_search
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.page.page import page
@@ -42,7 +42,7 @@ def read_outcome(folder: Path) -> Outcome:
     path = folder / RECORD
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no `{RECORD}` in {folder}, so nothing tells what the search found. Name the `result` folder of a "
-            "search that has ended, or start `tune` with the same `output` to end it."
+            f"There is no `{RECORD}` in {folder}, so nothing tells what the search found. Name the `result` folder of "
+            "a search that has ended, or start `tune` with the same `output` to end it."
         )
     return Outcome.from_dict(json.loads(path.read_text(encoding="utf-8")))

@@ -43,7 +43,7 @@ def test_what_fit_kept_goes_through_export_inspect_tune_collect_and_fit_again(
     assert main(["inspect", "--recipe", config]) == 0
     common = ["--recipe", config, "--space", "space.yaml", "--max_fidelity", "1"]
     tracking = ["--tracking.uri", f"sqlite:///{tmp_path}/mlflow.db", "--tracking.experiment", "all"]
-    search = ["--searcher", "random", "--budget.slices", "1", "--pool_size", "2", "--compare_default", "false"]
+    search = ["--searcher", "random", "--budget.slices", "1", "--pool_size", "2", "--compare", "[]"]
     assert main(["tune", "--task", str(colour_task), "--output", "tuned", *common, *search, *tracking]) == 0
     assert json.loads((tmp_path / "tuned/result/adapter/adapter_config.json").read_text())["lora_alpha"] > 0
     card = (tmp_path / "tuned/result/adapter/README.md").read_text()

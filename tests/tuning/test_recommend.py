@@ -25,7 +25,7 @@ from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.tuning import recommend as recommend_module
 from lightning_quicktune.tuning.experience import Experience
 from lightning_quicktune.tuning.recommend import rank, recommend
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.tuning.settings import RecommendSettings
 from lightning_quicktune.types import BaseModelInfo, TaskInfo
 
 N_SUPPORT = 40

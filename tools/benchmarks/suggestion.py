@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 from invented import STEP_S, invented_trials
 
-from lightning_quicktune.evaluation.lessons import Lessons
-from lightning_quicktune.evaluation.methods import Method
-from lightning_quicktune.evaluation.searchers import replayed_searcher
-from lightning_quicktune.evaluation.settings import SurrogateTraining
 from lightning_quicktune.metadataset.table import MetaDataset
+from lightning_quicktune.replay.ablations import replayed_searcher
+from lightning_quicktune.replay.lessons import Lessons
+from lightning_quicktune.replay.methods import Method
+from lightning_quicktune.replay.settings import SurrogateTraining
 from lightning_quicktune.search.build import SearchContext
 from lightning_quicktune.types import LearningCurve, Observation, SliceResult, Suggestion
 

@@ -21,7 +21,7 @@ def gain_interval(outcome: Outcome) -> Picture | None:
     ends = [min(gain.lower, 0.0), max(gain.upper, 0.0)]
     room = _ROOM * max(ends[1] - ends[0], 0.01)
     with settings():
-        figure, axes = canvas(0.9)
+        figure, axes = canvas(0.9, width=4.0)
         axes.axvline(0.0, color=INK, linewidth=1, linestyle=":")
         axes.plot([gain.lower, gain.upper], [0, 0], color=CHOSEN, linewidth=5, alpha=0.35, solid_capstyle="butt")
         axes.plot([gain.value], [0], color=CHOSEN, marker="o", markersize=9)

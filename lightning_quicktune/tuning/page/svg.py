@@ -83,9 +83,9 @@ def quiet_glyphs() -> Iterator[None]:
         yield
 
 
-def canvas(height: float) -> tuple[Figure, Axes]:
-    """An empty figure of one plot, ``height`` inches high."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """An empty figure of one plot, of so many inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
@@ -102,10 +102,10 @@ def inline(figure: Figure, name: str, says: str) -> Markup:
         figure.savefig(buffer, format="svg", transparent=True)
     text = _PROLOGUE.sub("", buffer.getvalue())
     text = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", text, count=2)
-    text = re.sub(r"<svg\s", f'<svg role="img" aria-label="{escape(says)}" ', text, count=1)
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
     text = _TAG.sub(lambda tag: _plain(tag[0], name, used), text)
-    return Markup(re.sub(r">\s+<", "><", text).strip())  # matplotlib escapes what is text
+    text = re.sub(r">\s+<", "><", text).strip().removeprefix("<svg ")  # matplotlib escapes what is text
+    return Markup(f'<svg role="img" aria-label="{escape(says)}" {text}')
 
 
 def _plain(tag: str, name: str, used: Collection[str]) -> str:
