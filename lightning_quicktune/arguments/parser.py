@@ -41,9 +41,9 @@ class Strict(ArgumentParser):
             self._check_files(words, flags)
         return super().parse_args(words, *further, **kwargs)
 
-    def format_help(self) -> str:
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
         """The help, ended by the examples in lines of their own."""
-        text: str = super().format_help()
+        text: str = super().format_help(*args, **kwargs)
         return text + ("\nexamples:\n" + "".join(f"  {line}\n" for line in self.examples) if self.examples else "")
 
     def parse_path(self, path: Any, *further: Any, **kwargs: Any) -> Namespace:

@@ -11,9 +11,26 @@ import yaml
 
 from lightning_quicktune.arguments.order import with_values
 from lightning_quicktune.cli.parsing import parse_settings, settings_parser
+from lightning_quicktune.cli.short_help import ALL, one_screen
 from lightning_quicktune.cli.shorts import shorts_of
 
 Settings = TypeVar("Settings")
+
+SET = {  # what people set, with what it takes
+    "model": "NAME",
+    "time": "TIME",
+    "slices": "N",
+    "trials": "N",
+    "target": "SCORE",
+    "k": "N",
+    "records": "N",
+    "where": "all|bad",
+    "output": "FOLDER",
+    "experience": "NAME|FOLDER",
+    "recipe": "FILE",
+    "columns": "PAIRS",
+    "config": "FILE",
+}
 
 
 def parse_line(subcommand: str, kind: type[Settings], args: list[str]) -> Settings:
@@ -25,7 +42,9 @@ def parse_line(subcommand: str, kind: type[Settings], args: list[str]) -> Settin
         args: Words after the subcommand.
     """
     if {"-h", "--help"} & set(args):
-        return parse_settings(subcommand, kind, args)
+        settings_parser(subcommand, kind).exit(0, _help(subcommand, kind))
+    if ALL in args:
+        return parse_settings(subcommand, kind, ["--help"])
     words, faults, given = _long(args, kind)
     files = _files(words)
     if files is None or not given.keys() <= _names(kind):  # the parser says what is wrong with it
@@ -40,6 +59,14 @@ def parse_line(subcommand: str, kind: type[Settings], args: list[str]) -> Settin
         sys.stderr.write(f"{note}\n")
     model = [] if line.model is None else ["--model", line.model]
     return parse_settings(subcommand, kind, [f"--config={json.dumps(dict(line.under))}", *words, *model])
+
+
+def _help(subcommand: str, kind: type[Any]) -> str:
+    """One screen: the options in SET that the subcommand has, as its parser tells of them."""
+    actions = {action.dest: action for action in settings_parser(subcommand, kind)._actions}
+    keys = [(f"--{name} {takes}", str(actions[name].help)) for name, takes in SET.items() if name in actions]
+    words = "DATASET --model NAME" + (" [--time TIME]" if "time" in actions else "") + " [options]"
+    return one_screen(subcommand, words, (kind.__doc__ or "").split("\n")[0], keys)
 
 
 def _long(args: list[str], kind: type[Any]) -> tuple[list[str], list[str], dict[str, Any]]:
