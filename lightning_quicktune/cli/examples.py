@@ -41,7 +41,7 @@ EXAMPLES = {
     ),
     "import": (
         "lightning-quicktune import --config configs/import/lcdb_final.yaml",
-        "lightning-quicktune import --table curves.parquet --output runs/mine --licence MIT",
+        "lightning-quicktune import --table curves.csv --output runs/mine --licence MIT --origin 'my own runs'",
     ),
     "describe": (
         "lightning-quicktune describe --meta_dataset nano",

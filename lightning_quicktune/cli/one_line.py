@@ -42,7 +42,8 @@ def parse_line(subcommand: str, kind: type[Settings], args: list[str]) -> Settin
         args: Words after the subcommand.
     """
     if {"-h", "--help"} & set(args):
-        settings_parser(subcommand, kind).exit(0, _help(subcommand, kind))
+        sys.stdout.write(_help(subcommand, kind))
+        raise SystemExit(0)
     if ALL in args:
         return parse_settings(subcommand, kind, ["--help"])
     words, faults, given = _long(args, kind)

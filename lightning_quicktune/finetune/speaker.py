@@ -10,6 +10,7 @@ from lightning_quicktune.data.collate import PromptCollator
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.encode import Encoder
 from lightning_quicktune.data.turns import Record, Turn
+from lightning_quicktune.finetune.base_model import load_base_model
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.generation import generate_answers
@@ -46,11 +47,11 @@ class Speaker:
         self._encoder = Encoder(self._tokenizer, settings.template, settings.layout)
         self._collator = PromptCollator(data.pad_id, settings.layout)
         self._max_new_tokens = max_new_tokens or module.score.max_new_tokens
-        if checkpoint is not None:
-            load_adapter(module, checkpoint)
-            self._model = module.model
-        else:
-            self._model = module.loaded.model if adapter is None else _adapted(module, adapter)
+        load_base_model.cache_clear()  # one of its own: the adapter stays on it
+        try:
+            self._model = _with_adapter(module, checkpoint, adapter)
+        finally:
+            load_base_model.cache_clear()
 
     def answer(self, turns: Sequence[Turn]) -> str:
         """What the model says next.
@@ -66,8 +67,14 @@ class Speaker:
         return answer.generated
 
 
-def _adapted(module: Finetuner, folder: Path) -> Any:
+def _with_adapter(module: Finetuner, checkpoint: str | None, folder: Path | None) -> Any:
     from peft import PeftModel
+
+    if checkpoint is not None:
+        load_adapter(module, checkpoint)
+        return module.model
+    if folder is None:
+        return module.loaded.model
 
     missing = [name for name in _WEIGHTS if not (folder / name).is_file()]
     if missing:

@@ -60,7 +60,8 @@ def complete(given: Mapping[str, Any], kind: type[Any], faults: Sequence[str] = 
     settings |= _experience(given.get("experience"), found)
     if found:
         raise IncompleteError(_together(found))
-    settings |= {"output": default_output(str(task)), "budget": {"seconds": DEFAULT_SECONDS}}
+    suffix = "" if "budget" in wanted else "_recommended"
+    settings |= {"output": default_output(str(task)) + suffix, "budget": {"seconds": DEFAULT_SECONDS}}
     under = {key: value for key, value in settings.items() if key in wanted and given.get(key) is None}
     return OneLine(under, chosen.base_model if chosen else None, _notes(chosen, under))
 
