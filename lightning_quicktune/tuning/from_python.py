@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jsonargparse.typing import Path_fr
+
 from lightning_quicktune.arguments.names import closest_name
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.tuning.one_line import complete
@@ -130,4 +132,7 @@ def _settings(kind: type[Settings], given: Mapping[str, Any]) -> Settings:
     for name, group in _GROUPS.items():
         if isinstance(settings.get(name), Mapping):
             settings[name] = group(**settings[name])
+    for name in ("recipe", "space"):
+        if settings.get(name) is not None:
+            settings[name] = Path_fr(str(settings[name]))
     return kind(**settings)
