@@ -30,6 +30,7 @@ class Strict(ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
         self.args: list[str] = []
+        self.examples: Sequence[str] = ()  # command lines that end the help
         self._file: str | None = None
 
     def parse_args(  # type: ignore[override]
@@ -42,6 +43,11 @@ class Strict(ArgumentParser):
             words = files_first(words, flags)
             self._check_files(words, flags)
         return super().parse_args(words, *further, **kwargs)
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The help, ended by the examples in lines of their own."""
+        text: str = super().format_help(*args, **kwargs)
+        return text + ("\nexamples:\n" + "".join(f"  {line}\n" for line in self.examples) if self.examples else "")
 
     def parse_path(self, path: Any, *further: Any, **kwargs: Any) -> Namespace:
         """Parses a YAML; what is refused is then said with its name."""
@@ -123,7 +129,7 @@ class Strict(ArgumentParser):
 def _fault_of(value: str) -> str | None:
     """What is wrong with the value of ``--config``: the path of a YAML, or its text."""
     try:
-        is_file = Path(value).is_file()
+        is_file = not value.startswith("{") and Path(value).is_file()  # a long text is no path that could be asked for
         content = yaml.safe_load(Path(value).read_text(encoding="utf-8") if is_file else value)
     except yaml.YAMLError as error:
         return f"which is not valid YAML: {' '.join(str(error).split())}. Mend it."

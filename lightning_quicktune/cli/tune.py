@@ -7,7 +7,7 @@ import sys
 import time
 
 from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
-from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.cli.one_line import parse_line
 from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
 
@@ -15,7 +15,7 @@ from lightning_quicktune.tuning.settings import TuneSettings
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
     began = time.monotonic()
-    settings = parse_settings("tune", TuneSettings, args)
+    settings = parse_line("tune", TuneSettings, args)
     from lightning_quicktune.tuning.live.onlooker import onlooker
 
     with onlooker() as watcher:  # shown before the libraries are loaded, which takes seconds

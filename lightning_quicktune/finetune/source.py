@@ -66,6 +66,22 @@ def resolve_base_model(name: str) -> str:
     )
 
 
+def missing_weights(name: str) -> str | None:
+    """What brings the weights of a base model that isn't on this machine; none where they are, or nothing is known.
+
+    Args:
+        name: As for ``resolve_base_model``.
+    """
+    if name == "smollm2" and not (cache_folder() / SMOLLM2_FOLDER / "config.json").is_file():
+        try:
+            _smollm2_file()
+        except FileNotFoundError as error:
+            return str(error)
+    if name.endswith(".gguf") and not Path(name).expanduser().is_file():
+        return f"The base model's file {name} is not in {Path.cwd()}. Bring it there, or give its path as `--model`."
+    return None
+
+
 def short_name(name: str) -> str:
     """The name that tables carry for a base model, such as ``smollm2-135m-q4_1-dequantized``."""
     if name in SHIPPED:
