@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "lightning_quicktune"
 
-GROUND = {"types", "files", "statistics"}
+GROUND = {"types", "files", "statistics", "wording"}
 BELOW_TUNING = GROUND | {
     "suite",
     "acquisition",
@@ -29,9 +29,10 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "types": set(),
     "files": set(),
+    "wording": set(),
     "statistics": set(),
     "acquisition": set(),
-    "arguments": set(),
+    "arguments": {"wording"},
     "suite": GROUND,
     "space": GROUND,
     "tracking": GROUND,

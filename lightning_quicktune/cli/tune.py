@@ -15,11 +15,14 @@ def run(args: list[str]) -> None:
     """Runs the subcommand."""
     began = time.monotonic()
     settings = parse_settings("tune", TuneSettings, args)
-    from lightning_quicktune.tuning.tune import tune
+    from lightning_quicktune.tuning.live.onlooker import onlooker
 
-    tuned = tune(settings, began=began, command=shlex.join(["lightning-quicktune", "tune", *args]))
+    with onlooker() as watcher:  # shown before the libraries are loaded, which takes seconds
+        from lightning_quicktune.tuning.tune import tune
+
+        tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"
-        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery)}\n"
+        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery, tuned.table)}\n"
     )

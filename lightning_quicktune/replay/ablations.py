@@ -1,4 +1,4 @@
-"""Builds the searchers that are replayed: as they are, or with a part taken away."""
+"""Searchers that are replayed: those that users have, with a part taken away or a head start."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.build import build_searcher
 
 if TYPE_CHECKING:
     from lightning_quicktune.replay.methods import Method
     from lightning_quicktune.replay.recorded import Recorded
+    from lightning_quicktune.search.knowledge import SearchContext
     from lightning_quicktune.search.searcher import Searcher
 
 
@@ -22,6 +23,7 @@ def replayed_searcher(method: Method, context: SearchContext, trials: Mapping[st
         context: What it may need.
         trials: The recorded trial of each configuration, by its id; only ``oracle`` looks at them.
     """
+    context = replace(context, acquisition=method.acquisition)
     match method.head_start:
         case "default_first":
             from lightning_quicktune.search.default_first_searcher import DefaultFirstSearcher
@@ -42,16 +44,9 @@ def _searcher(method: Method, context: SearchContext, trials: Mapping[str, Recor
             assert trials is not None  # the workplace gives them
             order = best_first(context.pool, trials)
             return OrderedSearcher(order, context.lengths or context.task.max_fidelity)
-        case "curve_transfer":
-            from lightning_quicktune.replay.without_parts import curve_prior
-            from lightning_quicktune.search.curve_searchers import curve_searcher
+        case "curve_transfer" | "transfer":
+            from lightning_quicktune.replay.without_parts import ablated
 
-            return curve_searcher(context, curve_prior(method, context), method.cost)
-        case "transfer":
-            from lightning_quicktune.replay.without_parts import surrogates_of
-            from lightning_quicktune.search.transfer_searcher import TransferSearcher
-
-            of_task = context.pool, context.task, *surrogates_of(method, context), context.reference_step_s
-            return TransferSearcher(*of_task, method.acquisition, context.seed, context.lengths)
+            return build_searcher(method.name, ablated(method, context))
         case _:
-            return build_searcher(method.name, replace(context, acquisition=method.acquisition))
+            return build_searcher(method.name, context)

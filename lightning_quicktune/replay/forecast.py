@@ -12,7 +12,7 @@ from lightning_quicktune.types import Configuration
 
 if TYPE_CHECKING:
     from lightning_quicktune.replay.methods import Method
-    from lightning_quicktune.search.build import SearchContext
+    from lightning_quicktune.search.knowledge import SearchContext
 
 Curves = Mapping[str, tuple[float, ...]]
 Errors = tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]  # in standard deviations; log density of the score

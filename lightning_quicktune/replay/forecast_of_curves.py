@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from lightning_quicktune.metadataset.noise import validation_records
 from lightning_quicktune.replay.forecast import Curves, Errors, Forecast
-from lightning_quicktune.replay.without_parts import curve_prior
+from lightning_quicktune.replay.without_parts import ablated
 from lightning_quicktune.search.curve_transfer_searcher import binomial_variance
 from lightning_quicktune.search.lengths import as_lengths
 from lightning_quicktune.surrogate.curves.pool_prior import KnotPlan
@@ -20,7 +20,7 @@ from lightning_quicktune.types import Configuration
 
 if TYPE_CHECKING:
     from lightning_quicktune.replay.methods import Method
-    from lightning_quicktune.search.build import SearchContext
+    from lightning_quicktune.search.knowledge import SearchContext
 
 
 def curve_forecast(method: Method, context: SearchContext) -> Forecast:
@@ -30,7 +30,10 @@ def curve_forecast(method: Method, context: SearchContext) -> Forecast:
         method: The method.
         context: What it was built from.
     """
-    prior, lengths = curve_prior(method, context), as_lengths(context.lengths or context.task.max_fidelity)
+    lengths = as_lengths(context.lengths or context.task.max_fidelity)
+    believed = ablated(method, context).knowledge.curves
+    assert believed is not None  # ablated or not, the method has some
+    prior = believed.pool_prior(context.pool)
     places = {configuration.id: place for place, configuration in enumerate(context.pool)}
     plan = KnotPlan.of(prior.shares, np.array([lengths.of(config_id) for config_id in places], dtype=np.int64))
     last, n_records = len(prior.shares) - 1, validation_records(context.task)

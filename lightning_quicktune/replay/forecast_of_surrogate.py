@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -11,12 +11,13 @@ from scipy.stats import norm
 
 from lightning_quicktune.metadataset.latent import MARGIN, to_latent
 from lightning_quicktune.replay.forecast import Curves, Errors, Forecast
-from lightning_quicktune.replay.without_parts import surrogates_of
+from lightning_quicktune.replay.without_parts import ablated
 from lightning_quicktune.types import Configuration
 
 if TYPE_CHECKING:
     from lightning_quicktune.replay.methods import Method
-    from lightning_quicktune.search.build import SearchContext
+    from lightning_quicktune.search.knowledge import SearchContext
+    from lightning_quicktune.surrogate.performance_model import PerformanceModel
 
 
 def surrogate_forecast(method: Method, context: SearchContext) -> Forecast:
@@ -26,9 +27,9 @@ def surrogate_forecast(method: Method, context: SearchContext) -> Forecast:
         method: The method.
         context: What it was built from.
     """
-    assert context.surrogates is not None  # the workplace gives them
-    (performance, _), task, lengths = surrogates_of(method, context), context.task, context.lengths
-    temperature = float(context.surrogates().performance.temperature)
+    performance, task, lengths = ablated(method, context).knowledge.performance, context.task, context.lengths
+    assert performance is not None  # ablated or not, the method has one
+    temperature = float(cast("PerformanceModel", context.knowledge.performance).temperature)
 
     def forecast(curves: Curves, asked: Sequence[Configuration], finals: Float[np.ndarray, " N"]) -> Errors:
         ends = [lengths.of(c.id) if lengths else task.max_fidelity for c in asked]

@@ -1,4 +1,4 @@
-"""What other tasks teach the surrogates, on disk."""
+"""The surrogates that the tasks of a fold teach, on disk."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.search.build import Surrogates
-from lightning_quicktune.surrogate.artifact import read_cost, read_performance
 
 if TYPE_CHECKING:
     from lightning_quicktune.replay.settings import SurrogateTraining
@@ -20,8 +18,3 @@ def learn_surrogates(
     from lightning_quicktune.replay.surrogate_fit import fit_surrogates  # Lightning takes seconds to import
 
     fit_surrogates(table, folder, training, seed, meta_features)
-
-
-def read_surrogates(folder: Path) -> Surrogates:
-    """Reads what ``learn_surrogates`` wrote."""
-    return Surrogates(read_performance(folder / "performance"), read_cost(folder / "cost"))

@@ -1,22 +1,73 @@
-"""What methods predict with, as it is or with a part taken away."""
+"""Knowledge with a part taken away: what ablated methods predict with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
-from lightning_quicktune.search.curve_searchers import pool_without_transfer
+from lightning_quicktune.search.knowledge import Knowledge
 from lightning_quicktune.types import Configuration, TaskInfo
 
 if TYPE_CHECKING:
     from lightning_quicktune.replay.methods import Method
-    from lightning_quicktune.search.build import SearchContext
+    from lightning_quicktune.search.knowledge import SearchContext
     from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
-    from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor
+    from lightning_quicktune.surrogate.interface import CostPredictor, PerformancePredictor, PoolCurves
+
+_T = TypeVar("_T")
+
+
+def ablated(method: Method, context: SearchContext) -> SearchContext:
+    """The context of a method, without what its options take away.
+
+    Args:
+        method: The method.
+        context: That of the method with all its parts.
+    """
+    whole = context.knowledge
+    match method.name:
+        case "curve_transfer":
+            from lightning_quicktune.search.curve_searchers import UntaughtCurves
+
+            def curves() -> PoolCurves:
+                taught = _given(whole.curves) if method.pretraining else UntaughtCurves(context)
+                return PartOfCurves(taught, method.curve, method.cost)
+
+            return replace(context, knowledge=Knowledge(curves=curves))
+        case "transfer":
+
+            def performance() -> PerformancePredictor:
+                return _given(whole.performance) if method.curve else WithoutCurves(_given(whole.performance))
+
+            def cost() -> CostPredictor:
+                return _given(whole.cost) if method.cost else EqualCost()
+
+            return replace(context, knowledge=Knowledge(performance=performance, cost=cost))
+        case _:
+            return context
+
+
+class PartOfCurves:
+    """Learning curves of which some part is not looked at.
+
+    Args:
+        curves: Says all of it.
+        whole: Whether scores are seen before the end of a training.
+        costs: Whether it is told what a slice costs.
+    """
+
+    def __init__(self, curves: PoolCurves, whole: bool, costs: bool) -> None:
+        self._curves, self._whole, self._costs = curves, whole, costs
+
+    def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
+        """See ``PoolCurves``."""
+        prior = self._curves.pool_prior(configurations)
+        prior = prior if self._whole else prior.final_scores_only()
+        return prior if self._costs else prior.equal_costs()
 
 
 class WithoutCurves:
@@ -51,20 +102,6 @@ class EqualCost:
         return np.ones(len(configurations))
 
 
-def curve_prior(method: Method, context: SearchContext) -> PoolPrior:
-    """What ``curve_transfer`` believes of the pool before it has seen anything."""
-    if method.pretraining:
-        assert context.prior is not None  # the workplace gives it
-        prior = context.prior().pool_prior(context.space.encode(context.pool))
-    else:
-        prior = pool_without_transfer(context)
-    prior = prior if method.curve else prior.final_scores_only()
-    return prior if method.cost else replace(prior, log_cost=np.zeros_like(prior.log_cost))
-
-
-def surrogates_of(method: Method, context: SearchContext) -> tuple[PerformancePredictor, CostPredictor]:
-    """What ``transfer`` predicts scores and costs with."""
-    assert context.surrogates is not None  # the workplace gives them
-    learned = context.surrogates()
-    performance: PerformancePredictor = learned.performance if method.curve else WithoutCurves(learned.performance)
-    return performance, learned.cost if method.cost else EqualCost()
+def _given(part: _T | None) -> _T:
+    assert part is not None  # the lesson of the method has it
+    return part

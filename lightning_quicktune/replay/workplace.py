@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from lightning_quicktune.replay.recorded import Recorded, lengths_of
 from lightning_quicktune.replay.results import Replayed, ReplayKey, write_replays
 from lightning_quicktune.replay.simulate import replay
 from lightning_quicktune.replay.splits import Divider, Split, counted_in_slices, has_costs, without_test
-from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.searcher import Guarded
 
@@ -143,16 +143,13 @@ class Workplace:
         return Replayed(key, job.horizon_s, best, played.thinking_s, played.n_suggestions, calibration, fell_back)
 
     def _context(self, pool: TaskPool, job: ReplayJob, seed: int, trials: Mapping[str, Recorded]) -> SearchContext:
-        lessons, lesson = self.lessons(job.split), job.method.lesson
         return SearchContext(
             pool=shuffled(pool.configurations, seed),
             task=pool.task,
             space=self.table.space,
             reference_step_s=pool.reference_step_s(),
             seed=seed,
-            table=lessons.table,
-            surrogates=None if lesson in (None, "prior") else partial(lessons.surrogates, lesson),
-            prior=lessons.prior,
+            knowledge=self.lessons(job.split).knowledge(job.method.lesson),
             lengths=lengths_of(pool.task, trials),
         )
 

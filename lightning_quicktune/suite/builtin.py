@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from lightning_quicktune.files.whole import write_whole
 from lightning_quicktune.suite.generate import generate
 from lightning_quicktune.suite.task_spec import TaskSpec
+from lightning_quicktune.wording.spelling import did_you_mean
 
 _META_TRAINING = (
     TaskSpec("suite-companies-names", "companies", "name", n_facts=30, seed=101),
@@ -71,10 +71,9 @@ def write_task(name: str, folder: Path) -> Path:
         ValueError: If there is no such task.
     """
     if name not in BUILTIN_TASKS:
-        closest = difflib.get_close_matches(name, BUILTIN_TASKS, n=1, cutoff=0.0)[0]
         raise ValueError(
             f"There is no built-in task `{name}`. Built-in tasks are: {', '.join(BUILTIN_TASKS)}. "
-            f"The closest is `{closest}`; for files of your own, give their folder instead."
+            f"For files of your own, give their folder instead.{did_you_mean(name, BUILTIN_TASKS)}"
         )
     spec = BUILTIN_TASKS[name]
     splits = generate(spec)

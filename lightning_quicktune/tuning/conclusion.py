@@ -132,6 +132,8 @@ def choose(job: Job, result: SearchResult, references: References) -> Candidate 
 def gain(rows: Mapping[RowName, Compared], metric: str) -> Gain | None:
     """What the chosen one gains on the test split, over the user's recipe or the next best thing there is.
 
+    One record alone tells nothing of how far a gain may be by chance, so there is none.
+
     Args:
         rows: The comparison.
         metric: The score.
@@ -140,6 +142,8 @@ def gain(rows: Mapping[RowName, Compared], metric: str) -> Gain | None:
     if over is None or "chosen" not in rows:
         return None
     first, second = rows[over].per_record, rows["chosen"].per_record
+    if len(first["loss" if metric == "answer_likelihood" else metric]) < 2:
+        return None
     if metric == "answer_likelihood":  # of all target tokens together, as the score is
         losses = (np.array(first["loss"]), np.array(second["loss"]), np.array(second[TARGETS]))
         found = paired_difference(*losses, of_mean=lambda loss: np.exp(-loss))

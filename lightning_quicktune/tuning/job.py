@@ -75,21 +75,20 @@ class Job:
         return delivery
 
 
-def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher) -> Job:
+def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tracker: Tracker) -> Job:
     """Reads everything, checks that it fits together, and describes the task.
 
     Args:
         settings: What to tune, and how long.
         timekeeper: The whole budget.
         watcher: Is told of everything.
+        tracker: Where MLflow is.
 
     Raises:
         FileNotFoundError: If data, base model, recipe or surrogates aren't there.
         ValueError: If they don't fit each other, or describing took all the time there is.
     """
     output = Path(settings.output)
-    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
-    tracker.check()
     recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
     experience = load_experience(settings.surrogates, settings.experience)
     space = _space(settings, experience)
@@ -105,7 +104,7 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher) -> 
             f"{timekeeper.spent_s:.0f} s of it already. Raise `budget.seconds`, or set `budget.slices`."
         )
     pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
-    executor = _executor(settings, setup, space, pool, tracker, watcher)
+    executor = _executor(settings, setup, space, pool, watcher)
     job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher)
     job.deliver()
     return job
@@ -116,10 +115,9 @@ def _executor(
     setup: TaskSetup,
     space: SearchSpace,
     pool: tuple[Configuration, ...],
-    tracker: Tracker,
     watcher: Watcher,
 ) -> InProcessExecutor:
-    place = (setup, space, Path(settings.output) / "trials", settings.seed, tracker.follow_trial, watcher.step)
+    place = (setup, space, Path(settings.output) / "trials", settings.seed, watcher.recorded, watcher.step)
     executor = InProcessExecutor(*place)
     if settings.cohort == 1:
         return executor

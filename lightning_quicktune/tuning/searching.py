@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.build import build_searcher
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.few_trials_searcher import FewTrialsSearcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
 from lightning_quicktune.search.journal import Journal
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.search.loop import Live, run_search
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import SearchResult, SearchState
@@ -187,18 +188,14 @@ class Search:
 
 def _context(job: Job, reference_step_s: float) -> SearchContext:
     experience, task = job.experience, job.setup.info
-    surrogates, curves = experience.surrogates(), experience.curves
-    if curves is not None:
-        curves.check_task(task)
+    if experience.curves is not None:
+        experience.curves.check_task(task)
     return SearchContext(
         pool=job.pool,
         task=task,
         space=job.space,
         reference_step_s=reference_step_s,
         seed=job.settings.seed,
-        table=experience.table,
-        surrogates=None if surrogates is None else lambda: surrogates,
-        prior=None if curves is None else lambda: curves.prior,
-        encode_for_prior=None if curves is None else curves.card.encode,
+        knowledge=experience,
         acquisition=job.settings.acquisition,
     )

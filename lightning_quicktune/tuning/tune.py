@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,16 @@ from lightning_quicktune.tuning.conclusion import conclude
 from lightning_quicktune.tuning.identity import contents, search_identity
 from lightning_quicktune.tuning.job import Job, set_up
 from lightning_quicktune.tuning.kept_checkpoints import keep_best
+from lightning_quicktune.tuning.live.event_files import EventFiles
+from lightning_quicktune.tuning.live.onlooker import onlooker
+from lightning_quicktune.tuning.live.several import Several
+from lightning_quicktune.tuning.live.tracked import TrackedSearch
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.pace import Pace
-from lightning_quicktune.tuning.publish import publish
 from lightning_quicktune.tuning.references import References
 from lightning_quicktune.tuning.report import headline
 from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
-from lightning_quicktune.tuning.spoken import Spoken
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import RECORD, read_outcome, write_report
@@ -46,6 +50,7 @@ class Tuned:
         fit_yaml: Fit YAML of the chosen configuration; none likewise.
         run_id: MLflow run of the search; none if the server was away.
         tracking_uri: Where that run is.
+        table: Where a browser shows it and its trials; none if the server was away.
         delivery: What MLflow has of the task and the trials.
         outcome: All that was done and found.
     """
@@ -56,6 +61,7 @@ class Tuned:
     fit_yaml: Path | None
     run_id: str | None
     tracking_uri: str
+    table: str | None
     delivery: Delivery
     outcome: Outcome
 
@@ -69,7 +75,7 @@ def tune(
 
     Args:
         settings: What to tune, and how long.
-        watcher: Is told of everything; the terminal if left out.
+        watcher: Is told of everything, beside MLflow and TensorBoard's files; the terminal if left out.
         began: When the command began, by ``time.monotonic``; now if left out.
         command: What starts it again in a shell; one that reads the settings kept in ``output`` if left out.
 
@@ -78,31 +84,37 @@ def tune(
         ValueError: If they don't fit each other, ``output`` holds another search, or the time is too short.
         RuntimeError: If no trial got through its first slice, or another process works in ``output``.
     """
+    if watcher is None:
+        with onlooker() as watcher:
+            return tune(settings, watcher, began, command)
     quiet_upstream()
-    output = Path(settings.output)
-    timekeeper = Timekeeper(settings.budget.seconds, output / "time.json", began)
+    output, began = Path(settings.output), time.monotonic() if began is None else began
     check_output(output)
+    timekeeper = Timekeeper(settings.budget.seconds, output / "time.json", began)
     with exclusive(output) as free:
         if not free:
             raise RuntimeError(
                 f"Another process is tuning in {settings.output}, and two would train the same trials. Wait until it "
                 "has ended, or set `output` to another folder."
             )
-        watcher = watcher or Spoken()
-        watcher.started(timekeeper)
-        job = set_up(settings, timekeeper, watcher)
-        identity = search_identity(settings, job.setup, job.space.id, job.experience)
-        journal = Journal(output, identity, later=contents(identity))
-        if _is_finished(job, identity):
-            return _tuned(job, read_outcome(job.result))
-        outcome = _spend(job, journal, command or _kept_command(job))
-        write_report(outcome, job.result)
-        tuned = _tuned(job, outcome)
-        if outcome.result.stopped_by != "interrupted":
-            write_json(output / _FINISHED, _finished(job, identity))
-        _free(job, outcome)
-        timekeeper.keep()
-        return tuned
+        tracked, files = TrackedSearch(settings, output), EventFiles(output / "tensorboard")
+        with tracked, closing(files):
+            watched = Several(watcher, tracked, files)
+            watched.started(timekeeper)
+            job = set_up(settings, timekeeper, watched, tracked.tracker)
+            identity = search_identity(settings, job.setup, job.space.id, job.experience)
+            journal = Journal(output, identity, later=contents(identity))
+            if _is_finished(job, identity):
+                return _tuned(job, read_outcome(job.result))
+            tracked.begin()
+            outcome = _spend(job, journal, command or _kept_command(job))
+            write_report(outcome, job.result)
+            tuned = _tuned(job, outcome)
+            if outcome.result.stopped_by != "interrupted":
+                write_json(output / _FINISHED, _finished(job, identity))
+            _free(job, outcome)
+            timekeeper.keep()
+            return tuned
 
 
 def _spend(job: Job, journal: Journal, command: str) -> Outcome:
@@ -131,19 +143,21 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
 
 def _tuned(job: Job, outcome: Outcome) -> Tuned:
     """Tells MLflow and whoever watches."""
-    run_id = publish(job.tracker, job.output, outcome)
-    if run_id is not None:
-        outcome = replace(outcome, links={**outcome.links, "run_id": run_id, "mlflow": job.tracker.shown_uri})
-        write_json(job.result / RECORD, outcome.to_dict())
-    delivery = job.deliver()
+    tracker = job.tracker
+    tracker.begin()
+    links = {"run_id": tracker.run_id, "mlflow": tracker.table}
+    outcome = replace(outcome, links={**outcome.links, **{name: at for name, at in links.items() if at is not None}})
+    write_json(job.result / RECORD, outcome.to_dict())
     job.watcher.done(outcome)
+    delivery = job.deliver()
     return Tuned(
         headline=headline(outcome),
         report=job.result / "report.md",
         adapter=Path(outcome.adapter) if outcome.adapter else None,
         fit_yaml=job.result / "fit.yaml" if outcome.fit_yaml else None,
-        run_id=run_id,
-        tracking_uri=job.tracker.uri,
+        run_id=tracker.run_id,
+        tracking_uri=tracker.uri,
+        table=tracker.table,
         delivery=delivery,
         outcome=outcome,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from lightning_quicktune.search.guarded_searcher import Verdict
@@ -68,6 +69,10 @@ class Watcher(Protocol):
         """An optimizer step has ended, of so many in the slice."""
         ...
 
+    def recorded(self, folder: Path) -> None:
+        """The record of a trial in this folder has changed: a slice has ended, or the trial has."""
+        ...
+
     def observed(self, observation: Observation, state: SearchState) -> None:
         """A suggestion of the search has ended."""
         ...
@@ -105,6 +110,9 @@ class Unwatched:
         """Does nothing."""
 
     def step(self, config_id: str, step: int, of: int) -> None:
+        """Does nothing."""
+
+    def recorded(self, folder: Path) -> None:
         """Does nothing."""
 
     def observed(self, observation: Observation, state: SearchState) -> None:

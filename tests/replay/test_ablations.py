@@ -9,8 +9,8 @@ from lightning_quicktune.replay.lessons import Lessons
 from lightning_quicktune.replay.methods import Method
 from lightning_quicktune.replay.pool import task_pool
 from lightning_quicktune.replay.settings import SurrogateTraining
-from lightning_quicktune.replay.without_parts import EqualCost, WithoutCurves, curve_prior
-from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.replay.without_parts import EqualCost, WithoutCurves, ablated
+from lightning_quicktune.search.knowledge import Knowledge, SearchContext
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.surrogate.curves.tables import knots_of
 from lightning_quicktune.types import LearningCurve, Observation, SliceResult
@@ -22,9 +22,15 @@ def context(source, tmp_path_factory):
     training = SurrogateTraining(epochs=1, steps_per_epoch=3, n_support=32)
     lessons = Lessons(table.select(["t0", "t1", "t2"]), tmp_path_factory.mktemp("lessons"), training, 0)
     pool = (table.space.default, *table.space.sample(5, seed=3))
-    return SearchContext(
-        pool, table.task_info("t4"), table.space, 0.01, 0, None, lambda: lessons.surrogates("surrogates"), lessons.prior
+    surrogates, curves = lessons.knowledge("surrogates"), lessons.knowledge("prior")
+    knowledge = Knowledge(
+        performance=lambda: surrogates.performance, cost=lambda: surrogates.cost, curves=lambda: curves.curves
     )
+    return SearchContext(pool, table.task_info("t4"), table.space, 0.01, 0, knowledge)
+
+
+def curve_prior(method, context):
+    return ablated(method, context).knowledge.curves.pool_prior(context.pool)
 
 
 def test_a_flat_prior_knows_no_configuration(context):
@@ -74,7 +80,7 @@ def test_without_curves_full_trainings_are_asked_for(context):
 
 
 def test_without_curves_or_costs_nothing_depends_on_them(context):
-    performance = context.surrogates().performance
+    performance = context.knowledge.performance
     asked = (context.task, context.pool[:2])
     seen = WithoutCurves(performance).predict(*asked, [(0.3,), (0.2, 0.4)], [2, 3])[0]
     np.testing.assert_array_equal(seen, performance.predict(*asked, [(), ()], [2, 3])[0])
@@ -91,7 +97,7 @@ def test_transfer_without_a_part_still_searches(context, changes):
 
 
 def test_other_methods_are_built_by_name(context):
-    assert replayed_searcher(Method("random"), replace(context, prior=None)).ask() is not None
+    assert replayed_searcher(Method("random"), replace(context, knowledge=Knowledge())).ask() is not None
 
 
 @pytest.mark.parametrize("name", ["random", "successive_halving", "optuna"])

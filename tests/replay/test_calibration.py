@@ -10,7 +10,8 @@ from lightning_quicktune.replay.methods import Method
 from lightning_quicktune.replay.observed import Observed
 from lightning_quicktune.replay.pool import task_pool
 from lightning_quicktune.replay.settings import SurrogateTraining
-from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.build import build_searcher
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.types import LearningCurve, Observation
 
 N = 400
@@ -82,16 +83,8 @@ def test_methods_with_distributions_forecast(source, tmp_path, name):
     table = load(source)
     lessons = Lessons(table.select(["t0", "t1", "t2"]), tmp_path, SurrogateTraining(1, 3, 32), 0)
     pool = task_pool(table, "t3", "cost_s")
-    context = SearchContext(
-        pool.configurations,
-        pool.task,
-        table.space,
-        1.0,
-        0,
-        None,
-        lambda: lessons.surrogates("surrogates"),
-        lessons.prior,
-    )
+    knowledge = lessons.knowledge("surrogates" if name == "transfer" else "prior")
+    context = SearchContext(pool.configurations, pool.task, table.space, 1.0, 0, knowledge)
     forecast, trials = forecast_of(Method(name), context), pool.draw(0)
     trial = trials[pool.configurations[0].id]
     seen = [Observed(f, trial.configuration.id, 0, f, s.score) for f, s in enumerate(trial.slices[:2], start=1)]
@@ -107,7 +100,7 @@ def test_curve_transfer_believes_what_its_searcher_does(source, tmp_path):
     table = load(source)
     lessons = Lessons(table.select(["t0", "t1", "t2"]), tmp_path, SurrogateTraining(1, 3, 32), 0)
     pool = task_pool(table, "t3", "cost_s")
-    context = SearchContext(pool.configurations, pool.task, table.space, 1.0, 0, prior=lessons.prior)
+    context = SearchContext(pool.configurations, pool.task, table.space, 1.0, 0, lessons.knowledge("prior"))
     trials, searcher, curves = pool.draw(0), build_searcher("curve_transfer", context), {}
     for configuration, n in zip(pool.configurations, (1, 3, 4), strict=False):
         slices = trials[configuration.id].slices[:n]

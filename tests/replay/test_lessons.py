@@ -24,21 +24,21 @@ def test_a_lesson_is_learned_once(lessons, tmp_path, lesson):
 
 
 def test_trained_surrogates_are_read_back(lessons, source):
-    first, again, table = lessons().surrogates("surrogates"), lessons().surrogates("surrogates"), load(source)
+    first, again, table = lessons().knowledge("surrogates"), lessons().knowledge("surrogates"), load(source)
     task, configurations = table.task_info("t4"), table.space.sample(3, seed=5)
     asked = (task, configurations, [()] * 3, [4] * 3)
     np.testing.assert_array_equal(first.performance.predict(*asked)[0], again.performance.predict(*asked)[0])
 
 
 def test_surrogates_may_be_trained_without_meta_features(lessons):
-    learned = lessons().surrogates("surrogates_undescribed")
+    learned = lessons().knowledge("surrogates_undescribed")
     for model in (learned.performance, learned.cost):
         assert model.card.layout.meta_features == ()
 
 
 def test_a_learned_prior_is_read_back(lessons, source):
-    encoded = load(source).space.encode(load(source).space.sample(3, seed=5))
-    first, again = lessons().prior().pool_prior(encoded), lessons().prior().pool_prior(encoded)
+    asked = load(source).space.sample(3, seed=5)
+    first, again = (lessons().knowledge("prior").curves.pool_prior(asked) for _ in range(2))
     for name in ("mean", "loadings", "finals", "shapes", "noise", "log_cost", "locations", "scales", "temperatures"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name), err_msg=name)
 
@@ -54,5 +54,5 @@ def test_surrogates_can_be_trained_on_the_marginal_likelihood(lessons, source, t
     other = Lessons(load(source).select(["t0", "t1", "t2"]), tmp_path / "marginal", marginal, 0)
     table = load(source)
     asked = (table.task_info("t4"), table.space.sample(3, seed=5), [()] * 3, [4] * 3)
-    means = [each.surrogates("surrogates").performance.predict(*asked)[0] for each in (lessons(), other)]
+    means = [each.knowledge("surrogates").performance.predict(*asked)[0] for each in (lessons(), other)]
     assert not np.allclose(*means)

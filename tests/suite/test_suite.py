@@ -224,7 +224,7 @@ def test_write_task_leaves_exactly_the_task(tmp_path):
 
 
 def test_an_unknown_task_names_the_closest(tmp_path):
-    with pytest.raises(ValueError, match=r"no built-in task `suite-company-names`.*closest is `suite-companies-names`"):
+    with pytest.raises(ValueError, match=r"no built-in task `suite-company-names`.*mean `suite-companies-names`\?"):
         write_task("suite-company-names", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.tracking import tracker as tracking
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.tuning import tune as tuning
+from lightning_quicktune.tuning import searching
 from lightning_quicktune.tuning.tune import tune
 
 
@@ -33,30 +33,31 @@ def kinds(uri, experiment="tuned"):
 
 
 def test_what_mlflow_missed_is_sent_at_the_end(settings, tmp_path, away, monkeypatch):
-    run_search = tuning.run_search
+    run_search = searching.run_search
 
     def until_the_search_has_ended(*arguments, **named):
         result = run_search(*arguments, **named)
         away["on"] = False
         return result
 
-    monkeypatch.setattr(tuning, "run_search", until_the_search_has_ended)
+    monkeypatch.setattr(searching, "run_search", until_the_search_has_ended)
     tuned = tune(settings(compare=[]))
     n_trials = len(list(tmp_path.glob("search/trials/*/trial.json")))
     assert kinds(tuned.tracking_uri) == {"task": 1, "trial": n_trials, "tune": 1}
-    assert (tuned.delivery.n_records, tuned.delivery.n_lacking) == (n_trials + 1, 0)
+    assert (tuned.delivery.n_records, tuned.delivery.n_lacking) == (n_trials + 2, 0)  # search and task
 
 
 def test_what_mlflow_missed_is_sent_at_the_next_start_and_counted_until_then(settings, tmp_path, away, capsys, caplog):
     tuned = tune(settings(compare=[]))
     n_trials = len(list(tmp_path.glob("search/trials/*/trial.json")))
     assert tuned.run_id is None
-    assert (tuned.delivery.n_records, tuned.delivery.n_lacking) == (n_trials + 1, n_trials + 1)
-    assert f"lacks {n_trials + 1} of {n_trials + 1} records (ConnectionError: no route to host)" in caplog.text
+    n_records = n_trials + 2  # search and task
+    assert (tuned.delivery.n_records, tuned.delivery.n_lacking) == (n_records, n_records)
+    assert f"lacks {n_records} of {n_records} records (ConnectionError: no route to host)" in caplog.text
     assert main(["tune", "--config", str(tmp_path / "tune.yaml")]) == 0
     said = capsys.readouterr().out
     assert "MLflow   the report was not taken by sqlite:///" in said
-    assert f"{n_trials + 1} of {n_trials + 1} records are lacking there" in said
+    assert f"{n_records} of {n_records} records are lacking there" in said
     assert "None" not in said
     away["on"] = False
     again = tune(settings(compare=[]))

@@ -9,15 +9,21 @@ import numpy as np
 from jaxtyping import Float
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table whose columns but the first are aligned to the right.
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right_from: int | None = None) -> str:
+    """A table in Markdown.
 
     Args:
         columns: Their heads.
         rows: Cells of each row.
+        right_from: Column from which on they are aligned to the right, none of them if not given.
     """
-    rule = "|".join(["---", *["---:"] * (len(columns) - 1)])
-    return [f"| {' | '.join(columns)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]
+    right = len(columns) if right_from is None else right_from
+    rule = "|".join("---" if place < right else "---:" for place in range(len(columns)))
+    return "\n".join([_line(columns), f"|{rule}|", *(_line(row) for row in rows)])
+
+
+def _line(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def number(value: float, digits: int = 3) -> str:
