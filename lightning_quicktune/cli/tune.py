@@ -6,7 +6,8 @@ import shlex
 import sys
 import time
 
-from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
+from lightning_quicktune.cli.one_line import parse_line
 from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
 
@@ -14,13 +15,14 @@ from lightning_quicktune.tuning.settings import TuneSettings
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
     began = time.monotonic()
-    settings = parse_settings("tune", TuneSettings, args)
+    settings = parse_line("tune", TuneSettings, args)
     from lightning_quicktune.tuning.live.onlooker import onlooker
 
     with onlooker() as watcher:  # shown before the libraries are loaded, which takes seconds
         from lightning_quicktune.tuning.tune import tune
 
-        tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
+        with typed_as("task", TASK_PATH):
+            tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"

@@ -1,4 +1,4 @@
-"""Chooses among the answers of a closed set by their likelihood."""
+"""The choice among the answers of a closed set, by their likelihood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an export was trained on, with which settings, and how well it scored: the facts of its card."""
+"""The provenance of an export: what it was trained on, with which settings, and how well it scored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a search stands, and what it brought."""
+"""The state of a search: where it stands, and what it brought."""
 
 from __future__ import annotations
 

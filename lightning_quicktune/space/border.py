@@ -1,4 +1,4 @@
-"""Where a configuration lies at the border: of its search space, or of what was tried."""
+"""The border of a configuration: of its search space, or of what was tried."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class Delivery:
 
     @property
     def words(self) -> str:
-        """What is lacking and why; for deliveries that lack something."""
-        return f"MLflow at {self.uri} lacks {self.n_lacking} of {self.n_records} records ({self.reason})"
+        """What is lacking; for deliveries that lack something. Why was said when MLflow first took nothing."""
+        return f"MLflow at {self.uri} lacks {self.n_lacking} of {self.n_records} records"
 
 
 def mlflow_line(run_id: str | None, uri: str, delivery: Delivery | None = None, table: str | None = None) -> str:
@@ -48,7 +48,8 @@ def mlflow_line(run_id: str | None, uri: str, delivery: Delivery | None = None, 
         words = f"run {run_id}; `mlflow ui --backend-store-uri {shlex.quote(shown)}` shows it"
         words += f" at {table}" if table else ""
     if delivery is not None and delivery.n_lacking:
-        words += f"; {delivery.n_lacking} of {delivery.n_records} records are lacking there ({delivery.reason})"
+        words += f"; {delivery.n_lacking} of {delivery.n_records} records are lacking there"
+        words += f" ({delivery.reason})" if run_id else ""  # else it was said with that of the report
     if run_id is None or (delivery is not None and delivery.n_lacking):
         words += "; all is on this disk, and the same command sends it once MLflow answers"
     return f"MLflow   {words}"

@@ -1,4 +1,4 @@
-"""Runs suggestions in this process, several at once in one pass over the frozen base model."""
+"""The executor of several suggestions at once, in one pass over the frozen base model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs suggestions in this process: base model and tokenized data are loaded once."""
+"""The executor of suggestions in this process: base model and tokenized data are loaded once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains one configuration on one task up to a fidelity, from wherever it was paused."""
+"""The runner of a trial: one configuration on one task up to a fidelity, from wherever it was paused."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, read_yaml, with_overrides
-from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.delivery import Delivery
@@ -89,7 +88,7 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
         ValueError: If they don't fit each other, or describing took all the time there is.
     """
     output = Path(settings.output)
-    recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
+    recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
     experience = load_experience(settings.surrogates, settings.experience)
     space = _space(settings, experience)
     if settings.surrogates or settings.experience:

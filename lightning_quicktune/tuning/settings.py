@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
 
+from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.cohort_limit import check_cohort
@@ -48,6 +50,7 @@ class TuneSettings:
         budget: What it may spend. Seconds are those of everything up to the report; where only slices, trials or a
             score are set, the comparison comes on top.
         output: Folder of this search; the same command goes on where it stopped.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; methods without transfer need none.
         experience: Meta-dataset of earlier tasks (a folder, ``runs:/ID/meta_dataset`` or a shipped one by name); only
@@ -74,6 +77,7 @@ class TuneSettings:
     recipe: Path_fr
     budget: Budget
     output: str
+    model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     experience: str | None = None
@@ -115,6 +119,11 @@ class TuneSettings:
                 "adapter that was found stays in `output` all the same."
             )
 
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}
+
 
 @dataclass(frozen=True)
 class RecommendSettings:
@@ -124,6 +133,7 @@ class RecommendSettings:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every configuration is set in; names the base model.
         output: Folder of the recommendations: a fit YAML of each, and their table.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
             and ``cost`` seconds.
@@ -139,6 +149,7 @@ class RecommendSettings:
     task: str
     recipe: Path_fr
     output: str
+    model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     space: Path_fr | None = None
@@ -154,3 +165,8 @@ class RecommendSettings:
                 f"`k` is {self.k} and `pool_size` {self.pool_size}, but the k best of the pool are recommended, so `k` "
                 "must be at least 1 and at most `pool_size`. Lower `k`, or raise `pool_size`."
             )
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}

@@ -8,7 +8,7 @@ from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
 from lightning_quicktune.surrogate.curves.model import CurveModel
-from lightning_quicktune.tuning.experience import SHIPPED, _folder, load_experience
+from lightning_quicktune.tuning.experience import _folder, load_experience
 from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.tuning.tune import tune
 
@@ -85,7 +85,7 @@ def test_a_negative_number_of_checkpoints_is_refused_when_parsing(settings):
 
 
 def test_a_surrogate_that_was_trained_anew_in_its_place_is_noticed(settings, tmp_path):
-    curves = read_curves(_folder(SHIPPED[0], "curves"))
+    curves = read_curves(_folder("nano", "curves"))
     save_surrogate(curves, tmp_path / "curves")
     changes = {"searcher": None, "surrogates": {"curves": str(tmp_path / "curves")}, "space": None}
     changes |= {"max_fidelity": None, "allow_other_base_model": True, "compare": []}

@@ -114,7 +114,7 @@ class CurvePosterior:
         self.covariance -= table[:, :, None] * table[:, None, :]
         self.n_observed += 1
 
-    def moments(self) -> tuple[Array, Array]:
+    def moments(self) -> tuple[Float[np.ndarray, "C H"], Float[np.ndarray, "C H H"]]:
         """Mean of every score, shape ``(C, H)``, and its covariance within a configuration, shape ``(C, H, H)``."""
         weights = self.scale_weights()
         kept = weights > NEGLIGIBLE
@@ -175,11 +175,11 @@ class CurvePosterior:
         """Expected square of the task's scale."""
         return float(self.scale_weights() @ self.scale.scales**2)
 
-    def scale_weights(self) -> Array:
+    def scale_weights(self) -> Float[np.ndarray, " S"]:
         """Posterior probability of each scale of the grid."""
         return self.scale.weights(self._white[: self.n_observed])
 
-    def _cross_covariance(self, configuration: int, knot: int) -> Array:
+    def _cross_covariance(self, configuration: int, knot: int) -> Float[np.ndarray, " CH"]:
         prior = self.prior
         finals = np.outer(prior.finals[configuration], prior.following[knot] * prior.following)
         shapes = np.outer(prior.shapes[configuration], prior.given_final[knot]) + prior.offsets[knot]
@@ -187,7 +187,7 @@ class CurvePosterior:
         return np.asarray(linear + (finals + shapes).ravel() + self.scale.location_variance)
 
 
-def _locations(locations: Array, log_scales: Array) -> tuple[float, float]:
+def _locations(locations: Float[np.ndarray, " T"], log_scales: Float[np.ndarray, " T"]) -> tuple[float, float]:
     """How locations go with log scales over training tasks: slope by deviations, and the variance that is left."""
     n = len(locations)
     if n < 2:
