@@ -72,7 +72,10 @@ def test_a_dropped_trial_is_trained_again_from_its_seed_and_that_is_a_cost(
     reached = {entry["config_id"]: len(entry["curve"]) for entry in observed()}
     assert sum(reached.values()) + sum(entry["repeated"] for entry in observed()) == 6
     assert "of these slices trained again: their checkpoint had been dropped" in capsys.readouterr().err
-    assert re.search(r"began again at slice 0 \(\d trained once more\), trained to slice", tuned.report.read_text())
+    assert re.search(
+        r"began again at slice 0 \(\d trained once more\), trained to slice",
+        tuned.report.with_suffix(".md").read_text(),
+    )
     tune(settings(**changes, budget={"slices": 6}, output=str(tmp_path / "whole")))
     whole = {entry["config_id"]: [s["score"] for s in entry["curve"]] for entry in observed("whole")}
     for entry in repeated:
@@ -139,7 +142,7 @@ def test_the_test_table_has_the_score_that_was_tuned(settings, fit_config, tmp_p
     make = settings(budget={"slices": 1})
     fit_config["model"]["init_args"]["score"] = {"name": "label_accuracy", "max_new_tokens": 4}
     (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
-    report = tune(make).report.read_text()
+    report = tune(make).report.with_suffix(".md").read_text()
     assert re.search(r"^\| .*label\W+accuracy", report, re.MULTILINE)
     row = next(line for line in report.splitlines() if line.startswith("| tuned"))
     tested = json.loads((tmp_path / "search" / "test" / "chosen.json").read_text())["row"]["per_record"]
