@@ -17,7 +17,6 @@ from lightning_quicktune.tuning.reference_plans import WrittenPlan, default_plan
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.watcher import Reason
-from lightning_quicktune.tuning.words import describe
 from lightning_quicktune.types import Suggestion
 
 log = logging.getLogger(__name__)
@@ -110,10 +109,8 @@ class References:
 
     def _train(self, name: Reference, plan: TrialPlan, n_left: int) -> None:
         job, length = self._job, plan.task.max_fidelity
-        job.watcher.stage(
-            "comparing", f"Training {_CALLED[name]} in full, for comparison: {describe(plan.configuration)}"
-        )
-        job.watcher.begun(Suggestion(plan.configuration, length), Reason(f"for comparison: {_CALLED[name]}"), name)
+        job.watcher.stage("comparing", f"For comparison: {_CALLED[name]}")
+        job.watcher.begun(Suggestion(plan.configuration, length), Reason("in full, for comparison"), name)
         began = time.perf_counter()
         trial = job.executor.train_plan(plan, length)
         self._pace.saw_slices(plan.configuration, n_left, time.perf_counter() - began)

@@ -32,7 +32,7 @@ from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
-from lightning_quicktune.tuning.write_report import RECORD, read_outcome, write_report
+from lightning_quicktune.tuning.write_report import PAGE, RECORD, read_outcome, write_report
 
 REPORT_S = 6.0  # of exporting, asking the surrogates, reporting, telling MLflow and leaving, on a slow core
 _ANSWERS = 0.04  # share of the budget that generating one row's answers may take
@@ -45,7 +45,7 @@ class Tuned:
 
     Args:
         headline: What was found, in one line.
-        report: The report, Markdown.
+        report: The page; ``report.md`` lies beside it.
         adapter: Folder of the adapter, for peft; none if nothing was trained.
         fit_yaml: Fit YAML of the chosen configuration; none likewise.
         run_id: MLflow run of the search; none if the server was away.
@@ -152,7 +152,7 @@ def _tuned(job: Job, outcome: Outcome) -> Tuned:
     delivery = job.deliver()
     return Tuned(
         headline=headline(outcome),
-        report=job.result / "report.md",
+        report=job.result / PAGE,
         adapter=Path(outcome.adapter) if outcome.adapter else None,
         fit_yaml=job.result / "fit.yaml" if outcome.fit_yaml else None,
         run_id=tracker.run_id,

@@ -16,6 +16,7 @@ ROWS: dict[RowName, str] = {
     "chosen": "tuned",
 }
 METRICS = ("answer_likelihood", "label_accuracy", "exact_match", "token_f1", "rouge_l", "loss")
+FEWEST = 10  # records below which resampling them makes no interval that holds what it says
 Direction = Literal["better", "worse", "unclear", "unknown"]
 
 
@@ -23,7 +24,8 @@ class Judgement(NamedTuple):
     """The verdict of a comparison.
 
     Args:
-        direction: Whether the interval of the gain lies above 0, below it, or around it; unknown without a gain.
+        direction: Whether the interval of the gain lies above 0, below it, or around it (or is one of too few records);
+            unknown without a gain.
         title: The verdict in a few words.
         sentence: The same with its numbers.
     """
@@ -45,6 +47,9 @@ def judgement(outcome: Outcome) -> Judgement:
     if chosen_from(outcome) == gain.over:
         found = f"Nothing that was tried has a higher score on the validation split. {_score(outcome, gain)}"
         return Judgement("unclear", f"Nothing better than {row_words(gain.over)}", found)
+    if gain.n < FEWEST:
+        few = "1 test record tells" if gain.n == 1 else f"{gain.n} test records tell"
+        return Judgement("unclear", f"{few} nothing", f"{_sentence(outcome, gain)} Test on {FEWEST} at the least.")
     direction: Direction = "better" if gain.lower > 0 else "worse" if gain.upper < 0 else "unclear"
     title = {
         "better": f"Better than {row_words(gain.over)}, by {gain.value:.3f}",

@@ -35,7 +35,7 @@ def slices_by_configuration(tmp_path):
 def test_a_search_leaves_adapter_report_figure_and_runs(settings, tmp_path):
     tuned = tune(settings())
     assert sum(slices_by_configuration(tmp_path).values()) == 5
-    report = tuned.report.read_text()
+    report = tuned.report.with_suffix(".md").read_text()
     for row in ("base model as it is", "default of the search space", "your recipe as written", "tuned"):
         assert re.search(rf"^\| {row} \|", report, re.MULTILINE)
     assert "exact_match" in report
@@ -117,7 +117,7 @@ def test_transfer_searches_with_the_shipped_surrogates(settings, tmp_path):
 def test_the_default_searcher_is_guarded_and_the_report_compares_predicted_and_observed(settings, tmp_path):
     changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
     tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 5}, compare=[]))
-    report = tuned.report.read_text()
+    report = tuned.report.with_suffix(".md").read_text()
     assert "Searcher: transfer_guarded" in report
     assert re.search(r"^## (Predicted and observed|Unlike what is known)$", report, re.MULTILINE)
     assert re.search(r"\| \d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\) \| \d\.\d{3} \|$", report, re.MULTILINE)
@@ -134,7 +134,7 @@ def test_a_task_unlike_what_is_known_is_said_in_log_report_and_mlflow(settings, 
     tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 6}, compare=[]))
     (warning,) = [r.getMessage() for r in caplog.records if "unlike those that are known" in r.getMessage()]
     assert re.search(r"was predicted and \d\.\d{3} observed", warning)
-    assert "## Unlike what is known" in tuned.report.read_text()
+    assert "## Unlike what is known" in tuned.report.with_suffix(".md").read_text()
     assert MlflowClient(tuned.tracking_uri).get_run(tuned.run_id).data.tags["guard"] == "unlike"
 
 
@@ -148,7 +148,7 @@ def test_zero_shot_needs_no_incumbent(settings, tmp_path):
     tuned = tune(settings(searcher="zero_shot", compare=[]))
     assert (tuned.adapter, tuned.fit_yaml) == (None, None)
     assert "nothing was chosen" in tuned.headline
-    report = tuned.report.read_text()
+    report = tuned.report.with_suffix(".md").read_text()
     assert re.search(r"^\| base model as it is \|", report, re.MULTILINE)
     assert not re.search(r"^\| tuned \|", report, re.MULTILINE)
     assert slices_by_configuration(tmp_path) == {}
@@ -244,7 +244,7 @@ def test_errors_end_no_search_and_a_trial_is_tried_once_more(settings, tmp_path,
     assert sum(slices_by_configuration(tmp_path).values()) == 3
     trials = {t.configuration.id: t for t in Tracker(tuned.tracking_uri, "tuned").read_trials()}
     assert trials[next(iter(told))].status == "interrupted"
-    assert "interrupted by errors, twice" in tuned.report.read_text()
+    assert "interrupted by errors, twice" in tuned.report.with_suffix(".md").read_text()
     again = entries(tmp_path)
     tune(settings(budget={"slices": 4}, compare=[]))
     assert next(iter(told)) not in {entry["config_id"] for entry in entries(tmp_path)[len(again) :]}
@@ -267,7 +267,7 @@ def test_the_searcher_thinks_on_one_thread_and_trials_train_on_theirs(settings, 
 
 def test_the_report_says_where_the_choice_is_at_the_border(settings, small_space):
     tuned = tune(settings(budget={"slices": 2}, compare=[]))
-    report = tuned.report.read_text()
+    report = tuned.report.with_suffix(".md").read_text()
     assert re.search(r"^- lora_rank [24] is at the (smallest|largest) value of the search space", report, re.MULTILINE)
 
 

@@ -31,8 +31,15 @@ def test_an_interval_that_ends_at_0_is_no_gain(make_outcome):
 
 
 def test_a_fall_is_not_called_a_rise(make_outcome):
-    gain = Gain("recipe", "label_accuracy", -0.1, -0.2, -0.05, 1)
-    assert "On 1 test record, label accuracy falls by 0.100" in judgement(make_outcome(gain=gain)).sentence
+    gain = Gain("recipe", "label_accuracy", -0.1, -0.2, -0.05, 12)
+    assert "On 12 test records, label accuracy falls by 0.100" in judgement(make_outcome(gain=gain)).sentence
+
+
+@pytest.mark.parametrize(("n", "title"), [(1, "1 test record tells nothing"), (9, "9 test records tell nothing")])
+def test_an_interval_of_too_few_records_is_no_verdict(make_outcome, n, title):
+    judged = judgement(make_outcome(gain=Gain("recipe", "label_accuracy", 0.5, 0.5, 0.5, n)))
+    assert (judged.direction, judged.title) == ("unclear", title)
+    assert judged.sentence.endswith("Test on 10 at the least.")
 
 
 def test_without_a_comparison_nothing_is_claimed(make_outcome):

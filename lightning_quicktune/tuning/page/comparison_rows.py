@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.tuning.rows import Compared
 from lightning_quicktune.tuning.tried import chosen_from
-from lightning_quicktune.tuning.verdict_words import ROWS, measured, metric_names
+from lightning_quicktune.tuning.verdict_words import ROWS, measured, metric_names, spaced
 from lightning_quicktune.tuning.words import describe
+
+_COUNTS = ("label_accuracy", "exact_match")  # metrics that are right or wrong on a record
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Row:
         validation: Score on the validation split.
         main: The task's metric on the test split.
         share: The same in percent of a full bar.
+        counted: How many records are right, where the task's metric doesn't say; empty if nothing counts them.
         others: All other metrics on the test split, in the order of the head.
         seconds: What training and testing it took.
     """
@@ -33,6 +37,7 @@ class Row:
     validation: str
     main: str
     share: float
+    counted: str
     others: tuple[str, ...]
     seconds: str
 
@@ -66,6 +71,7 @@ def comparison(outcome: Outcome) -> Comparison:
             validation=f"{row.validation_score:.3f}",
             main=measured(row, metric),
             share=100 * min(max(row.test_metrics.get(metric, 0.0), 0.0), 1.0),
+            counted=_counted(row, metric),
             others=tuple(measured(row, name) for name in others),
             seconds=f"{row.cost_s:.0f}",
         )
@@ -73,3 +79,8 @@ def comparison(outcome: Outcome) -> Comparison:
         if source is None or row.name != source
     ]
     return Comparison(metric, others, tuple(rows))
+
+
+def _counted(row: Compared, metric: str) -> str:
+    names = [name for name in _COUNTS if name in row.test_metrics]
+    return "" if not names or metric in _COUNTS else f"{spaced(names[0])} {measured(row, names[0])}"

@@ -42,12 +42,14 @@ def recipes(outcome: Outcome) -> list[Code]:
 
 
 def next_steps(outcome: Outcome) -> list[Code]:
-    """Loading what was found with peft, and going on with the search."""
+    """Asking what was found, loading it with peft, and going on with the search."""
     about = "On a finished search it prints the result; with a larger budget it goes on where this one stopped."
     again = Code("Go on, or start this search again", outcome.command, about)
     if outcome.adapter is None:
         return [again]
-    return [Code("Load it with peft", _loading(outcome, outcome.adapter), _base_words(outcome)), again]
+    run = shlex.quote(str(PurePath(outcome.adapter).parent.parent))
+    asking = Code("Ask it", f"lightning-quicktune chat {run}", "Each line is a question.")
+    return [asking, Code("Load it with peft", _loading(outcome, outcome.adapter), _base_words(outcome)), again]
 
 
 def _foreign(trainer: str, text: str, path: str) -> Code:

@@ -205,3 +205,11 @@ def test_a_recipe_that_was_best_itself_is_no_gain(make_outcome):
 def test_without_a_recipe_no_answer_of_it_is_shown(make_outcome):
     text = words(make_outcome(answers=(Answer("q", "r", "b", None, "c", False),)))
     assert "your recipe ✗" not in text
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_likelihood_is_shown_beside_how_many_are_right(make_outcome):
+    outcome = make_outcome()
+    assert "label accuracy 0.619 (39 of 63)" not in words(outcome)
+    likely = replace(outcome, task=replace(outcome.task, metric="answer_likelihood"))
+    assert "0.510 label accuracy 0.619 (39 of 63)" in words(likely)
