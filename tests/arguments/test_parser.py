@@ -177,7 +177,7 @@ def test_what_is_typed_wins_over_files_wherever_they_stand(parser, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("alpha", "model.init_args.lora.alpha_over_rank"),
+        ("alpha", "tracking.alpha_over_rank"),
         ("widht", "model.init_args.width"),
         ("deep", "model.init_args.deeper"),
         ("variants", "tracking.variant"),
