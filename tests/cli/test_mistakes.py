@@ -144,7 +144,7 @@ RECIPE = f"{ROOT}/configs/recipe/nano_lora.yaml"
 EXPORT = ["export", "--fit", RECIPE, "--output", "out"]
 GIVEN_WRONGLY = [
     (["tun"], "there is no subcommand `tun`. Did you mean `tune`?"),
-    (["tune", *TUNE, "--budget", "3"], "`budget` is 3, but a mapping of `budget.seconds`, `budget.slices` is expected"),
+    (["tune", *TUNE, "--budget", "3"], "`budget` is 3, but a mapping of `budget.seconds`, `budget.slices`"),
     (["tune", *TUNE, "--budget.slices", "-1"], "`budget.slices` is -1, but"),
     (["tune", *TUNE, "--max_fidelity", "0"], "`max_fidelity` is 0, but"),
     (["tune", *TUNE, "--recipe", "gone.yaml"], "`recipe` is '"),
