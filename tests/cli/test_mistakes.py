@@ -151,7 +151,7 @@ GIVEN_WRONGLY = [
     (["tune", *TUNE, "--task", "nofile"], "Correct `task`, or download"),
     (["tune", *TUNE, "--task", "one.jsonl"], "one file per split as `task`."),
     (["tune", *TUNE, "--tracking.uri", "nonsense://x"], "`tracking.uri` is 'nonsense://x', where"),
-    (["tune", "--task", "nofile"], "`recipe` and `output` are not set."),
+    (["tune", "--task", "nofile"], "No model is given. Name one, as in `--model nano`"),
     (["recommend", "--recipe", RECIPE, "--output", "out", "--task", "nofile"], "Correct `task`, or download"),
     (["fit", "--config", RECIPE, "--lr", "3"], "Did you mean `model.init_args.optimizer.init_args.lr`?"),
     (["fit", "--config", RECIPE, "--data.init_args.path", "nofile"], "Correct `data.init_args.path`, or"),
