@@ -87,7 +87,7 @@ CLASS = ("--model", f"{__name__}.Model")
         ),
         (
             [*CLASS, "--model.init_args.colour", "3"],
-            "Beside it there are `model.init_args.deeper`, `model.init_args.lora.a",
+            "Beside it there are `model.init_args.deeper`, `model.init_args.lora`, ",
         ),
         ([*CLASS, "--model.init_args.widht", "3"], "`model.init_args.widht`. Did you mean `model.init_args.width`?"),
         (["x"], "`x` belongs to no option. Write the option's name before it, as in `--name`."),
@@ -177,17 +177,16 @@ def test_what_is_typed_wins_over_files_wherever_they_stand(parser, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("rank", "model.init_args.lora.rank"),
-        ("alpha", "model.init_args.lora.alpha_over_rank"),
+        ("alpha", "tracking.alpha_over_rank"),
         ("widht", "model.init_args.width"),
-        ("deepest", "model.init_args.deeper.init_args.deepest"),
+        ("deep", "model.init_args.deeper"),
+        ("variants", "tracking.variant"),
     ],
 )
-def test_what_a_file_or_a_class_in_it_knows_is_meant_by_the_last_part_of_its_name(said, tmp_path, typed, meant):
-    deeper = "{class_path: nowhere.Gone, init_args: {deepest: 1}}"
-    (tmp_path / "run.yaml").write_text(f"model: {{class_path: {MODEL}, init_args: {{width: 1, deeper: {deeper}}}}}\n")
+def test_what_a_class_in_a_file_takes_is_meant_by_the_last_part_of_its_name(said, tmp_path, typed, meant):
+    (tmp_path / "run.yaml").write_text(f"model: {{class_path: {MODEL}, init_args: {{width: 1, lora: {{rank: 1}}}}}}\n")
     for words in (["--config", str(tmp_path / "run.yaml")], [f"--config={tmp_path}/run.yaml"]):
-        line = said("--task", "x", "--tracking.variant", "lora", *words, f"--{typed}", "3")
+        line = said("--task", "x", "--tracking.rank", "1", *words, f"--{typed}", "3")
         assert line == f"There is no option `{typed}`. Did you mean `{meant}`?"
 
 

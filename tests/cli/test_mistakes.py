@@ -144,14 +144,14 @@ RECIPE = f"{ROOT}/configs/recipe/nano_lora.yaml"
 EXPORT = ["export", "--fit", RECIPE, "--output", "out"]
 GIVEN_WRONGLY = [
     (["tun"], "there is no subcommand `tun`. Did you mean `tune`?"),
-    (["tune", *TUNE, "--budget", "3"], "`budget` is 3, but a mapping of `budget.seconds`, `budget.slices` is expected"),
+    (["tune", *TUNE, "--budget", "3"], "`budget` is 3, but a mapping of `budget.seconds`, `budget.slices`"),
     (["tune", *TUNE, "--budget.slices", "-1"], "`budget.slices` is -1, but"),
     (["tune", *TUNE, "--max_fidelity", "0"], "`max_fidelity` is 0, but"),
     (["tune", *TUNE, "--recipe", "gone.yaml"], "`recipe` is '"),
     (["tune", *TUNE, "--task", "nofile"], "Correct `task`, or download"),
     (["tune", *TUNE, "--task", "one.jsonl"], "one file per split as `task`."),
     (["tune", *TUNE, "--tracking.uri", "nonsense://x"], "`tracking.uri` is 'nonsense://x', where"),
-    (["tune", "--task", "nofile"], "`recipe` and `output` are not set."),
+    (["tune", "--task", "nofile"], "No model is given. Name one, as in `--model nano`"),
     (["recommend", "--recipe", RECIPE, "--output", "out", "--task", "nofile"], "Correct `task`, or download"),
     (["fit", "--config", RECIPE, "--lr", "3"], "Did you mean `model.init_args.optimizer.init_args.lr`?"),
     (["fit", "--config", RECIPE, "--data.init_args.path", "nofile"], "Correct `data.init_args.path`, or"),
