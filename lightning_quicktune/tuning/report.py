@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from lightning_quicktune.metadataset.noise import score_noise, validation_records
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import SearchResult
@@ -81,6 +82,8 @@ def report(
         borders = at_border(space, incumbent.configuration, tried)
         parts += ["## The chosen configuration", _configuration_table(incumbent.configuration, space)]
         parts += [border_list(borders)] if borders else []
+        luck = _luck(task, result.entries)
+        parts += [luck] if luck else []
         parts += ["## What was trained, in order", _history_table(result.entries, interrupted)]
     return "\n\n".join(parts) + "\n"
 
@@ -92,6 +95,25 @@ def border_list(borders: Sequence[AtBorder]) -> str:
         borders: From ``at_border``, at least one.
     """
     return "\n".join(f"- {border.words}" for border in borders)
+
+
+def _luck(task: TaskInfo, entries: Sequence[JournalEntry]) -> str | None:
+    """How exactly the best score was measured; none where the number of validation records is unknown."""
+    curves = {e.suggestion.configuration.id: e.observation.curve.scores for e in entries if e.observation.curve.scores}
+    scores = np.full((len(curves), max(map(len, curves.values()), default=0)), np.nan)
+    for row, curve in zip(scores, curves.values(), strict=True):
+        row[: len(curve)] = curve
+    final = np.array([curve[-1] for curve in curves.values()])
+    noise = score_noise(scores, final, validation_records(task))
+    if noise is None:
+        return None
+    said = f"The best score was measured on {noise.n_records} validation records: a standard error of "
+    said += f"{noise.standard_error:.3f}, if it is a share of right answers."
+    n_others = len(curves) - 1
+    if not n_others:
+        return said
+    said += f" Of the {n_others} other configurations that were trained, {noise.n_alike or 'none'} came nearer to it"
+    return f"{said}{', so which of them was chosen may be luck' if noise.n_alike else ''}."
 
 
 def _comparison_table(rows: Sequence[Compared]) -> str:

@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from lightning_quicktune.search.curve_transfer_searcher import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
@@ -16,14 +20,14 @@ from lightning_quicktune.types import (
 TASK = TaskInfo("new", BaseModelInfo("tiny", 1000, "ab"), "answer_likelihood", 3, 16, 0.2)
 
 
-def entry(configuration, n_slices, failed=False):
-    curve = LearningCurve(tuple(SliceResult(i, 0.5, 1.0, 1.0, 1) for i in range(1, n_slices + 1)))
+def entry(configuration, n_slices, failed=False, score=0.5):
+    curve = LearningCurve(tuple(SliceResult(i, score, 1.0, 1.0, 1) for i in range(1, n_slices + 1)))
     return JournalEntry(Suggestion(configuration, 2), Observation(configuration, curve, failed, 2.0), 0.1, 60.0)
 
 
-def written(space, entries, **changes):
+def written(space, entries, task=TASK, **changes):
     state = SearchState(60.0, 2, len(entries), 0, Incumbent(entries[0].suggestion.configuration, 1, 0.5))
-    return report(TASK, "random", SearchResult(state, tuple(entries), "budget"), [], space, "search.png", **changes)
+    return report(task, "random", SearchResult(state, tuple(entries), "budget"), [], space, "search.png", **changes)
 
 
 def test_no_predicted_score_is_outside_of_where_scores_are(small_space, monkeypatch):
@@ -51,3 +55,22 @@ def test_the_border_of_what_was_tried(small_space, monkeypatch):
     tried = [Configuration({**small_space.default.values, "lr": lr}) for lr in (0.03, 0.01, 0.003)]
     text = written(small_space, [entry(c, 1) for c in tried])
     assert "- lr 0.03 is the largest that was tried; better may lie beyond" in text
+
+
+@pytest.mark.parametrize(
+    ("n_records", "error", "others"),
+    [
+        (25, "0.100", "1 came nearer to it, so which of them was chosen may be luck."),
+        (2500, "0.010", "none came nearer"),
+    ],
+)
+def test_a_choice_that_may_be_luck(small_space, monkeypatch, n_records, error, others):
+    monkeypatch.setattr("lightning_quicktune.tuning.report.headline", lambda *a: "Found.")
+    near, far = small_space.sample(2, seed=0)
+    entries = [entry(small_space.default, 2), entry(near, 1, score=0.45), entry(far, 2, score=0.3)]
+    task = replace(TASK, facts={"validation_records": n_records})
+    text = written(small_space, entries, task)
+    assert f"standard error of {error}, if it is a share of right answers. Of the 2 other" in text
+    assert others in text
+    assert "other configurations" not in written(small_space, entries[:1], task)
+    assert "standard error" not in written(small_space, entries)
