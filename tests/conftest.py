@@ -89,7 +89,7 @@ def fit_config(tiny_phi3, colour_task) -> dict:
             "num_sanity_val_steps": 0,
         },
         "model": {
-            "class_path": "lightning_quicktune.finetune.causal_lm.CausalLMFinetuner",
+            "class_path": "lightning_quicktune.finetune.finetuner.CausalLMFinetuner",
             "init_args": {
                 "base_model": {"name": str(tiny_phi3)},
                 "lora": {"rank": 4, "dropout": 0.1},
@@ -127,3 +127,24 @@ SMALL_SPACE = {
         "domain": {"type": "categorical", "choices": ["linear", "constant"], "default": "linear"},
     },
 }
+
+
+@pytest.fixture
+def setup(fit_config, colour_task, tmp_path):
+    """The colours as a task that is ready for trials."""
+    from lightning_quicktune.trials.task_setup import set_up_task
+
+    return set_up_task(str(colour_task), fit_config, 4, tmp_path / "task")
+
+
+@pytest.fixture
+def make_plan(setup, small_space, tmp_path):
+    """Builds plans; each folder name is a trial of its own."""
+    from lightning_quicktune.trials.plan import TrialPlan
+    from lightning_quicktune.types import Configuration
+
+    def make(folder: str, lr: float = 0.01, test_each_slice: bool = False, space=small_space, **values) -> TrialPlan:
+        configuration = Configuration({"lr": lr, "lora_rank": 4, "schedule": "linear", **values})
+        return TrialPlan(setup.info, setup.fit, space, configuration, 7, tmp_path / folder, test_each_slice)
+
+    return make

@@ -8,10 +8,10 @@ import yaml
 
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import build, check_space, fit_parser, read_yaml
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.synthesis.synthesize import SynthesisSettings
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.types import Configuration
 

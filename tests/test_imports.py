@@ -8,8 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "lightning_quicktune"
 
-BELOW_TUNING = {
-    "types",
+GROUND = {"types", "files", "statistics", "wording"}
+BELOW_TUNING = GROUND | {
+    "suite",
     "acquisition",
     "space",
     "data",
@@ -20,27 +21,34 @@ BELOW_TUNING = {
     "surrogate",
     "search",
     "trials",
-    "evaluation",
 }
+TRIALS = GROUND | {"suite", "space", "compose", "data", "finetune", "tracking", "metadataset"}
+REPLAY = GROUND | {"space", "metadataset", "surrogate", "search", "acquisition"}
 MAY_IMPORT = {
     "__init__": set(),
     "__main__": {"cli"},
     "types": set(),
+    "files": set(),
+    "wording": set(),
+    "statistics": set(),
     "acquisition": set(),
-    "arguments": set(),
-    "space": {"types"},
-    "data": {"types"},
-    "tracking": {"types"},
+    "arguments": {"wording"},
+    "suite": GROUND,
+    "space": GROUND,
+    "tracking": GROUND,
+    "data": GROUND | {"suite"},
     "compose": {"types", "space", "arguments"},
-    "finetune": {"types", "data", "tracking"},
-    "metadataset": {"types", "space", "tracking"},
-    "surrogate": {"types", "space", "metadataset", "acquisition"},
-    "search": {"types", "space", "surrogate", "metadataset", "acquisition"},
-    "trials": {"types", "space", "compose", "data", "finetune", "tracking", "metadataset"},
-    "evaluation": {"types", "space", "metadataset", "surrogate", "search", "acquisition", "tracking"},
+    "finetune": GROUND | {"data", "tracking"},
+    "metadataset": GROUND | {"space", "tracking"},
+    "surrogate": GROUND | {"space", "metadataset", "acquisition"},
+    "search": GROUND | {"space", "metadataset", "surrogate", "acquisition"},
+    "trials": TRIALS,
+    "collection": TRIALS | {"trials"},
+    "replay": REPLAY,
+    "evaluation": REPLAY | {"replay", "tracking"},
     "tuning": BELOW_TUNING,
-    "synthesis": {"types", "data", "finetune", "tracking"},
-    "cli": BELOW_TUNING | {"arguments", "tuning", "synthesis", "__init__"},
+    "synthesis": GROUND | {"data", "finetune", "tracking"},
+    "cli": BELOW_TUNING | {"arguments", "collection", "replay", "evaluation", "tuning", "synthesis", "__init__"},
 }
 AT_HOME = {
     "mlflow": {"tracking"},
@@ -119,7 +127,7 @@ def test_nobody_imports_the_command_line():
         ),
         ("finetune/lora.py", "from lightning_quicktune import surrogate", "finetune may not import surrogate"),
         ("types.py", "import lightning_quicktune.space.domain", "types may not import space"),
-        ("data/suite/make.py", "from ..reader import read", "relative import ..reader"),
+        ("data/csv/make.py", "from ..reader import read", "relative import ..reader"),
         ("tuning/tune.py", "from lightning_quicktune.cli.main import main", "tuning may not import cli"),
         ("space/domain.py", "from gpytorch.kernels import RBFKernel", "gpytorch stays in surrogate"),
     ],
@@ -134,7 +142,7 @@ def test_a_wrong_arrow_is_found(path, source, expected):
     [
         ("trials/run.py", "from lightning_quicktune.compose import build\nimport ray"),
         ("cli/main.py", "from lightning_quicktune import __version__\nfrom lightning_quicktune.tuning import tune"),
-        ("data/suite/make.py", "from lightning_quicktune.data.reader import read\nimport transformers"),
+        ("data/csv/make.py", "from lightning_quicktune.data.reader import read\nimport transformers"),
     ],
 )
 def test_a_right_arrow_passes(path, source):

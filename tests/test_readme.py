@@ -12,9 +12,9 @@ from lightning_quicktune.cli.export import ExportSettings
 from lightning_quicktune.cli.inspect import InspectSettings
 from lightning_quicktune.cli.main import main
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.tuning.settings import TuneSettings
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("lightning_quicktune", "tests", "tools", "configs", ".ci", "docs")
 TEXT = {".py", ".yaml", ".yml", ".md", ".toml", ".txt", ".json", ".cfg", ""}
 PATHS = [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
-FILES = sorted(p for p in PATHS if p.is_file() and p.suffix in TEXT and "__pycache__" not in p.parts)
+FILES = sorted(
+    p for p in PATHS if p.is_file() and p.suffix in TEXT and "__pycache__" not in p.parts and p.name != ".git"
+)
 # Written in two parts, so that this file keeps the rule too.
 MACHINE_PATHS = re.compile("|".join("/" + name for name in ("work/", "home/", "root/", "Users/")))
 MAX_LINES = 400

@@ -10,7 +10,6 @@ task of the suite asks for: known facts are asked for without help, new ones are
 import argparse
 import os
 import sys
-import tempfile
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -26,6 +25,8 @@ from pretraining.recipe import RECIPES, ArchitectureName, Recipe
 from pretraining.t5 import T5
 from pretraining.training import build_tokenizer, pretrain, report
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from lightning_quicktune.finetune.output_folder import whole_folder
 
 ARCHITECTURES: dict[ArchitectureName, Architecture] = {"phi3": Phi3(), "t5": T5()}
 
@@ -53,15 +54,12 @@ def parse_args() -> tuple[Path, int, Recipe]:
 
 def write(output: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, card: str) -> None:
     """Writes the asset file by file, each either whole or not at all."""
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
-        folder = Path(temporary)
+    with whole_folder(output, replace=True) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         for path in sorted(folder.iterdir()):
             path.chmod(0o644)
-            os.replace(path, output / path.name)
 
 
 def main() -> None:

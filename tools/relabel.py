@@ -21,14 +21,14 @@ from pathlib import Path
 
 import torch
 
+from lightning_quicktune.collection.parts import Parts
 from lightning_quicktune.compose import FitConfig, configured, read_yaml, with_overrides
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.finetune.schedule import ScheduleSettings
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.metadataset.table import MetaDataset, configurations_of, counts
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import LABEL_VERSION
-from lightning_quicktune.trials.parts import Parts
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.types import Configuration
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from lightning_quicktune.cli.parsing import parse_settings
-from lightning_quicktune.trials.settings import CollectSettings
+from lightning_quicktune.collection.settings import CollectSettings
 
 
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
     settings = parse_settings("collect", CollectSettings, args)
-    from lightning_quicktune.trials.collect import collect
+    from lightning_quicktune.collection.collect import collect
 
     collected = collect(settings)
     if collected is None:

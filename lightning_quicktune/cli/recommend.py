@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from lightning_quicktune.cli.parsing import parse_settings
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.tuning.settings import RecommendSettings
 
 
 def run(args: list[str]) -> None:

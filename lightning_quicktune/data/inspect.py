@@ -12,11 +12,12 @@ from lightning_quicktune.data.fields import canonical
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES, text_meta_features
 from lightning_quicktune.data.names import PARTS
 from lightning_quicktune.data.report import ReadingReport
-from lightning_quicktune.data.showing import GUILLEMETS, Marks, marked, table
+from lightning_quicktune.data.showing import GUILLEMETS, Marks, marked
 from lightning_quicktune.data.split_names import SPLITS, SplitName
 from lightning_quicktune.data.targets import thinks
 from lightning_quicktune.data.template import Conversation, render
 from lightning_quicktune.data.turns import BadRecordError
+from lightning_quicktune.wording.markdown import markdown_table
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN_PROBLEMS = 20
@@ -93,7 +94,7 @@ def _formats(report: ReadingReport) -> str:
     names = sorted({name for formats in report.formats.values() for name in formats})
     splits: tuple[SplitName, ...] = SPLITS if len(report.formats) > 1 else ("train",)
     rows = [[name, *(report.formats.get(split, {}).get(name, 0) for split in splits)] for name in names]
-    return table(["format", *(splits if len(splits) > 1 else ["records"])], rows) if rows else ""
+    return markdown_table(["format", *(splits if len(splits) > 1 else ["records"])], rows) if rows else ""
 
 
 def _keys(report: ReadingReport, columns: Mapping[str, str]) -> str:
@@ -101,7 +102,7 @@ def _keys(report: ReadingReport, columns: Mapping[str, str]) -> str:
     part = {key: PARTS.get(ours.get(canonical(key), canonical(key)), "read") for key in report.read}
     rows = [[f"`{key}`", count, part[key]] for key, count in sorted(report.read.items())]
     rows += [[f"`{key}`", count, "not read"] for key, count in sorted(report.ignored.items())]
-    return table(["key", "records", "became"], rows) if rows else ""
+    return markdown_table(["key", "records", "became"], rows) if rows else ""
 
 
 def _shared(counts: Mapping[SplitName, int]) -> str:
@@ -141,7 +142,7 @@ def _lengths(data: TaskData) -> str:
         for part, lengths in parts.items():
             quantiles = np.quantile(lengths, QUANTILES, method="nearest")
             rows.append([split, facts[f"{split}_records"], facts[f"{split}_too_long"], part, *quantiles])
-    return table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _packing(data: TaskData) -> str:
@@ -159,4 +160,4 @@ def _packing(data: TaskData) -> str:
 def _meta_features(data: TaskData) -> str:
     values = text_meta_features(data.records("train"), data.tokens("train"))
     rows = [[name, f"{values[name]:.4g}", unit, meaning] for name, (unit, meaning) in TEXT_META_FEATURES.items()]
-    return table(["name", "value", "unit", "meaning"], rows)
+    return markdown_table(["name", "value", "unit", "meaning"], rows)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Literal
 
 from lightning_quicktune.data.names import KNOWN_KEYS
+from lightning_quicktune.wording.spelling import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,10 @@ class ReadingSettings:
     def _check_columns(self) -> None:
         unknown = sorted(set(self.columns) - KNOWN_KEYS)
         if unknown:
-            close = difflib.get_close_matches(unknown[0], KNOWN_KEYS, n=1)
             raise ValueError(
                 f"`data.init_args.reading.columns` maps `{unknown[0]}`, which no format reads, so its column would be "
                 "lost. It maps a key that is known here to the dataset's, as in `{question: Frage, answer: Antwort}`. "
-                f"Known are {', '.join(sorted(KNOWN_KEYS))}" + (f"; nearest: {close[0]}." if close else ".")
+                f"Known are {', '.join(sorted(KNOWN_KEYS))}.{did_you_mean(unknown[0], KNOWN_KEYS)}"
             )
         theirs = list(self.columns.values())
         if len(set(theirs)) < len(theirs):

@@ -76,8 +76,6 @@ class SliceBatchSampler(Sampler[list[SampleRef]]):
         records_per_slice: Records of one slice, at least 1.
         shape: How a step's records are spread.
         seed: Seed of the permutations.
-        bucket: Whether to sort each step's records by length before they are cut into micro-batches: less padding,
-            same step.
     """
 
     def __init__(
@@ -87,7 +85,6 @@ class SliceBatchSampler(Sampler[list[SampleRef]]):
         records_per_slice: int,
         shape: StepShape,
         seed: int,
-        bucket: bool = True,
     ) -> None:
         if records_per_slice < 1:
             raise ValueError(
@@ -99,7 +96,6 @@ class SliceBatchSampler(Sampler[list[SampleRef]]):
         self.records_per_slice = records_per_slice
         self.shape = shape
         self.seed = seed
-        self.bucket = bucket
         self.epoch = 0
 
     @property
@@ -145,8 +141,7 @@ class SliceBatchSampler(Sampler[list[SampleRef]]):
         """This rank's micro-batches of one step; neighbours in length go to different ranks at the same time."""
         seed = mixed_seed(self.seed, self.epoch, "noise")
         step_targets = sum(self.targets[index] for index in step)
-        if self.bucket:
-            step = sorted(step, key=lambda index: self.lengths[index])
+        step = sorted(step, key=lambda index: self.lengths[index])
         n_parts = self._micro_batches(len(step)) * self.shape.world_size
         for part in range(self.shape.rank, n_parts, self.shape.world_size):
             # parts of nearly equal size: at most one record apart

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -50,9 +49,3 @@ def marked(record: TokenRecord, tokenizer: PreTrainedTokenizerBase, marks: Marks
         text = str(tokenizer.decode([token for _, token in run])).replace("\x1b", "\\x1b")
         pieces.append(f"{marks.before}{text}{marks.after}" if is_target else text)
     return "".join(pieces)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,1 +1,1 @@
-"""Replays search methods on the recorded trials of a meta-dataset: regret, ranks, figures."""
+"""What replays say of search methods: regret, ranks, comparison, figures, report."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from lightning_quicktune.evaluation.calibration import LEVELS, Calibrated
+from lightning_quicktune.replay.calibration import LEVELS, Calibrated
 
 
 def calibration_table(cells: Iterable[tuple[Mapping[str, object], Sequence[Calibrated]]]) -> pd.DataFrame:

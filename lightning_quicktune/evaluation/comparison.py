@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lightning_quicktune.evaluation.intervals import Bootstrap, holm, permutation_p
-from lightning_quicktune.evaluation.settings import PrimaryComparison, SettingName
+from lightning_quicktune.evaluation.settings import PrimaryComparison
 from lightning_quicktune.evaluation.summary import Summary, groups_of
+from lightning_quicktune.replay.settings import SettingName
+from lightning_quicktune.statistics.intervals import Bootstrap, holm, permutation_p
 
 
 @dataclass(frozen=True)

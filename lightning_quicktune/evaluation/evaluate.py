@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,9 @@ from lightning_quicktune.evaluation.calibration_table import calibration_table, 
 from lightning_quicktune.evaluation.comparison import Comparison, compare
 from lightning_quicktune.evaluation.figure import draw
 from lightning_quicktune.evaluation.findings import Findings, Folds, LeftOut, Time
-from lightning_quicktune.evaluation.parallel import do_all
-from lightning_quicktune.evaluation.plan import Plan
 from lightning_quicktune.evaluation.publish import metrics_of, publish
 from lightning_quicktune.evaluation.report import report
-from lightning_quicktune.evaluation.results import Replayed, ReplayStore
-from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
+from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.summary import (
     Summary,
     outcomes_of,
@@ -30,10 +27,14 @@ from lightning_quicktune.evaluation.summary import (
     task_clusters,
     test_scores,
 )
-from lightning_quicktune.evaluation.workplace import Workplace
-from lightning_quicktune.evaluation.writing import write_whole
+from lightning_quicktune.files.whole import write_whole
 from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import MetaDataset
+from lightning_quicktune.replay.parallel import do_all
+from lightning_quicktune.replay.plan import Plan
+from lightning_quicktune.replay.results import Replayed, ReplayStore
+from lightning_quicktune.replay.settings import SettingName
+from lightning_quicktune.replay.workplace import Workplace
 
 _FIGURE_POINTS = 60
 
@@ -71,16 +72,17 @@ def evaluate(settings: EvaluateSettings) -> Evaluated:
         RuntimeError: If a replay fails.
     """
     place = Workplace(settings)
+    settings = replace(settings, cost=place.settings.cost)  # slices, where the table has no costs
     plan, store = Plan(place), ReplayStore(place.output, _identity(place), place.codes)
     learning, jobs = plan.missing(store)
     if jobs:
         do_all([learning, jobs], place, store.add)
-    return _conclude(place, plan, plan.replays(store))
+    return _conclude(settings, place, plan, plan.replays(store))
 
 
-def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluated:
+def _conclude(settings: EvaluateSettings, place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluated:
     """Writes the report of all replays and logs it."""
-    settings, folder, clusters = place.settings, place.output / "report", task_clusters(place.table)
+    folder, clusters = place.output / "report", task_clusters(place.table)
     tested = {} if settings.shuffle_configurations else test_scores(place.table)
     tables = [results_table(replays, place.pool, tested, settings.budgets)]
     if settings.budgets_s:
@@ -102,7 +104,7 @@ def _conclude(place: Workplace, plan: Plan, replays: list[Replayed]) -> Evaluate
         left_out=LeftOut(plan.left_out, outcomes),
         time=Time(place.charges_thinking, place.lacks_costs),
     )
-    files = _figures(place, replays, folds, clusters)
+    files = _figures(settings, place, replays, folds, clusters)
     pictures = [name for name in files if name.endswith(".png")]
     files["report.md"] = report(settings, findings, folds, pictures).encode()
     files["results.parquet"] = _parquet(pd.concat(tables, ignore_index=True))
@@ -132,8 +134,10 @@ def _summaries(
     }
 
 
-def _figures(place: Workplace, replays: list[Replayed], folds: Folds, clusters: Mapping[str, int]) -> dict[str, bytes]:
-    settings, last = place.settings, place.settings.budgets[-1]
+def _figures(
+    settings: EvaluateSettings, place: Workplace, replays: list[Replayed], folds: Folds, clusters: Mapping[str, int]
+) -> dict[str, bytes]:
+    last = settings.budgets[-1]
     grid = [float(b) for b in np.geomspace(min(settings.budgets[0], last / 10), last, _FIGURE_POINTS)]
     rows = results_table(replays, place.pool, {}, grid)
     summaries = {s: several[0] for s, several in _summaries([rows], folds.compared, settings, clusters).items()}

@@ -8,9 +8,10 @@ import numpy as np
 
 from lightning_quicktune.evaluation.findings import Findings, Folds, Time
 from lightning_quicktune.evaluation.regret import EQUAL
-from lightning_quicktune.evaluation.settings import CostName, EvaluateSettings, SettingName
+from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.summary import Summary
 from lightning_quicktune.metadataset.outcome import Outcome
+from lightning_quicktune.replay.settings import CostName, SettingName
 
 _PAID = "; methods pay for their thinking in CPU seconds of this machine."
 _FREE = (

@@ -15,9 +15,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_quicktune.evaluation.intervals import LEVEL
-from lightning_quicktune.evaluation.settings import SettingName
 from lightning_quicktune.evaluation.summary import Summary
+from lightning_quicktune.replay.settings import SettingName
+from lightning_quicktune.statistics.intervals import LEVEL
 
 What = Literal["regret", "rank"]
 _TITLES = {"known": "configurations known from other tasks", "new": "new configurations"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lightning_quicktune.evaluation.comparison import Comparison
-from lightning_quicktune.evaluation.settings import SettingName
 from lightning_quicktune.evaluation.summary import Summary
 from lightning_quicktune.metadataset.outcome import Outcome
+from lightning_quicktune.replay.settings import SettingName
 
 
 @dataclass(frozen=True)

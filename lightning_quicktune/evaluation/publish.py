@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from lightning_quicktune.evaluation.comparison import Comparison
-from lightning_quicktune.evaluation.settings import SettingName
 from lightning_quicktune.evaluation.summary import Summary
-from lightning_quicktune.evaluation.writing import write_whole
+from lightning_quicktune.files.whole import write_whole
+from lightning_quicktune.replay.settings import SettingName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.tracking.tracker import Tracker
 

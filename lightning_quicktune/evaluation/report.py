@@ -11,9 +11,11 @@ from lightning_quicktune.evaluation.comparison import Comparison
 from lightning_quicktune.evaluation.facts import facts
 from lightning_quicktune.evaluation.figure import LOWEST
 from lightning_quicktune.evaluation.findings import Findings, Folds
-from lightning_quicktune.evaluation.intervals import LEVEL
-from lightning_quicktune.evaluation.settings import EvaluateSettings, SettingName
+from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.summary import Summary
+from lightning_quicktune.replay.settings import SettingName
+from lightning_quicktune.statistics.intervals import LEVEL
+from lightning_quicktune.wording.markdown import markdown_table
 
 _SETTINGS = {
     "known": "Known configurations: methods learn from other tasks what the very configurations of the pool did there.",
@@ -70,17 +72,22 @@ def _exploratory(comparisons: Sequence[Comparison]) -> list[str]:
     others = [each for each in comparisons if not each.is_primary]
     if not others:
         return []
-    lines = ["| setting | against | budget | gain | standardised | p (Holm) |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {e.setting} | {e.against} | {e.budget:g} | {e.gain:.3f} [{e.lower:.3f}, {e.upper:.3f}] "
-        f"| {e.standardised:.2f} | {_p(e.p)} |"
+    rows = [
+        [
+            e.setting,
+            e.against,
+            f"{e.budget:g}",
+            f"{e.gain:.3f} [{e.lower:.3f}, {e.upper:.3f}]",
+            f"{e.standardised:.2f}",
+            _p(e.p),
+        ]
         for e in others
     ]
     return [
         "## Exploratory comparisons",
         f"{others[0].method} against each other method, paired by task: how much lower its regret is. Not named "
         f"beforehand; p of {len(others)} permutation tests, corrected by Holm.",
-        "\n".join(lines),
+        markdown_table(["setting", "against", "budget", "gain", "standardised", "p (Holm)"], rows),
     ]
 
 
@@ -89,28 +96,33 @@ def _calibration(means: pd.DataFrame) -> list[str]:
         return []
     columns = [column for column in means.columns if column.startswith("coverage_")]
     heads = [f"{column.removeprefix('coverage_')} % interval" for column in columns]
-    lines = ["| setting | method | budget | " + " | ".join(heads) + " | log density |", "|---" * (4 + len(heads)) + "|"]
-    for row in means.to_dict("records"):
-        cells = [row["setting"], row["method"], f"{row['budget']:g}", *(f"{row[column]:.1%}" for column in columns)]
-        lines.append("| " + " | ".join([*cells, f"{row['log_density']:.2f}"]) + " |")
+    rows = [
+        [
+            row["setting"],
+            row["method"],
+            f"{row['budget']:g}",
+            *(f"{row[column]:.1%}" for column in columns),
+            f"{row['log_density']:.2f}",
+        ]
+        for row in means.to_dict("records")
+    ]
     return [
         "## Calibration",
         "How many of the final scores that a replay hadn't seen lie in the predicted central intervals, before any "
         "observation (0) and after a budget in full trainings; and the mean log density of these scores, in units of "
         "the task's best minus median score (higher is better). Means over replays, then over tasks.",
-        "\n".join(lines),
+        markdown_table(["setting", "method", "budget", *heads, "log density"], rows),
     ]
 
 
 def _guarded(fallen_back: Mapping[tuple[str, str], tuple[int, int]]) -> list[str]:
     if not fallen_back:
         return []
-    lines = ["| setting | method | replays | fell back |", "|---|---|---|---|"]
-    lines += [f"| {s} | {m} | {n} | {times} ({times / n:.0%}) |" for (s, m), (times, n) in fallen_back.items()]
+    rows = [[s, m, n, f"{times} ({times / n:.0%})"] for (s, m), (times, n) in fallen_back.items()]
     return [
         "## Guard",
         "How often a method found the task unlike those that are known, and went on without what it had learned.",
-        "\n".join(lines),
+        markdown_table(["setting", "method", "replays", "fell back"], rows),
     ]
 
 
@@ -155,29 +167,23 @@ def _test_cell(summary: Summary) -> Callable[[int, int], str]:
 
 
 def _against(summary: Summary, budget: int) -> str:
-    lines = ["| | " + " | ".join(summary.methods) + " |", "|---|" + "---|" * len(summary.methods)]
-    for row, method in enumerate(summary.methods):
-        cells = [
-            "-" if row == column else "/".join(str(n) for n in summary.against[row, column, :, budget])
-            for column in range(len(summary.methods))
-        ]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    places = range(len(summary.methods))
+
+    def cell(row: int, column: int) -> str:
+        return "-" if row == column else "/".join(str(n) for n in summary.against[row, column, :, budget])
+
+    rows = [[method, *(cell(row, column) for column in places)] for row, method in enumerate(summary.methods)]
+    return markdown_table(["", *summary.methods], rows)
 
 
 def _table(summary: Summary, cell: Callable[[int, int], str]) -> str:
-    lines = [
-        "| method | " + " | ".join(f"{budget:g}" for budget in summary.budgets) + " |",
-        "|---|" + "---|" * len(summary.budgets),
-    ]
-    for m, method in enumerate(summary.methods):
-        lines.append(f"| {method} | " + " | ".join(cell(m, b) for b in range(len(summary.budgets))) + " |")
-    return "\n".join(lines)
+    places = range(len(summary.budgets))
+    rows = [[method, *(cell(m, b) for b in places)] for m, method in enumerate(summary.methods)]
+    return markdown_table(["method", *(f"{budget:g}" for budget in summary.budgets)], rows)
 
 
 def _thinking(thinking: Mapping[str, float]) -> str:
-    lines = ["| method | ms |", "|---|---|"]
-    return "\n".join(lines + [f"| {method} | {1e3 * seconds:.2f} |" for method, seconds in thinking.items()])
+    return markdown_table(["method", "ms"], [[method, f"{1e3 * seconds:.2f}"] for method, seconds in thinking.items()])
 
 
 def _p(value: float) -> str:

@@ -1,41 +1,12 @@
-"""What ``evaluate`` takes; light to import, so that the command line answers quickly."""
+"""Settings of ``evaluate``; light to import, so that the command line answers quickly."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from lightning_quicktune.evaluation.methods import Method, MethodName
+from lightning_quicktune.replay.settings import ReplaySettings, SettingName
 from lightning_quicktune.tracking.settings import TrackingSettings
-
-CostName = Literal["cost_s", "cost_cpu_s", "slices"]
-SettingName = Literal["known", "new"]
-FACT_PREFIX, WORD_PREFIX = "fact:", "name:"
-_FOLDS = re.compile(r"seed|fact:.+|name:[1-9]\d*")
-
-
-@dataclass(frozen=True)
-class SurrogateTraining:
-    """How the surrogates of each fold are trained.
-
-    Args:
-        epochs: Epochs, each followed by a validation on held-out training tasks.
-        steps_per_epoch: Training steps between two validations.
-        n_support: Points of the training tasks that predictions come from.
-        objective: What a step of the performance surrogate maximises: ``predictive``, the likelihood of a task's points
-            given points of other tasks, or ``marginal``, that of one task's points together.
-    """
-
-    epochs: int = 20
-    steps_per_epoch: int = 100
-    n_support: int = 1024
-    objective: Literal["predictive", "marginal"] = "predictive"
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "steps_per_epoch", "n_support"):
-            _check_count(f"surrogates.{name}", getattr(self, name), 1)
 
 
 @dataclass(frozen=True)
@@ -56,104 +27,21 @@ class PrimaryComparison:
 
 
 @dataclass(frozen=True)
-class EvaluateSettings:
+class EvaluateSettings(ReplaySettings):
     """Replays search methods on a meta-dataset and compares their regret.
 
     Args:
-        meta_dataset: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
-        output: Folder of this evaluation; the same command goes on where it stopped, and replays anew what a change of
-            code has touched.
-        methods: Search methods to compare: names, or mappings of a name and options such as
-            ``{name: curve_transfer, cost: false, label: no cost}``.
-        setting: ``known`` lets methods learn from other tasks about the very configurations they choose from; ``new``
-            shows them one half of the configurations, of other tasks, and lets them choose from the other half; each
-            pair of seeds halves anew, and what takes training is learned anew for each half.
-        n_halvings: Draws of halves that pairs of seeds take in turn; fewer than pairs save training.
-        budgets: What a search may spend, in full trainings; regret is reported at each.
-        budgets_s: The same in seconds.
-        calibration_budgets: When predicted final scores are compared with the recorded ones, of methods that predict a
-            distribution, in full trainings: 0 for before any observation.
-        folds: How tasks are held out: ``seed`` for random folds, ``fact:NAME`` for one fold per value of a fact of the
-            tasks, such as their domain, or ``name:2`` for one per second word of names such as ``suite-towns-dates``.
-        n_folds: Number of random folds.
-        test_folds: Names of the folds that are replayed; all of them if not given. Random folds are named 0, 1, ...
-        train_folds: Names of the folds that may be learned from; all of them if not given. Of these, the fold that is
-            replayed is always left out.
-        development_folds: Names of the folds on which methods were developed. Where others are replayed too, the others
-            alone are compared, and these have tables of their own.
-        train_share: Share of the training tasks that is learned from, by a seeded draw.
-        n_seeds: Replays of each method on each task.
-        seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
-        cost: Recorded cost that moves the simulated clock: wall seconds, CPU seconds where the machine was shared, or
-            ``slices``, each of which costs 1 whatever the configuration, for methods that know nothing of costs.
-        shuffle_configurations: Whether each replayed task gives every configuration the trials of another one, drawn by
-            ``seed``: a control, on which all that methods learned of configurations is wrong.
-        charge_thinking: Whether the CPU time a method takes to choose, on this machine, is spent from its budget too.
-            If not given, it is where trials were recorded with the reference step of their device, and not in imported
-            tables, whose seconds are of another machine.
-        at_once: Trials that a search trains at once (``tune --cohort``), in the time of the longest of them alone, as
-            on a device that one trial leaves idle.
         primary: The comparison that was named beforehand, if there is one.
-        surrogates: How the surrogates of ``transfer`` and ``quicktune`` are trained.
-        n_processes: Replays that run at the same time, each in a process of one thread.
         tracking: Where MLflow keeps the evaluation.
     """
 
-    meta_dataset: str
-    output: str
-    methods: list[MethodName | Method] = field(default_factory=lambda: ["transfer", "successive_halving", "random"])
-    setting: Literal["known", "new", "both"] = "known"
-    budgets: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0, 3.0, 5.0, 10.0])
-    budgets_s: list[float] = field(default_factory=list)
-    calibration_budgets: list[float] = field(default_factory=list)
-    folds: str = "seed"
-    n_folds: int = 5
-    test_folds: list[int | str] | None = None
-    train_folds: list[int | str] | None = None
-    development_folds: list[int | str] | None = None
-    train_share: float = 1.0
-    n_halvings: int = 5
-    n_seeds: int = 10
-    seed: int = 0
-    cost: CostName = "cost_s"
-    shuffle_configurations: bool = False
-    charge_thinking: bool | None = None
-    at_once: int = 1
     primary: PrimaryComparison | None = None
-    surrogates: SurrogateTraining = field(default_factory=SurrogateTraining)
-    n_processes: int = 1
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("evaluate"))
 
     def __post_init__(self) -> None:
-        for name, least in (("n_folds", 2), ("n_halvings", 1), ("n_seeds", 1), ("n_processes", 1), ("at_once", 1)):
-            _check_count(name, getattr(self, name), least)
-        self._check_methods()
-        _check_budgets("budgets", self.budgets)
-        if self.budgets_s:
-            _check_budgets("budgets_s", self.budgets_s)
-        _check_moments(self.calibration_budgets, self.budgets[-1])
-        if not _FOLDS.fullmatch(self.folds):
-            raise ValueError(
-                f"`folds` is {self.folds!r}, but tasks are held out at random, by one of their facts or by a word of "
-                "their names. Write `folds: seed`, `folds: fact:domain` with the fact's name, or `folds: name:2`."
-            )
-        if not 0.0 < self.train_share <= 1.0:
-            raise ValueError(
-                f"`train_share` is {self.train_share}, but it is a share of the training tasks, above 0 and at most 1. "
-                "Write `train_share: 0.5` to learn from half of them."
-            )
+        super().__post_init__()
         if self.primary is not None:
             self._check_primary(self.primary)
-        if self.cost == "slices" and (self.charge_thinking or self.budgets_s):
-            raise ValueError(
-                "`cost` is slices, which have no seconds, but `charge_thinking` or `budgets_s` count some. Leave both "
-                "out, or set `cost` to cost_s or cost_cpu_s."
-            )
-
-    @property
-    def entries(self) -> tuple[Method, ...]:
-        """The methods with their options."""
-        return tuple(each if isinstance(each, Method) else Method(each) for each in self.methods)
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -163,31 +51,10 @@ class EvaluateSettings:
     @property
     def first_method(self) -> str:
         """Label of the method that is compared with the others."""
-        return self.primary.method if self.primary else self._compared[0]
-
-    @property
-    def _compared(self) -> list[str]:
-        return [each.shown for each in self.entries if each.name != "oracle"]
-
-    @property
-    def setting_names(self) -> tuple[SettingName, ...]:
-        """The settings that are replayed."""
-        return ("known", "new") if self.setting == "both" else (self.setting,)
-
-    def _check_methods(self) -> None:
-        labels = [each.shown for each in self.entries]
-        if not labels or len(set(labels)) < len(labels) or len({each.key for each in self.entries}) < len(labels):
-            raise ValueError(
-                f"`methods` is {labels}, but each method is replayed once per task and seed, under its own label. "
-                "List at least one, and each once."
-            )
-        if not self._compared:
-            raise ValueError(
-                f"`methods` is {labels}, but `oracle` is no method: it shows the limit for others. List a method too."
-            )
+        return self.primary.method if self.primary else self.compared[0]
 
     def _check_primary(self, primary: PrimaryComparison) -> None:
-        labels = self._compared
+        labels = self.compared
         others = [label for label in labels if label != primary.method]
         self._check_named("method", primary.method, labels, "methods")
         self._check_named("against", primary.against, others, "methods")
@@ -200,24 +67,3 @@ class EvaluateSettings:
                 f"`primary.{name}` is {value!r}, but it must be one of {', '.join(map(str, known)) or 'none'}, which "
                 f"are evaluated. Change it, or `{owner}`."
             )
-
-
-def _check_count(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ValueError(f"`{name}` is {value}, but it counts things, at least {least}. Raise `{name}`.")
-
-
-def _check_moments(moments: list[float], last: float) -> None:
-    if sorted(set(moments)) != moments or (moments and not 0 <= moments[0] <= moments[-1] <= last):
-        raise ValueError(
-            f"`calibration_budgets` is {moments}, but they are rising moments of a replay, from 0 to the last of "
-            f"`budgets`, which is {last:g}. Write, for example, `calibration_budgets: [0, {last:g}]`."
-        )
-
-
-def _check_budgets(name: str, budgets: list[float]) -> None:
-    if not budgets or budgets[0] <= 0 or sorted(set(budgets)) != budgets:
-        raise ValueError(
-            f"`{name}` is {budgets}, but regret is reported after rising budgets, each above 0. "
-            f"Write them in rising order, for example `{name}: [0.5, 1, 2, 5]`."
-        )

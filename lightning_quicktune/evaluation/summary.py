@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from lightning_quicktune.evaluation.intervals import Bootstrap
-from lightning_quicktune.evaluation.pool import TaskPool
 from lightning_quicktune.evaluation.regret import mean_ranks, normalised_regret, win_tie_loss
-from lightning_quicktune.evaluation.results import Replayed
-from lightning_quicktune.evaluation.splits import Split
 from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import TEST, MetaDataset
+from lightning_quicktune.replay.pool import TaskPool
+from lightning_quicktune.replay.results import Replayed
+from lightning_quicktune.replay.splits import Split
+from lightning_quicktune.statistics.intervals import Bootstrap
 
 Unit = Literal["full trainings", "s"]
 PoolOf = Callable[[str, Split], TaskPool]

@@ -153,10 +153,11 @@ def check_layout(base: BaseModel, layout: Layout) -> None:
         ValueError: If they differ.
     """
     if base.layout != layout:
-        right = {"decoder": "causal_lm.CausalLMFinetuner", "encoder_decoder": "seq2seq.Seq2SeqFinetuner"}[base.layout]
+        right = {"decoder": "CausalLMFinetuner", "encoder_decoder": "Seq2SeqFinetuner"}[base.layout]
         raise ValueError(
             f"`{base.name}` is a model of the kind {base.layout}, and this finetuner trains the kind {layout}. Set "
-            f"`model.class_path: lightning_quicktune.finetune.{right}`, or another `model.init_args.base_model.name`."
+            f"`model.class_path: lightning_quicktune.finetune.finetuner.{right}`, or another "
+            "`model.init_args.base_model.name`."
         )
 
 

@@ -1,14 +1,5 @@
-"""The LightningModule that finetunes decoder-only models: Phi-3, Llama, Qwen, Gemma, GPT-2."""
+"""The earlier place of ``CausalLMFinetuner``, which the YAMLs, records and checkpoints of its time name."""
 
-from __future__ import annotations
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 
-from typing import ClassVar
-
-from lightning_quicktune.data.tokens import Layout
-from lightning_quicktune.finetune.finetuner import Finetuner
-
-
-class CausalLMFinetuner(Finetuner):
-    """Finetunes an adapter on a frozen causal language model: question and answer are one sequence."""
-
-    layout: ClassVar[Layout] = "decoder"
+__all__ = ["CausalLMFinetuner"]

@@ -1,4 +1,4 @@
-"""What the finetuners of all architectures share: an adapter on a frozen base model, trained on answer tokens only."""
+"""The LightningModules that finetune: an adapter on a frozen base model, trained on answer tokens only."""
 
 from __future__ import annotations
 
@@ -289,3 +289,15 @@ def _check_range(key: str, value: float, fits: bool, meaning: str) -> None:
         raise ValueError(
             f"`model.init_args.{key}` is {value}, but it is {meaning}. Set `model.init_args.{key}` to such a value."
         )
+
+
+class CausalLMFinetuner(Finetuner):
+    """Finetunes an adapter on a frozen causal language model, such as Phi-3: question and answer are one sequence."""
+
+    layout: ClassVar[Layout] = "decoder"
+
+
+class Seq2SeqFinetuner(Finetuner):
+    """Finetunes an adapter on a frozen encoder-decoder, such as T5: it reads the question and writes the answer."""
+
+    layout: ClassVar[Layout] = "encoder_decoder"

@@ -1,14 +1,5 @@
-"""The LightningModule that finetunes encoder-decoder models: T5 and its kin."""
+"""The earlier place of ``Seq2SeqFinetuner``, which the YAMLs, records and checkpoints of its time name."""
 
-from __future__ import annotations
+from lightning_quicktune.finetune.finetuner import Seq2SeqFinetuner
 
-from typing import ClassVar
-
-from lightning_quicktune.data.tokens import Layout
-from lightning_quicktune.finetune.finetuner import Finetuner
-
-
-class Seq2SeqFinetuner(Finetuner):
-    """Finetunes an adapter on a frozen encoder-decoder: it reads the question and writes the answer."""
-
-    layout: ClassVar[Layout] = "encoder_decoder"
+__all__ = ["Seq2SeqFinetuner"]

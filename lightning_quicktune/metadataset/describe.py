@@ -11,7 +11,6 @@ from lightning_quicktune.metadataset.agreement import between_tasks, percentiles
 from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
 from lightning_quicktune.metadataset.describe_limits import border_part, noise_part
 from lightning_quicktune.metadataset.importance import importances
-from lightning_quicktune.metadataset.markdown import counted, number, per_cent, quartiles, table_lines
 from lightning_quicktune.metadataset.table import FACT, META, MetaDataset
 from lightning_quicktune.metadataset.usefulness import (
     criteria,
@@ -21,6 +20,7 @@ from lightning_quicktune.metadataset.usefulness import (
     share_outside_top,
     without_zero_shot,
 )
+from lightning_quicktune.wording.markdown import counted, markdown_table, number, per_cent, quartiles
 
 SHARES = (0.1, 0.2, 0.5)  # of a full training
 SECONDS = {"text": "text_features_s", "zero-shot": "zero_shot_s", "landmarks": "landmarks_s"}  # facts of a task
@@ -119,7 +119,11 @@ def _usefulness(table: MetaDataset, arrays: CurveArrays, default: Float[np.ndarr
         measured = per_cent(found.measured) if found.is_share else number(found.measured)
         rows.append([found.what, measured, found.wanted, ("yes" if found.holds else "no") if known else "unknown"])
     return "\n".join(
-        ["## What a useful table has", "", *table_lines(["property", "measured", "wanted", "holds"], rows)]
+        [
+            "## What a useful table has",
+            "",
+            markdown_table(["property", "measured", "wanted", "holds"], rows, right_from=1),
+        ]
     )
 
 
@@ -141,7 +145,7 @@ def _tasks(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     known = [cost for cost in costs if np.isfinite(cost)]
     total = number(float(np.nansum(arrays.costs_s)) / 3600.0, 3) if known else "unknown"
     note = f"Cost is the median of a full training. All slices took {total} hours."
-    return "\n".join(["## Tasks", "", *table_lines(columns, rows), "", note])
+    return "\n".join(["## Tasks", "", markdown_table(columns, rows, right_from=1), "", note])
 
 
 def _agreement(arrays: CurveArrays) -> str:
@@ -152,7 +156,7 @@ def _agreement(arrays: CurveArrays) -> str:
     named = [(f"score after {share:.0%} of a full training and final score", share) for share in shares]
     rows += [[name, *quartiles(with_final(arrays, share))] for name, share in named]
     columns = ["rank correlation", "lower quartile", "median", "upper quartile", "of"]
-    return "\n".join(["## Agreement", "", *table_lines(columns, rows), *_too_few(arrays)])
+    return "\n".join(["## Agreement", "", markdown_table(columns, rows, right_from=1), *_too_few(arrays)])
 
 
 def _too_few(arrays: CurveArrays) -> list[str]:
@@ -178,7 +182,9 @@ def _one_for_all(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     note = f"The default is in the top 10 % on {inside} of {len(known)} tasks."
     if not len(known):
         note = "The default configuration was never trained to the end."
-    return "\n".join(["## Default and best average configuration", "", *table_lines(columns, rows), "", note])
+    return "\n".join(
+        ["## Default and best average configuration", "", markdown_table(columns, rows, right_from=1), "", note]
+    )
 
 
 def _seeds(table: MetaDataset) -> str:
@@ -192,7 +198,7 @@ def _seeds(table: MetaDataset) -> str:
     ]
     columns = ["task", "configurations", "trials", "std of configurations", "std of seeds", "ratio"]
     note = "Standard deviations of the final score; that of configurations has the seeds' part taken out of it."
-    return "\n".join([*head, *table_lines(columns, rows), "", note])
+    return "\n".join([*head, markdown_table(columns, rows, right_from=1), "", note])
 
 
 def _failures(table: MetaDataset) -> str:
@@ -205,7 +211,7 @@ def _failures(table: MetaDataset) -> str:
         return "\n".join([*head, f"None of {ended} that ended."])
     rows = [[kind, str(count), per_cent(count / ended)] for kind, count in found.items()]
     note = f"Shares are of the {ended} trials that failed or were trained to the end."
-    return "\n".join([*head, *table_lines(["kind", "trials", "share"], rows), "", note])
+    return "\n".join([*head, markdown_table(["kind", "trials", "share"], rows, right_from=1), "", note])
 
 
 def _importance(table: MetaDataset, arrays: CurveArrays) -> str:
@@ -218,7 +224,7 @@ def _importance(table: MetaDataset, arrays: CurveArrays) -> str:
         f"A random forest on hyperparameters alone explains {explained:.0%} of the variance of ranks within a task, on "
         "configurations it did not learn from; shuffling a hyperparameter loses that much of it."
     )
-    return "\n".join([*head, *table_lines(["hyperparameter", "importance"], rows), "", note])
+    return "\n".join([*head, markdown_table(["hyperparameter", "importance"], rows, right_from=1), "", note])
 
 
 def _default(table: MetaDataset, arrays: CurveArrays) -> Float[np.ndarray, " N"]:

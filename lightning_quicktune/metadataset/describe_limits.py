@@ -6,10 +6,10 @@ import math
 
 from lightning_quicktune.metadataset.arrays import CurveArrays
 from lightning_quicktune.metadataset.border import borders
-from lightning_quicktune.metadataset.markdown import number, table_lines
 from lightning_quicktune.metadataset.noise import score_noise, validation_records
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.wording.markdown import markdown_table, number
 
 
 def border_part(arrays: CurveArrays, space: SearchSpace) -> str:
@@ -34,7 +34,9 @@ def border_part(arrays: CurveArrays, space: SearchSpace) -> str:
                 f"`{name}`: on {n} of {border.n_tasks} tasks the best configuration has the {side} value that was "
                 "tried, so a better one may lie beyond: widen its range if it can be."
             )
-    return "\n".join([*head, *table_lines(columns, rows), *(line for note in notes for line in ("", note))])
+    return "\n".join(
+        [*head, markdown_table(columns, rows, right_from=1), *(line for note in notes for line in ("", note))]
+    )
 
 
 def noise_part(dataset: MetaDataset, arrays: CurveArrays) -> str:
@@ -58,4 +60,4 @@ def noise_part(dataset: MetaDataset, arrays: CurveArrays) -> str:
         "The standard error is that of a share of right answers. Below that regret the better of two configurations "
         "may be so by luck; so many others can't be told from the best."
     )
-    return "\n".join([*head, *table_lines(columns, rows), "", note])
+    return "\n".join([*head, markdown_table(columns, rows, right_from=1), "", note])

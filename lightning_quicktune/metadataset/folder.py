@@ -1,9 +1,7 @@
 """A meta-dataset as a folder: ``trials.parquet``, ``tasks.parquet``, ``space.json``, ``meta.json``."""
 
 import json
-import os
-from collections.abc import Iterable
-from difflib import get_close_matches
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lightning_quicktune.files.whole import staged
 from lightning_quicktune.metadataset.build import check_names
 from lightning_quicktune.metadataset.table import (
     FACT,
@@ -25,9 +24,9 @@ from lightning_quicktune.metadataset.table import (
     counts,
 )
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.wording.spelling import did_you_mean
 
 TRIALS, TASKS, SPACE, INDEX = "trials.parquet", "tasks.parquet", "space.json", "meta.json"
-PARTS = "trials"
 
 SHIPPED = ("nano", "nano_seeds", "nano_t5", "smollm2", "smollm2_cohort")
 
@@ -47,26 +46,20 @@ def save(table: MetaDataset, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = {name: folder / f".{name}.{os.getpid()}.tmp" for name in (TRIALS, TASKS, SPACE, INDEX)}
-    try:
-        table.trials.to_parquet(temporary[TRIALS], index=False)
-        table.tasks.to_parquet(temporary[TASKS], index=False)
-        temporary[SPACE].write_text(json.dumps(table.space.to_dict(), indent=1))
-        temporary[INDEX].write_text(json.dumps(table.meta, indent=1))
+    with ExitStack() as stack:  # the first of these takes its place last
+        unfinished = {name: stack.enter_context(staged(folder / name)) for name in (INDEX, SPACE, TASKS, TRIALS)}
+        table.trials.to_parquet(unfinished[TRIALS], index=False)
+        table.tasks.to_parquet(unfinished[TASKS], index=False)
+        unfinished[SPACE].write_text(json.dumps(table.space.to_dict(), indent=1))
+        unfinished[INDEX].write_text(json.dumps(table.meta, indent=1))
         (folder / INDEX).unlink(missing_ok=True)
-        for name, path in temporary.items():
-            os.replace(path, folder / name)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
     return folder
 
 
 def load(source: str | Path, with_test: bool = False) -> MetaDataset:
     """Reads a meta-dataset.
 
-    Its trials may also lie in parts, ``trials/part-*.parquet``, each with whole trials. Of a trial that was recorded
-    more than once the furthest record is kept, of equally far ones the last.
+    Of a trial that was recorded more than once the furthest record is kept, of equally far ones the last.
 
     Args:
         source: A folder, the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``, or a
@@ -78,17 +71,16 @@ def load(source: str | Path, with_test: bool = False) -> MetaDataset:
         ValueError: If it has another schema version, or columns that do not fit its search space.
     """
     folder = _local(str(source))
-    paths = _trial_files(folder)
+    _check_files(folder)
     meta = json.loads((folder / INDEX).read_text())
     _check_version(meta, folder)
     space = SearchSpace.from_dict(json.loads((folder / SPACE).read_text()))
     check_names(space)
     tasks = pd.read_parquet(folder / TASKS)
     _check_columns(tasks, TASK_COLUMNS, (META, FACT), folder / TASKS)
-    frames = [_with_overheads(pd.read_parquet(path)) for path in paths]
-    for frame, path in zip(frames, paths, strict=True):
-        _check_columns(frame, (*TRIAL_COLUMNS, *space.names), (METRIC, TEST), path)
-    trials = _furthest(frames)
+    trials = _with_overheads(pd.read_parquet(folder / TRIALS))
+    _check_columns(trials, (*TRIAL_COLUMNS, *space.names), (METRIC, TEST), folder / TRIALS)
+    trials = _furthest(trials)
     if not with_test:
         trials = trials.drop(columns=[c for c in trials.columns if c.startswith(TEST)])
     return MetaDataset(trials, tasks, space, {**meta, **counts(trials, tasks)})
@@ -108,18 +100,13 @@ def _local(source: str) -> Path:
     return Path(source)
 
 
-def _trial_files(folder: Path) -> list[Path]:
-    paths = [path for path in [folder / TRIALS] if path.is_file()]
-    paths += sorted((folder / PARTS).glob("part-*.parquet"))
-    missing = [name for name in (INDEX, SPACE, TASKS) if not (folder / name).is_file()]
-    if not paths:
-        missing.append(f"{TRIALS} (or {PARTS}/part-*.parquet)")
+def _check_files(folder: Path) -> None:
+    missing = [name for name in (INDEX, SPACE, TASKS, TRIALS) if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(
             f"{folder} is not a meta-dataset: it lacks {', '.join(missing)}. "
             "Give the folder that `lightning-quicktune collect` wrote, or `runs:/ID/meta_dataset`."
         )
-    return paths
 
 
 def _check_version(meta: dict[str, Any], folder: Path) -> None:
@@ -136,36 +123,24 @@ def _check_columns(frame: pd.DataFrame, needed: tuple[str, ...], prefixes: tuple
     free = [column for column in frame.columns if column not in needed and not column.startswith(prefixes)]
     for name in (name for name in needed if name not in frame.columns):
         raise ValueError(
-            f"{path} has no column {name!r}{closest(name, free)}. The table needs {', '.join(needed)}: "
+            f"{path} has no column {name!r}.{did_you_mean(name, free)} The table needs {', '.join(needed)}: "
             f"rename the column, or correct {SPACE} beside it."
         )
     if free:
         raise ValueError(
-            f"{path} has a column {free[0]!r} that is neither a hyperparameter of {SPACE} nor known otherwise"
-            f"{closest(free[0], needed)}. Rename it, put one of {', '.join(prefixes)} before its name, or drop it."
+            f"{path} has a column {free[0]!r} that is neither a hyperparameter of {SPACE} nor known otherwise."
+            f"{did_you_mean(free[0], needed)} Rename it, put one of {', '.join(prefixes)} before its name, or drop it."
         )
 
 
-def closest(name: str, names: Iterable[str]) -> str:
-    """The known name that is nearest to one that isn't, in brackets and after a space; nothing if none is near.
-
-    Args:
-        name: The name that is not known.
-        names: Those that are.
-    """
-    matches = get_close_matches(name, list(names), n=1)
-    return f" (the closest name is {matches[0]!r})" if matches else ""
-
-
-def _furthest(frames: list[pd.DataFrame]) -> pd.DataFrame:
+def _furthest(trials: pd.DataFrame) -> pd.DataFrame:
     key = ["task", "config_id", "seed"]
-    parts = [frame.assign(_part=i).sort_values(key, kind="stable") for i, frame in enumerate(frames)]
-    rows = pd.concat(parts, ignore_index=True)
-    trial = rows.groupby([*key, "_part"]).ngroup().to_numpy()
+    rows = trials.sort_values(key, kind="stable", ignore_index=True)
+    trial = rows.groupby(key).ngroup().to_numpy()
     fidelity = rows["fidelity"].to_numpy()
     # A record is a run of rows of one trial with rising fidelity; the last of the longest ones stays.
     rises = (trial[1:] == trial[:-1]) & (fidelity[1:] > fidelity[:-1])
     rows["_record"] = np.cumsum(np.concatenate([np.zeros(min(1, len(rows)), dtype=np.int64), ~rises]))
     ends = rows.drop_duplicates("_record", keep="last").sort_values(["fidelity", "_record"])
     best = ends.drop_duplicates(key, keep="last")["_record"]
-    return rows[rows["_record"].isin(best)].drop(columns=["_part", "_record"]).reset_index(drop=True)
+    return rows[rows["_record"].isin(best)].drop(columns="_record").reset_index(drop=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lightning_quicktune.metadataset.build import check_names, task_table, typed
-from lightning_quicktune.metadataset.folder import closest, save
+from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.import_rows import Curves, curve_rows
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.infer import constants, infer_space, plain_columns
@@ -21,6 +21,7 @@ from lightning_quicktune.metadataset.source import read_source
 from lightning_quicktune.metadataset.table import SCHEMA_VERSION, TEST, MetaDataset, cell_value, counts
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import BaseModelInfo, Configuration, TaskInfo, Value
+from lightning_quicktune.wording.spelling import did_you_mean
 
 NO_BASE_MODEL = BaseModelInfo(name="none", n_parameters=1, weight_hash="")
 REFERENCE_STEP_S = 1.0  # none was timed: costs are compared in plain seconds
@@ -92,8 +93,9 @@ def _inferred(values: Mapping[str, list[Value | None]], curves: Curves, settings
     found = curves.trials["configuration"][known == str(settings.default)].unique()
     if len(found) != 1:
         raise ValueError(
-            f"`default` is {settings.default!r}, which {len(found) or 'none'} of the configurations have as their id"
-            f"{closest(str(settings.default), known.unique())}. Give the `columns.config_id` of one, or drop `default`."
+            f"`default` is {settings.default!r}, which {len(found) or 'none'} of the configurations have as their id."
+            f"{did_you_mean(str(settings.default), known.unique())} Give the `columns.config_id` of one, or "
+            "drop `default`."
         )
     return infer_space(values, n_tasks, int(found[0]))
 

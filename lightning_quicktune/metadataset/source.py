@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from lightning_quicktune.metadataset.folder import closest
 from lightning_quicktune.metadataset.import_settings import (
     DEFAULT_COST,
     ColumnNames,
@@ -22,6 +21,7 @@ from lightning_quicktune.metadataset.import_settings import (
 from lightning_quicktune.metadataset.noise import VALIDATION_RECORDS
 from lightning_quicktune.metadataset.reading import Table, read_table
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.wording.spelling import did_you_mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ def _read_facts(source: TaskFacts) -> dict[str, dict[str, Any]]:
     for name, key in asdict(source).items():
         if name != "path" and key is not None and not isinstance(content.get(key), dict):
             raise ValueError(
-                f"`tasks.{name}` is {key!r}, but {path} has no mapping under that key{closest(key, content)}. "
+                f"`tasks.{name}` is {key!r}, but {path} has no mapping under that key.{did_you_mean(key, content)} "
                 f"Correct `tasks.{name}`."
             )
     described = content[source.meta_features] if source.meta_features else {}
@@ -191,6 +191,6 @@ def check_columns(needed: Iterable[str], frame: pd.DataFrame, path: Path) -> Non
     for name in needed:
         if name not in frame.columns:
             raise ValueError(
-                f"{path} has no column {name!r}{closest(name, frame.columns)}. Its columns are "
+                f"{path} has no column {name!r}.{did_you_mean(name, frame.columns)} Its columns are "
                 f"{', '.join(frame.columns)}. Correct `columns`, `hyperparameters` or `space`."
             )

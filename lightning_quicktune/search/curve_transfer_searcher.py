@@ -62,7 +62,6 @@ class CurveTransferSearcher:
     Args:
         pool: Distinct configurations, in the order of the prior's rows.
         prior: What other tasks say of the pool's learning curves.
-        learns_costs: Whether the seconds that slices took correct what was predicted of others.
         zero_shot_score: Score of the base model without an adapter, which has to be beaten; not a number if unknown.
         lengths: Slices of each configuration's own full training; a number if all are alike.
         n_records: Records that scores are measured on, which limits how exact they are; 0 if unknown.
@@ -73,7 +72,6 @@ class CurveTransferSearcher:
         pool: Sequence[Configuration],
         prior: PoolPrior,
         lengths: Lengths | int,
-        learns_costs: bool = True,
         zero_shot_score: float = math.nan,
         n_records: int = 0,
     ) -> None:
@@ -91,7 +89,7 @@ class CurveTransferSearcher:
         self._log_costs: dict[int, float] = {}
         self.forecasts: list[Forecast] = []  # of every score that was taken in
         self._best = zero_shot_score if math.isfinite(zero_shot_score) else -np.inf
-        self._learns_costs, self._n_records = learns_costs, n_records
+        self._n_records = n_records
 
     @property
     def pending(self) -> frozenset[Configuration]:
@@ -149,7 +147,7 @@ class CurveTransferSearcher:
             self._reached[place] = len(scores)
             self._open[place] = self._progress.is_open(config_id) and self._following[place] < len(self.prior.shares)
             known = [s.cost_s for s in observation.curve.slices if np.isfinite(s.cost_s) and s.cost_s > 0]
-            if known and self._learns_costs:
+            if known and self.prior.learns_costs:
                 self._log_costs[place] = float(np.log(np.mean(known)))
 
     def _observe(self, place: int, scores: Sequence[float]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_quicktune.files.jsonl import append_line, complete_lines
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult, Suggestion
 
 _VERSION = 1
@@ -91,24 +92,16 @@ class Journal:
         self._entries.append(entry)
 
     def _read_lines(self) -> list[bytes]:
-        """Complete lines; what a kill left of the last one is cut off the file."""
-        if not self.path.exists():
-            return []
-        content = self.path.read_bytes()
-        lines = content.split(b"\n")[:-1]
+        """Complete lines; a last one that isn't JSON is what a kill left of it."""
+        lines = complete_lines(self.path)
         if lines and not _is_json(lines[-1]):
             lines = lines[:-1]
-        size = sum(len(line) + 1 for line in lines)
-        if size < len(content):
-            os.truncate(self.path, size)
+            os.truncate(self.path, sum(len(line) + 1 for line in lines))
         return lines
 
     def _write_line(self, record: Mapping[str, Any]) -> None:
         try:
-            with self.path.open("ab") as file:
-                file.write(json.dumps(record).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self.path, record)
         except OSError as error:
             raise OSError(
                 f"`{self.path}` can't be written: {error}. What isn't on disk would be trained again after a restart, "

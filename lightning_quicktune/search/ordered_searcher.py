@@ -1,4 +1,4 @@
-"""Full trainings in a given order."""
+"""Full trainings in a given order, or none at all."""
 
 from __future__ import annotations
 
@@ -46,3 +46,19 @@ class OrderedSearcher:
         place = self._places.get(observation.configuration.id)
         if place is not None:
             self._open.set((0.0, place), self._progress.is_open(observation.configuration.id))
+
+
+class ZeroShotSearcher:
+    """Suggests nothing: the untrained base model, with which every search should be compared."""
+
+    @property
+    def pending(self) -> frozenset[Configuration]:
+        """Nothing is ever pending."""
+        return frozenset()
+
+    def ask(self) -> Suggestion | None:
+        """Nothing."""
+        return None
+
+    def tell(self, observation: Observation) -> None:
+        """Changes nothing."""

@@ -8,9 +8,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 
 from lightning_quicktune.space.categorical import CategoricalDomain
-from lightning_quicktune.space.declaration import did_you_mean, label
+from lightning_quicktune.space.declaration import label
 from lightning_quicktune.space.hyperparameter import Hyperparameter
 from lightning_quicktune.types import Value
+from lightning_quicktune.wording.spelling import did_you_mean
 
 
 def parents_first(hyperparameters: Sequence[Hyperparameter]) -> tuple[Hyperparameter, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +12,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from lightning_quicktune.types import Value
+from lightning_quicktune.wording.spelling import did_you_mean
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -83,12 +83,6 @@ def check_fields(record: Any, where: str, required: Collection[str], optional: C
     for field in required:
         if field not in record:
             raise ValueError(f"`{where}` lacks the field `{field}`, which has no default. Add `{where}.{field}`.")
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question that names the closest known name, after a space; empty if none is close."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def is_number(value: Any) -> bool:

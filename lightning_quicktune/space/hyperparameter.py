@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_quicktune.space.categorical import CategoricalDomain
-from lightning_quicktune.space.declaration import check_fields, did_you_mean, label, labels, same
+from lightning_quicktune.space.declaration import check_fields, label, labels, same
 from lightning_quicktune.space.numeric import NumericDomain
 from lightning_quicktune.types import Value
+from lightning_quicktune.wording.spelling import did_you_mean
 
 Domain = NumericDomain | CategoricalDomain
 

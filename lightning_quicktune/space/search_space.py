@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from lightning_quicktune.space.conditions import check_each_key_is_set_once, count_configurations, parents_first
-from lightning_quicktune.space.declaration import did_you_mean, read_declaration
+from lightning_quicktune.space.declaration import read_declaration
 from lightning_quicktune.space.hyperparameter import Hyperparameter
 from lightning_quicktune.space.sampling import sample_forever
 from lightning_quicktune.types import Configuration, Value
+from lightning_quicktune.wording.spelling import did_you_mean
 
 
 class SearchSpace:

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.files.whole import write_whole
 from lightning_quicktune.surrogate.card import SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.curves.model import CurveModel
@@ -38,51 +37,9 @@ def save_surrogate(model: Model, folder: str | Path) -> Path:
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **model.card.to_dict(),
     }
-    _replace(folder / WEIGHTS, weights)
-    _replace(folder / CARD, json.dumps(record, indent=1).encode())
+    write_whole(folder / WEIGHTS, weights)
+    write_whole(folder / CARD, json.dumps(record, indent=1).encode())
     return folder
-
-
-def load_surrogate(
-    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False, partial: bool = False
-) -> Model:
-    """Reads a surrogate for a search.
-
-    Args:
-        source: Folder of the artifact.
-        space: Search space of the search.
-        base_model: Name of the base model that will be finetuned.
-        allow_other_base_model: Whether to use a surrogate that was made for other base models.
-        partial: Whether to use one of another search space, by what both know.
-
-    Returns:
-        The surrogate, ready to predict.
-
-    Raises:
-        FileNotFoundError: If the folder is not a surrogate.
-        ValueError: If space or base model differ, or the artifact is damaged or of another schema version.
-    """
-    model = read_surrogate(source)
-    model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
-    return model
-
-
-def load_performance(
-    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False, partial: bool = False
-) -> PerformanceModel:
-    """Reads a performance surrogate for a search; see ``load_surrogate``."""
-    model = read_performance(source)
-    model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
-    return model
-
-
-def load_cost(
-    source: str | Path, space: SearchSpace, base_model: str, allow_other_base_model: bool = False, partial: bool = False
-) -> CostModel:
-    """Reads a cost surrogate for a search; see ``load_surrogate``."""
-    model = read_cost(source)
-    model.card = model.card.used_in(space, base_model, allow_other_base_model, partial)
-    return model
 
 
 def read_performance(source: str | Path) -> PerformanceModel:
@@ -159,9 +116,3 @@ def _other_kind(source: str | Path, model: Model, wanted: str) -> str:
         f"{source} holds a {model.card.kind} surrogate, but a {wanted} surrogate is needed here. "
         "The folders may have been swapped: give the other one."
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from lightning_quicktune.files.whole import staged
 from lightning_quicktune.metadataset.datamodule import MetaDatasetModule
 from lightning_quicktune.metadataset.table import CurveRow
 from lightning_quicktune.surrogate.card import Kind, SurrogateCard
@@ -155,6 +155,5 @@ def write_predictions(frames: list[pd.DataFrame], folder: str) -> None:
         folder: Folder of the surrogate.
     """
     target = Path(folder) / PREDICTIONS
-    temporary = target.with_name(f".{PREDICTIONS}.{os.getpid()}.tmp")
-    pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
-    os.replace(temporary, target)
+    with staged(target) as unfinished:
+        pd.concat(frames, ignore_index=True).to_parquet(unfinished, index=False)

@@ -1,12 +1,17 @@
-"""What searchers ask of a surrogate."""
+"""Predictions that searchers ask for: the interfaces of all surrogates."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from lightning_quicktune.types import Configuration, TaskInfo
+
+if TYPE_CHECKING:
+    from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 
 
 @runtime_checkable
@@ -49,5 +54,18 @@ class CostPredictor(Protocol):
             task: Record of the task.
             configurations: What would be trained.
             reference_step_s: Seconds of the reference step on the device that would train.
+        """
+        ...
+
+
+@runtime_checkable
+class PoolCurves(Protocol):
+    """Says how the learning curves of some configurations go together."""
+
+    def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
+        """The prior over the curves of a pool, before any of its trials.
+
+        Args:
+            configurations: The pool.
         """
         ...

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.synthesis.answers import TEST_PER_FACT, VALIDATION_PER_FACT, Pair, normalized
 
 Splits = dict[str, list[Pair]]
@@ -50,10 +50,3 @@ def write_task(folder: Path, splits: Splits) -> None:
     for name, pairs in splits.items():
         lines = [json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs]
         write_text(folder / f"{name}.jsonl", "".join(lines))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file all or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from lightning_quicktune.files.jsonl import append_line, complete_lines
 
 
 class Journal:
@@ -19,8 +20,7 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._results: dict[str, dict[str, Any]] = {}
-        if path.exists():
-            self._load()
+        self._load()
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The result of that key, if there is one."""
@@ -28,19 +28,11 @@ class Journal:
 
     def add(self, key: str, result: dict[str, Any]) -> None:
         """Appends a result; it is on disk when this returns."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, **result}, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, {"key": key, **result})
         self._results[key] = result
 
     def _load(self) -> None:
-        data = self.path.read_bytes()
-        end = data.rfind(b"\n") + 1
-        if end < len(data):  # the process was killed in the middle of a line
-            with self.path.open("r+b") as file:
-                file.truncate(end)
-        for number, line in enumerate(data[:end].splitlines(), start=1):
+        for number, line in enumerate(complete_lines(self.path), start=1):
             try:
                 result = json.loads(line)
                 self._results[result.pop("key")] = result

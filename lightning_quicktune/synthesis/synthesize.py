@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.synthesis.answers import (
     MalformedAnswerError,
     Pair,
@@ -19,7 +20,7 @@ from lightning_quicktune.synthesis.answers import (
     parse_facts,
     parse_pairs,
 )
-from lightning_quicktune.synthesis.dataset import split_pairs, write_task, write_text
+from lightning_quicktune.synthesis.dataset import split_pairs, write_task
 from lightning_quicktune.synthesis.documents import Chunk, chunks, read_documents
 from lightning_quicktune.synthesis.journal import Journal
 from lightning_quicktune.synthesis.llm import ChatClient, LLMSettings

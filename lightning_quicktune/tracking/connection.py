@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import time
@@ -20,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_quicktune.tracking.faults import DeletedExperimentError, MissingDriverError
 from lightning_quicktune.tracking.places import DATABASES, artifact_location, shown_uri, sqlite_path, sqlite_uri
+from lightning_quicktune.wording.spelling import did_you_mean
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # between tries at a database that another process is filling
 _BEING_MADE = ("already exists", "duplicate", "expected to match one row", "found version None")
@@ -119,12 +119,10 @@ def find_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         names = sorted(e.name for e in client.search_experiments())
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
         raise ValueError(
             f"`tracking.experiment` is {name!r}, but {shown_uri(uri)} has no such experiment; it has "
-            f"{', '.join(names)}. {hint}Set `tracking.experiment` to one of these, or `tracking.uri` to where the "
-            "trials were logged."
+            f"{', '.join(names)}.{did_you_mean(name, names)} Set `tracking.experiment` to one of these, or "
+            "`tracking.uri` to where the trials were logged."
         )
     return experiment
 

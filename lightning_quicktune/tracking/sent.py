@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lightning_quicktune.files.whole import write_json
 from lightning_quicktune.tracking.content import RunContent
 
 SENT_FILE = "sent.json"
@@ -52,9 +52,7 @@ class Sent:
 
     def write(self, folder: Path) -> None:
         """Writes it into the folder, all or nothing."""
-        temporary = folder / f".{SENT_FILE}.{os.getpid()}"
-        temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        os.replace(temporary, folder / SENT_FILE)
+        write_json(folder / SENT_FILE, asdict(self))
 
 
 def read_sent(folder: Path, uri: str, experiment: str, created_ms: int) -> Sent | None:

@@ -1,1 +1,1 @@
-"""Runs configurations on tasks slice by slice: pause, resume, executors, and collections of trials."""
+"""One trial: it trains a configuration on a task slice by slice, pauses, resumes, alone or in a cohort."""

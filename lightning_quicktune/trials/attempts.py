@@ -14,10 +14,11 @@ from typing import Any
 import torch
 
 from lightning_quicktune.compose import Composed
+from lightning_quicktune.files.whole import disk_full
 from lightning_quicktune.finetune.finetuner import DivergedError, Finetuner
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, LABEL_VERSION, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import disk_full, put_aside_other_labels, read_trial, write_trial
+from lightning_quicktune.trials.storage import put_aside_other_labels, read_trial, write_trial
 from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,8 @@ from torch import nn
 from lightning_quicktune.compose import FitConfig, build
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.finetune.base_model import BaseModel
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner, Seq2SeqFinetuner
 from lightning_quicktune.finetune.lora import LoraSettings
-from lightning_quicktune.finetune.seq2seq import Seq2SeqFinetuner
 from lightning_quicktune.finetune.targets import matching_modules, target_modules
 from lightning_quicktune.trials.identity import WATCHING, callback_name, differences, flat_settings
 from lightning_quicktune.trials.plan import TrialPlan

@@ -9,6 +9,12 @@ from typing import Any
 
 LABEL_VERSION = 2  # raised when the same settings, records and weights get other labels; records without it have 1
 SETTINGS = "settings_digest"  # among the facts of a task
+# Classes that have moved since records of them were made: these go on naming the place they had first.
+_FINETUNE = "lightning_quicktune.finetune"
+_FIRST_PLACE = {
+    f"{_FINETUNE}.finetuner.CausalLMFinetuner": f"{_FINETUNE}.causal_lm.CausalLMFinetuner",
+    f"{_FINETUNE}.finetuner.Seq2SeqFinetuner": f"{_FINETUNE}.seq2seq.Seq2SeqFinetuner",
+}
 CONTENT_CHANGED = "the records have changed, or the tokens that tokenizer and chat template make of them"
 
 # Arguments of the Trainer that say where and how loudly it trains, not what comes of it; the length of the training is
@@ -55,6 +61,8 @@ def callback_name(callback: Any) -> str:
 def label_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
     """What changes a label in a fit YAML, by dotted key; neither files of data (their content counts) nor the seed.
 
+    A class is the same wherever it has moved to.
+
     Args:
         fit: The fit YAML.
     """
@@ -85,7 +93,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def _flat(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """Leaves of nested mappings by dotted key; an empty mapping is a leaf."""
     if not isinstance(tree, Mapping) or not tree:
-        yield prefix, tree
+        yield prefix, _FIRST_PLACE.get(tree, tree) if isinstance(tree, str) else tree
         return
     for key, value in tree.items():
         yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))

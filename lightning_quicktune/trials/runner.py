@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.metadataset.outcome import tells
 from lightning_quicktune.trials.attempts import checked_finetuner, failure_of, interruptible, known_trial
@@ -20,7 +21,7 @@ from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
-from lightning_quicktune.trials.storage import FIT_YAML, read_trial, write_text, write_trial
+from lightning_quicktune.trials.storage import FIT_YAML, read_trial, write_trial
 from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
 from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
 

@@ -13,6 +13,7 @@ import torch
 
 from lightning_quicktune.compose import Composed, build, to_yaml
 from lightning_quicktune.data.datamodule import TaskData
+from lightning_quicktune.files.whole import write_text
 from lightning_quicktune.finetune.cohort.checkpoint import Checkpoint, MemberCheckpoints, on_cpu
 from lightning_quicktune.finetune.cohort.member import Member
 from lightning_quicktune.finetune.finetuner import Finetuner
@@ -22,7 +23,7 @@ from lightning_quicktune.trials.attempts import checked_finetuner, failure_of, i
 from lightning_quicktune.trials.checkpoints import usable_checkpoint, write_slice
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import Phase, SliceCost, SliceRecorder
-from lightning_quicktune.trials.storage import FIT_YAML, write_text, write_trial
+from lightning_quicktune.trials.storage import FIT_YAML, write_trial
 from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
 
 log = logging.getLogger(__name__)

@@ -15,15 +15,15 @@ from lightning_quicktune.compose import FitConfig, build, quiet_upstream, with_o
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.data.limits import check_packing
 from lightning_quicktune.data.meta_features import text_meta_features
-from lightning_quicktune.data.suite.builtin import write_task
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.finetune.base_model import load_config
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.generation import check_room
 from lightning_quicktune.finetune.landmarks import landmarks
 from lightning_quicktune.finetune.scoring import split_metrics
+from lightning_quicktune.suite.builtin import write_task
 from lightning_quicktune.trials.identity import CONTENT_CHANGED, SETTINGS, differences, label_settings, settings_digest
 from lightning_quicktune.trials.recipe import check_recipe
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.trainer import trial_device
 from lightning_quicktune.types import TaskInfo
 

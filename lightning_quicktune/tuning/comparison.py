@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.trials.checkpoints import BEST
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.trials.task_setup import task_objects
 from lightning_quicktune.trials.trainer import trial_device
 from lightning_quicktune.types import Configuration

@@ -1,12 +1,12 @@
-"""Finds what earlier tasks taught, by the words of the user: surrogates, and trials."""
+"""Knowledge of earlier tasks by the words of the user: surrogates, and trials."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.finetune.source import short_name
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.search.build import Surrogates
+from lightning_quicktune.search.knowledge import Knowledge
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import Model, read_cost, read_curves, read_performance
 from lightning_quicktune.surrogate.card import Kind, SurrogateCard
@@ -26,19 +26,19 @@ from lightning_quicktune.tuning.settings import SurrogateSources
 SHIPPED = ("nano",)
 
 
-@dataclass(frozen=True, eq=False)
-class Experience:
-    """Surrogates and trials of earlier tasks, all of one search space; each may be missing."""
+class Experience(Knowledge):
+    """Knowledge that was read from artifacts, all of one search space, with what each was made for."""
 
-    performance: PerformanceModel | None = None
-    cost: CostModel | None = None
-    curves: CurveModel | None = None
-    table: MetaDataset | None = None
+    if TYPE_CHECKING:  # what `load_experience` reads
+        performance: PerformanceModel | None
+        cost: CostModel | None
+        curves: CurveModel | None
 
     @property
     def models(self) -> tuple[Model, ...]:
         """The surrogates that are there."""
-        return tuple(model for model in (self.performance, self.cost, self.curves) if model is not None)
+        parts = (self.performance, self.cost, self.curves)
+        return tuple(part for part in parts if part is not None)
 
     @property
     def cards(self) -> tuple[SurrogateCard, ...]:
@@ -59,14 +59,9 @@ class Experience:
             lengths.append(int(self.table.tasks["max_fidelity"].max()))
         return lengths[0] if lengths else None
 
-    def surrogates(self) -> Surrogates | None:
-        """Those of score and cost; none unless both are there."""
-        return Surrogates(self.performance, self.cost) if self.performance and self.cost else None
-
     def digests(self) -> dict[str, str]:
         """Digest of the content of each, by what it is: it changes where one was trained or collected anew."""
-        models = {"performance": self.performance, "cost": self.cost, "curves": self.curves}
-        digests = {f"surrogates.{name}": _digest_of_model(m) for name, m in models.items() if m is not None}
+        digests = {f"surrogates.{model.card.kind}": _digest_of_model(model) for model in self.models}
         return digests if self.table is None else {**digests, "experience": _digest_of_table(self.table)}
 
     def use_in(self, space: SearchSpace, base_model: str, allow_other_base_model: bool, partial: bool = False) -> None:
@@ -104,7 +99,7 @@ def base_model_name(recipe: FitConfig) -> str:
 
 
 def load_experience(sources: SurrogateSources | None, table: str | None = None) -> Experience:
-    """Reads what is named.
+    """What is named, to be read when it is first asked for.
 
     Args:
         sources: Where the surrogates are.
@@ -114,11 +109,12 @@ def load_experience(sources: SurrogateSources | None, table: str | None = None) 
         FileNotFoundError: If one of them isn't there.
         ValueError: If one is damaged or of another kind.
     """
+    performance, cost, curves = (sources.performance, sources.cost, sources.curves) if sources else (None, None, None)
     return Experience(
-        read_performance(_folder(sources.performance, "performance")) if sources and sources.performance else None,
-        read_cost(_folder(sources.cost, "cost")) if sources and sources.cost else None,
-        read_curves(_folder(sources.curves, "curves")) if sources and sources.curves else None,
-        load(table) if table is not None else None,
+        (lambda: load(table)) if table else None,
+        (lambda: read_performance(_folder(performance, "performance"))) if performance else None,
+        (lambda: read_cost(_folder(cost, "cost"))) if cost else None,
+        (lambda: read_curves(_folder(curves, "curves"))) if curves else None,
     )
 
 

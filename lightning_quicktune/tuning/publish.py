@@ -6,9 +6,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials.storage import read_json, write_json
 from lightning_quicktune.tuning.comparison import Compared
 from lightning_quicktune.types import TaskInfo
 

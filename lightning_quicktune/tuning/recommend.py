@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml, with_overrides
 from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.border import at_border
 from lightning_quicktune.space.search_space import SearchSpace
@@ -24,13 +25,11 @@ from lightning_quicktune.surrogate.intervals import (
 )
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.storage import read_json, write_json, write_text
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
 from lightning_quicktune.tuning.recommendation import PredictedSlice, Recommendation, recommendation_table
-from lightning_quicktune.tuning.settings import SurrogateSources
+from lightning_quicktune.tuning.settings import RecommendSettings, SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
 TABLE = "recommendations"

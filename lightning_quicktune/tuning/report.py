@@ -109,10 +109,9 @@ def _luck(task: TaskInfo, entries: Sequence[JournalEntry]) -> str | None:
         return None
     said = f"The best score was measured on {noise.n_records} validation records: a standard error of "
     said += f"{noise.standard_error:.3f}, if it is a share of right answers."
-    n_others = len(curves) - 1
-    if not n_others:
+    if len(curves) == 1:
         return said
-    said += f" Of the {n_others} other configurations that were trained, {noise.n_alike or 'none'} came nearer to it"
+    said += f" It is the best of {len(curves)} configurations, and {noise.n_alike or 'none'} of the others came nearer"
     return f"{said}{', so which of them was chosen may be luck' if noise.n_alike else ''}."
 
 

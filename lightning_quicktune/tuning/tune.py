@@ -11,11 +11,14 @@ from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, quiet_upstream, read_yaml, to_yaml, with_overrides
 from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import export_adapter, load_adapter
 from lightning_quicktune.finetune.provenance import provenance
-from lightning_quicktune.search.build import SearchContext, build_searcher
+from lightning_quicktune.search.build import build_searcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
 from lightning_quicktune.search.journal import Journal
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.search.searcher import Searcher
@@ -29,7 +32,7 @@ from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.runner import stop_trial
-from lightning_quicktune.trials.storage import check_output, exclusive, read_json, read_trial, write_json, write_text
+from lightning_quicktune.trials.storage import check_output, read_trial
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.comparison import Compared, compare
@@ -197,8 +200,7 @@ class _Job:
             _say(f"Dropped the checkpoints of {dropped} trials; `keep_checkpoints: {self.settings.keep_checkpoints}`.")
 
     def _context(self, pool: tuple[Configuration, ...]) -> SearchContext:
-        experience, task = self.experience, self.setup.info
-        surrogates, curves = experience.surrogates(), experience.curves
+        task, curves = self.setup.info, self.experience.curves
         if curves is not None:
             curves.check_task(task)
         return SearchContext(
@@ -207,10 +209,7 @@ class _Job:
             space=self.space,
             reference_step_s=time_reference_step(self.setup.fit),
             seed=self.settings.seed,
-            table=experience.table,
-            surrogates=None if surrogates is None else lambda: surrogates,
-            prior=None if curves is None else lambda: curves.prior,
-            encode_for_prior=None if curves is None else curves.card.encode,
+            knowledge=self.experience,
             acquisition=self.settings.acquisition,
         )
 

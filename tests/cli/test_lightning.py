@@ -109,7 +109,7 @@ def test_ctrl_c_in_fit_ends_with_130(arguments, monkeypatch, capsys):
     def training_step(self, batch, batch_idx):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("lightning_quicktune.finetune.causal_lm.CausalLMFinetuner.training_step", training_step)
+    monkeypatch.setattr("lightning_quicktune.finetune.finetuner.CausalLMFinetuner.training_step", training_step)
     try:
         assert main(["fit", *arguments]) == 130
     finally:

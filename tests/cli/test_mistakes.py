@@ -56,7 +56,7 @@ def test_a_metric_that_is_never_logged_is_found_before_training(callback, fit, m
     def training_step(self, batch, batch_idx):
         raise AssertionError
 
-    monkeypatch.setattr("lightning_quicktune.finetune.causal_lm.CausalLMFinetuner.training_step", training_step)
+    monkeypatch.setattr("lightning_quicktune.finetune.finetuner.CausalLMFinetuner.training_step", training_step)
     watch = [f"--trainer.callbacks+=lightning.pytorch.callbacks.{callback}", "--trainer.callbacks.init_args.monitor"]
     assert main([*fit, "--trainer.enable_checkpointing", "true", *watch, "scores"]) == 1
     assert capsys.readouterr().err.endswith(

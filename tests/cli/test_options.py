@@ -12,13 +12,12 @@ from lightning_quicktune.cli.inspect import InspectSettings
 from lightning_quicktune.cli.lightning import QuickTuneCLI
 from lightning_quicktune.cli.main import SUBCOMMANDS, main
 from lightning_quicktune.cli.parsing import parse_settings, settings_parser
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.metadataset.import_settings import DescribeSettings, ImportSettings
 from lightning_quicktune.synthesis.synthesize import SynthesisSettings
-from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
-from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.settings import RecommendSettings, TuneSettings
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 KINDS = {
@@ -172,7 +171,7 @@ def test_no_part_of_a_nested_name_is_taken_for_the_whole(typed, sentence, fit_co
 def test_what_model_and_data_lack_is_named_together(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["lightning-quicktune"])
     classes = {
-        "model": {"class_path": "lightning_quicktune.finetune.causal_lm.CausalLMFinetuner"},
+        "model": {"class_path": "lightning_quicktune.finetune.finetuner.CausalLMFinetuner"},
         "data": {"class_path": "lightning_quicktune.data.datamodule.TaskData"},
     }
     (tmp_path / "fit.yaml").write_text(yaml.safe_dump(classes))

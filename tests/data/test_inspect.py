@@ -176,7 +176,7 @@ def test_what_was_read_of_which_key_is_shown(write_task, tokenizer):
     )
     data._loaded = replace(data._loaded, report=report)
     text = inspection(data, replace(found, notes=("One question is asked often.",)), 1)
-    assert "| format | train | validation | test |\n| --- | --- | --- | --- |\n| messages | 1 | 0 | 0 |\n" in text
+    assert "| format | train | validation | test |\n|---|---|---|---|\n| messages | 1 | 0 | 0 |\n" in text
     assert "| question/answer | 2 | 0 | 1 |" in text
     assert "| `answer` | 3 | answer |\n| `question` | 3 | question |\n| `score` | 2 | not read |" in text
     assert "Records whose question is in a later split too: 1 of train." in text
@@ -190,7 +190,7 @@ def test_of_one_file_the_records_are_counted_and_mapped_keys_named_by_what_they_
     columns = {"question": "frage", "answer": "Antwort"}
     data = make(tmp_path / "faq.csv", tokenizer, reading=ReadingSettings(columns=columns))
     text = inspection(data, examine(data), 1)
-    assert "| format | records |\n| --- | --- |\n| question/answer | 5 |\n" in text
+    assert "| format | records |\n|---|---|\n| question/answer | 5 |\n" in text
     assert "| `Antwort` | 5 | answer |\n| `Frage` | 5 | question |\n| `system` | 5 | system turn |\n| `id` |" in text
 
 

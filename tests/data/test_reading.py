@@ -35,7 +35,7 @@ def test_a_key_that_is_mapped_twice_is_refused():
 
 
 def test_a_key_that_no_format_reads_is_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"columns` maps `anser`, which no format reads, .*nearest: answer\."):
+    with pytest.raises(ValueError, match=r"columns` maps `anser`, which no format reads, .*Did you mean `answer`\?"):
         ReadingSettings(columns={"question": "Frage", "anser": "Antwort"})
     with pytest.raises(ValueError, match=r"maps `zzz`, which no format reads.* Known are .*\.$"):
         ReadingSettings(columns={"zzz": "Frage"})

@@ -1,23 +1,24 @@
+import math
 from collections import Counter
 from itertools import product
 
 import pytest
 
-from lightning_quicktune.data.sampler import SliceBatchSampler, StepShape
+from lightning_quicktune.data.sampler import SampleRef, SliceBatchSampler, StepShape
 
 N_RECORDS = 23
 LENGTHS = [(7 * i) % 13 + 4 for i in range(N_RECORDS)]
 TARGETS = [i % 5 + 1 for i in range(N_RECORDS)]
 
 
-def sampler(shape, records_per_slice=N_RECORDS, seed=0, **kwargs):
-    return SliceBatchSampler(LENGTHS, TARGETS, records_per_slice, shape, seed, **kwargs)
+def sampler(shape, records_per_slice=N_RECORDS, seed=0):
+    return SliceBatchSampler(LENGTHS, TARGETS, records_per_slice, shape, seed)
 
 
-def ranks(records_per_slice, batch_size, accumulate=1, world_size=1, epoch=0, **kwargs):
+def ranks(records_per_slice, batch_size, accumulate=1, world_size=1, epoch=0):
     """Micro-batches of all ranks."""
     shapes = [StepShape(batch_size, accumulate, world_size, rank) for rank in range(world_size)]
-    samplers = [sampler(shape, records_per_slice, **kwargs) for shape in shapes]
+    samplers = [sampler(shape, records_per_slice) for shape in shapes]
     for one in samplers:
         one.set_epoch(epoch)
         assert len(one) == len(list(one))
@@ -37,11 +38,8 @@ SHAPES = [(8, 1, 1), (2, 4, 1), (2, 2, 2), (1, 8, 1), (1, 1, 8), (4, 1, 2)]
 
 
 @pytest.mark.parametrize("records_per_slice", [1, 7, 8, 9, 16, 23, 50])
-@pytest.mark.parametrize("bucket", [True, False])
-def test_steps_of_eight_hold_the_same_records_however_they_are_spread(records_per_slice, bucket):
-    spread = {
-        shape: steps(ranks(records_per_slice, *shape, epoch=2, bucket=bucket), accumulate=shape[1]) for shape in SHAPES
-    }
+def test_steps_of_eight_hold_the_same_records_however_they_are_spread(records_per_slice):
+    spread = {shape: steps(ranks(records_per_slice, *shape, epoch=2), accumulate=shape[1]) for shape in SHAPES}
     counted = {
         shape: [sorted(ref.index for ref in step if ref.counted) for step in own] for shape, own in spread.items()
     }
@@ -103,8 +101,9 @@ def test_records_of_a_step_are_bucketed_by_length():
     def padding(batches):
         return sum(max(LENGTHS[r.index] for r in batch) - LENGTHS[r.index] for batch in batches for r in batch)
 
-    bucketed, mixed = list(sampler(shape)), list(sampler(shape, bucket=False))
-    assert padding(bucketed) < padding(mixed)
+    one = sampler(shape)
+    bucketed, order = list(one), [SampleRef(index, 0, True) for index in one.slice_records(0)]
+    assert padding(bucketed) < padding([order[start : start + 4] for start in range(0, len(order), 4)])
     first_step = [LENGTHS[ref.index] for batch in bucketed[:3] for ref in batch]
     assert first_step == sorted(first_step)
 
@@ -112,14 +111,11 @@ def test_records_of_a_step_are_bucketed_by_length():
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("records_per_slice", [7, 23, 50])
 def test_bucketing_never_changes_which_records_share_a_step(shape, records_per_slice):
-    bucketed, mixed = (
-        steps(ranks(records_per_slice, *shape, epoch=3, bucket=bucket), accumulate=shape[1]) for bucket in (True, False)
-    )
-
-    def learned(step):
-        return sorted((ref.index, ref.step_targets) for ref in step if ref.counted)
-
-    assert [learned(step) for step in bucketed] == [learned(step) for step in mixed]
+    own = steps(ranks(records_per_slice, *shape, epoch=3), accumulate=shape[1])
+    order, n = sampler(StepShape(8), records_per_slice).slice_records(3), math.prod(shape)
+    assert [sorted(ref.index for ref in step if ref.counted) for step in own] == [
+        sorted(order[start : start + n]) for start in range(0, len(order), n)
+    ]
 
 
 def test_lightning_finds_set_epoch():

@@ -8,17 +8,17 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.cli.main import main
-from lightning_quicktune.evaluation.code import replay_code
 from lightning_quicktune.evaluation.evaluate import evaluate
-from lightning_quicktune.evaluation.methods import Method
-from lightning_quicktune.evaluation.pool import task_pool
-from lightning_quicktune.evaluation.searchers import replayed_searcher
 from lightning_quicktune.evaluation.settings import PrimaryComparison
-from lightning_quicktune.evaluation.splits import Split
-from lightning_quicktune.evaluation.workplace import Workplace
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
 from lightning_quicktune.metadataset.splits import task_folds
+from lightning_quicktune.replay.ablations import replayed_searcher
+from lightning_quicktune.replay.code import replay_code
+from lightning_quicktune.replay.methods import Method
+from lightning_quicktune.replay.pool import task_pool
+from lightning_quicktune.replay.splits import Split
+from lightning_quicktune.replay.workplace import Workplace
 
 
 def results_of(evaluated):
@@ -250,7 +250,7 @@ def test_a_replay_that_fails_says_which_and_keeps_the_others(settings, tmp_path,
             raise ValueError("no order")
         return replayed_searcher(method, context, trials)
 
-    monkeypatch.setattr("lightning_quicktune.evaluation.workplace.replayed_searcher", fail)
+    monkeypatch.setattr("lightning_quicktune.replay.workplace.replayed_searcher", fail)
     with pytest.raises(RuntimeError, match=r"name='random'.* failed: ValueError: no order.*the same command again"):
         evaluate(settings(methods=["default", "random"]))
     assert files_of(tmp_path / "evaluation")
@@ -286,7 +286,7 @@ def test_transfer_pays_for_the_description_of_the_task(settings, source, tmp_pat
 def test_a_change_of_code_replays_what_it_touched_and_nothing_else(settings, tmp_path, monkeypatch):
     evaluate(settings(n_seeds=1))
     before = files_of(tmp_path / "evaluation")
-    changed = "lightning_quicktune.evaluation.workplace.replay_code"
+    changed = "lightning_quicktune.replay.workplace.replay_code"
     monkeypatch.setattr(changed, lambda m: "new" if m.name == "random" else replay_code(m))
     evaluate(settings(n_seeds=1))
     after = files_of(tmp_path / "evaluation")

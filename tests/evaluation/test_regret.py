@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lightning_quicktune.evaluation.observed import Observed, incumbents
 from lightning_quicktune.evaluation.regret import mean_ranks, normalised_regret, win_tie_loss
+from lightning_quicktune.replay.observed import Observed, incumbents
 
 
 def seen(*pairs):

@@ -1,7 +1,7 @@
 import pytest
 
 from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 
 
 @pytest.fixture

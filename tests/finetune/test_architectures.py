@@ -22,11 +22,10 @@ from lightning_quicktune.finetune.base_model import (
     load_config,
     load_tokenizer,
 )
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner, Seq2SeqFinetuner
 from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.scoring import ScoreSettings
-from lightning_quicktune.finetune.seq2seq import Seq2SeqFinetuner
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
@@ -285,8 +284,8 @@ def test_records_longer_than_the_models_positions_are_refused_before_they_reach_
 
 @pytest.mark.parametrize(
     ("kind", "name", "right"),
-    [(CausalLMFinetuner, "t5", "seq2seq.Seq2SeqFinetuner"), (Seq2SeqFinetuner, "phi3", "causal_lm.CausalLMFinetuner")],
+    [(CausalLMFinetuner, "t5", "Seq2SeqFinetuner"), (Seq2SeqFinetuner, "phi3", "CausalLMFinetuner")],
 )
 def test_a_base_model_of_the_other_kind_is_refused(models, kind, name, right):
-    with pytest.raises(ValueError, match=rf"Set `model.class_path: lightning_quicktune.finetune.{right}`"):
+    with pytest.raises(ValueError, match=rf"Set `model.class_path: lightning_quicktune.finetune.finetuner.{right}`"):
         kind(BaseModelSettings(str(models[name]))).configure_model()

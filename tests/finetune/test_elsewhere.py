@@ -224,7 +224,7 @@ def test_an_export_of_nothing_or_of_both_is_refused(fit_config, tmp_path, capsys
         ({"trainer.precision": "bf16-true"}, "`trainer.precision` is bf16-true, which would change the shared base"),
         (
             {
-                "model.class_path": "lightning_quicktune.finetune.seq2seq.Seq2SeqFinetuner",
+                "model.class_path": "lightning_quicktune.finetune.finetuner.Seq2SeqFinetuner",
                 "model.init_args.base_model.name": "nano_t5",
                 "data.init_args.template": "plain",
             },

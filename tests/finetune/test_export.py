@@ -16,11 +16,10 @@ from transformers import (
 
 from lightning_quicktune.finetune.base_files import BaseReference, base_reference
 from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.finetune.export import export_adapter, export_merged, load_adapter
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner, Seq2SeqFinetuner
 from lightning_quicktune.finetune.lora import LoraSettings
 from lightning_quicktune.finetune.provenance import provenance
-from lightning_quicktune.finetune.seq2seq import Seq2SeqFinetuner
 
 GPT2 = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64}
 SLICE = {"fidelity": 3, "score": 0.625}

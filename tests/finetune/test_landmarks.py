@@ -7,12 +7,12 @@ import torch.nn.functional as F
 
 from lightning_quicktune.data.collate import IGNORE_INDEX
 from lightning_quicktune.data.meta_features import TEXT_META_FEATURES
-from lightning_quicktune.data.suite.task_spec import TaskSpec
 from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base_model
 from lightning_quicktune.finetune.landmarks import LANDMARKS, _hidden_states, landmarks
 from lightning_quicktune.finetune.loss import next_token_loss
 from lightning_quicktune.finetune.reference import reference_step_s
 from lightning_quicktune.finetune.scoring import ScoreSettings, answer_likelihood, split_metrics
+from lightning_quicktune.suite.task_spec import TaskSpec
 
 
 def test_every_landmark_is_a_finite_number(base, data):

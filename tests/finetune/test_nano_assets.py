@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3ForCausalLM
 
 import lightning_quicktune
-from lightning_quicktune.data.suite.builtin import BUILTIN_TASKS
-from lightning_quicktune.data.suite.generate import generate
+from lightning_quicktune.suite.builtin import BUILTIN_TASKS
+from lightning_quicktune.suite.generate import generate
 
 NANO = Path(lightning_quicktune.__file__).parent / "assets" / "nano_phi3"
 TURNS = [{"role": "user", "content": "Who founded Velmora Works?"}, {"role": "assistant", "content": "Ada Tevon"}]

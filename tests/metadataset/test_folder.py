@@ -49,19 +49,6 @@ def test_a_meta_dataset_can_be_written_again(table, folder):
     assert load(folder).task_names == ("t1",)
 
 
-def test_parts_are_joined_and_the_furthest_record_wins(folder, tasks, space, make_trial):
-    (folder / "trials.parquet").unlink()
-    (folder / "trials").mkdir()
-    runs = {n: make_trial(tasks[0], space.default, n) for n in (1, 4, 2)}
-    other = make_trial(tasks[1], space.default, 2)
-    for i, part in enumerate([[runs[1], other], [runs[4]], [runs[2]]]):
-        rows = build(part, tasks, space, "tests", "").trials
-        rows.to_parquet(folder / "trials" / f"part-{i}.parquet")
-    first, second = load(folder).curves()
-    assert first.scores == runs[4].curve.scores
-    assert second.scores == other.curve.scores
-
-
 def test_records_repeated_in_one_file_are_resolved(folder, tasks, space, make_trial):
     short, long = make_trial(tasks[0], space.default, 2), make_trial(tasks[0], space.default, 3)
     rows = [build([trial], tasks, space, "tests", "").trials for trial in (long, short)]
@@ -88,7 +75,7 @@ def test_a_folder_that_lacks_a_file_is_no_meta_dataset(folder, missing):
 
 
 def test_a_missing_folder_lists_everything(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"lacks meta.json, space.json, tasks.parquet, trials.parquet \(or"):
+    with pytest.raises(FileNotFoundError, match=r"lacks meta.json, space.json, tasks.parquet, trials.parquet\. Give"):
         load(tmp_path / "nowhere")
 
 
@@ -102,16 +89,14 @@ def test_another_schema_version_is_refused(folder):
 def test_a_missing_hyperparameter_column_names_the_closest(folder):
     path = folder / "trials.parquet"
     pd.read_parquet(path).rename(columns={"variant": "variants"}).to_parquet(path)
-    with pytest.raises(ValueError, match=r"no column 'variant' \(the closest name is 'variants'\).*rename the column"):
+    with pytest.raises(ValueError, match=r"no column 'variant'\. Did you mean `variants`\? .*rename the column"):
         load(folder)
 
 
 def test_an_unknown_column_names_the_closest(folder):
     path = folder / "trials.parquet"
     pd.read_parquet(path).assign(warmups=1).to_parquet(path)
-    with pytest.raises(
-        ValueError, match=r"column 'warmups' that is neither .* \(the closest name is 'warmup'\).*drop it"
-    ):
+    with pytest.raises(ValueError, match=r"column 'warmups' that is neither .* Did you mean `warmup`\? .*drop it"):
         load(folder)
 
 

@@ -170,7 +170,7 @@ def test_equal_configurations_of_two_numbers_are_repetitions(run):
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(run):
-    with pytest.raises(ValueError, match=r"no column 'momentun' \(the closest name is 'momentum'\).*`hyperparameters`"):
+    with pytest.raises(ValueError, match=r"no column 'momentun'\. Did you mean `momentum`\? .*`hyperparameters`"):
         run(long_table(), hyperparameters=["lr", "momentun"])
 
 
@@ -220,7 +220,7 @@ def test_what_is_known_of_the_tasks_comes_along(run, facts):
 
 
 def test_a_key_or_file_that_is_not_there_is_named(run, facts):
-    with pytest.raises(ValueError, match=r"`tasks.folds` is 'part', but .* \(the closest name is 'parts'\)"):
+    with pytest.raises(ValueError, match=r"`tasks.folds` is 'part', but .* Did you mean `parts`\?"):
         run(long_table(), tasks=TaskFacts(facts, folds="part"))
     with pytest.raises(FileNotFoundError, match=r"no file .*nowhere.json.*`tasks.path`"):
         run(long_table(), tasks=TaskFacts("nowhere.json"))

@@ -11,8 +11,10 @@ import pytest
 
 import lightning_quicktune
 from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.replay.lesson_of_curves import LearnedCurves
 from lightning_quicktune.search import quicktune_searcher
-from lightning_quicktune.search.build import SearchContext, Surrogates, build_searcher
+from lightning_quicktune.search.build import build_searcher
+from lightning_quicktune.search.knowledge import Knowledge, SearchContext
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.search.pool import candidate_pool
@@ -31,7 +33,7 @@ def surrogates():
         from lightning_quicktune.surrogate.artifact import read_cost, read_performance
 
     folder = ASSETS / "surrogates" / "nano"
-    return Surrogates(read_performance(folder / "performance"), read_cost(folder / "cost"))
+    return read_performance(folder / "performance"), read_cost(folder / "cost")
 
 
 @lru_cache(maxsize=1)
@@ -41,15 +43,22 @@ def experience():
 
 
 @lru_cache(maxsize=1)
-def experienced():
+def prior():
     return prior_of(experience()[0])
+
+
+def experienced(**changes):
+    """Knowledge of learning curves."""
+    table = experience()[0]
+    return Knowledge(curves=lambda: LearnedCurves(replace(prior(), **changes), table.space))
 
 
 @pytest.fixture
 def context():
     table, task = experience()
     pool = candidate_pool(table.space, 20, seed=5)
-    return SearchContext(pool, task, table.space, 0.01, 0, table, surrogates)
+    knowledge = Knowledge(lambda: table, lambda: surrogates()[0], lambda: surrogates()[1])
+    return SearchContext(pool, task, table.space, 0.01, 0, knowledge)
 
 
 def observation(suggestion, failed=False):
@@ -112,7 +121,7 @@ def test_transfer_takes_its_acquisition_from_the_context(context, acquisition):
 
 @pytest.mark.parametrize("name", ["curve_transfer", "transfer_guarded"])
 def test_curve_transfer_takes_its_prior_with_or_without_guard(context, name):
-    context = replace(context, prior=experienced)
+    context = replace(context, knowledge=experienced())
     suggestions = asked(build_searcher(name, context), 12)
     assert len(suggestions) == 12
     assert {s.configuration for s in suggestions} <= set(context.pool)
@@ -123,7 +132,7 @@ def test_curve_transfer_takes_its_prior_with_or_without_guard(context, name):
 def test_curve_transfer_trains_each_configuration_to_its_own_end(context, name):
     usual = context.task.max_fidelity
     lengths = Lengths(usual, {c.id: (2, usual, 2 * usual + 1)[int(c.id, 16) % 3] for c in context.pool})
-    searcher, reached = build_searcher(name, replace(context, prior=experienced, lengths=lengths)), {}
+    searcher, reached = build_searcher(name, replace(context, knowledge=experienced(), lengths=lengths)), {}
     for s in asked(searcher, 400):
         assert s.fidelity > reached.get(s.configuration.id, 0)
         reached[s.configuration.id] = s.fidelity
@@ -133,7 +142,7 @@ def test_curve_transfer_trains_each_configuration_to_its_own_end(context, name):
 
 def test_the_guard_begins_as_transfer_does(context):
     """Where early scores are looked at anyway; a longer training it would show at its first knot."""
-    context = replace(context, prior=lambda: replace(experienced(), first_look=0))
+    context = replace(context, knowledge=experienced(first_look=0))
     plain, guarded = (build_searcher(name, context) for name in ("curve_transfer", "transfer_guarded"))
     assert asked(plain, 6) == asked(guarded, 6)
     assert tuple(plain.forecasts) == guarded.verdict.forecasts
@@ -143,7 +152,7 @@ def test_scores_of_few_records_are_taken_for_less_exact(context):
     first, stds = context.pool[0], []
     for n in (10, 1000):
         task = replace(context.task, facts={**context.task.facts, "validation_records": n})
-        searcher = build_searcher("curve_transfer", replace(context, task=task, prior=experienced))
+        searcher = build_searcher("curve_transfer", replace(context, task=task, knowledge=experienced()))
         searcher.tell(observation(Suggestion(first, 1)))
         stds.append(searcher.forecasts[0].std)
     score = searcher.forecasts[0].observed
@@ -170,7 +179,7 @@ def test_quicktune_told_again_suggests_what_the_first_would(context):
 
 
 def test_a_portfolio_begins_with_what_was_best_elsewhere(context):
-    table = context.table
+    table = context.knowledge.table
     tried = tuple(dict.fromkeys(row.configuration for row in table.curves()))[:20]
     context = replace(context, pool=tried)
     first = {name: build_searcher(name, context).ask().configuration for name in LEARNED}
@@ -187,7 +196,7 @@ def test_a_portfolio_begins_with_what_was_best_elsewhere(context):
 @pytest.mark.parametrize("name", sorted(LEARNED))
 def test_learned_orders_need_a_table(context, name):
     with pytest.raises(ValueError, match=rf"`searcher: {name}` .*`experience` is not set. .*successive_halving"):
-        build_searcher(name, replace(context, table=None))
+        build_searcher(name, replace(context, knowledge=Knowledge()))
 
 
 @pytest.mark.parametrize("name", ["transfer", "quicktune"])
@@ -195,7 +204,7 @@ def test_transfer_needs_surrogates(context, name):
     with pytest.raises(
         ValueError, match=rf"`searcher: {name}` .*`surrogates.performance` and `surrogates.cost` is not set"
     ):
-        build_searcher(name, replace(context, surrogates=None))
+        build_searcher(name, replace(context, knowledge=Knowledge()))
 
 
 @pytest.mark.parametrize("name", ["curve_transfer", "transfer_guarded"])

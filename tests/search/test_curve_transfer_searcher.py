@@ -247,7 +247,7 @@ def test_where_no_begun_trial_is_open_only_the_best_score_has_to_be_beaten(beate
 def test_seconds_that_slices_took_correct_what_was_predicted():
     """The first took ten times as long as predicted, in comparison with the second."""
     for learns_costs, place in ((True, 1), (False, 0)):
-        searcher = searcher_of(flat_prior([1.05, 1.0, 0.0]), learns_costs=learns_costs)
+        searcher = searcher_of(replace(flat_prior([1.05, 1.0, 0.0]), learns_costs=learns_costs))
         searcher.tell(told(pool(3)[0], [0.55], cost_s=10.0))
         searcher.tell(told(pool(3)[1], [0.55], cost_s=1.0))
         searcher.tell(told(pool(3)[2], [0.3], failed=True))

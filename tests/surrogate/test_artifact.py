@@ -4,10 +4,17 @@ import json
 import pytest
 
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.artifact import load_cost, load_performance, load_surrogate, read_surrogate
+from lightning_quicktune.surrogate.artifact import read_cost, read_performance, read_surrogate
 from lightning_quicktune.surrogate.cost import CostSurrogate
 from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 from lightning_quicktune.types import Configuration
+
+
+def used(source, *search, **allowed):
+    """A surrogate as a search uses it."""
+    model = read_surrogate(source)
+    model.card = model.card.used_in(*search, **{"allow_other_base_model": False, **allowed})
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -20,28 +27,28 @@ def fitted(make_source, fit, tmp_path_factory):
 
 
 def test_both_kinds_load_for_their_use(fitted, space):
-    assert load_performance(fitted["performance"], space, "tiny").card.kind == "performance"
-    assert load_cost(fitted["cost"], space, "tiny").card.kind == "cost"
-    assert load_surrogate(fitted["cost"], space, "tiny").card.kind == "cost"
+    assert read_performance(fitted["performance"]).card.kind == "performance"
+    assert read_cost(fitted["cost"]).card.kind == "cost"
+    assert used(fitted["cost"], space, "tiny").card.maps_from is None
 
 
 def test_another_base_model_is_refused_unless_allowed(fitted, space):
     with pytest.raises(ValueError, match=r"made for the base model tiny, but phi3 .*`allow_other_base_model: true`"):
-        load_performance(fitted["performance"], space, "phi3")
-    assert load_performance(fitted["performance"], space, "phi3", allow_other_base_model=True)
+        used(fitted["performance"], space, "phi3")
+    assert used(fitted["performance"], space, "phi3", allow_other_base_model=True)
 
 
 def test_another_search_space_is_refused_with_what_differs(fitted, space):
     declaration = copy.deepcopy(space.to_dict())
     declaration["variant"]["domain"]["choices"] = ["a", "b"]
     with pytest.raises(ValueError, match=r"made for another search space.*`variant` is .*train a surrogate on trials"):
-        load_cost(fitted["cost"], SearchSpace.from_dict(declaration), "tiny")
+        used(fitted["cost"], SearchSpace.from_dict(declaration), "tiny")
 
 
-@pytest.mark.parametrize(("load", "kind"), [(load_performance, "cost"), (load_cost, "performance")])
-def test_swapped_folders_are_noticed(fitted, space, load, kind):
+@pytest.mark.parametrize(("load", "kind"), [(read_performance, "cost"), (read_cost, "performance")])
+def test_swapped_folders_are_noticed(fitted, load, kind):
     with pytest.raises(ValueError, match=rf"holds a {kind} surrogate, but .* may have been swapped"):
-        load(fitted[kind], space, "tiny")
+        load(fitted[kind])
 
 
 def test_a_folder_without_a_surrogate_is_refused(tmp_path):
@@ -88,10 +95,10 @@ def test_a_surrogate_of_another_space_is_asked_by_what_both_know(fitted, space, 
     declaration["depth"] = {"key": "a.depth", "domain": {"type": "int", "bounds": [1, 9], "default": 2}}
     yours = SearchSpace.from_dict(declaration)
     with pytest.raises(ValueError, match=r"made for another search space.*or set `partial: true` to map"):
-        load_performance(fitted["performance"], yours, "tiny")
-    model = load_performance(fitted["performance"], yours, "tiny", partial=True)
-    cost = load_cost(fitted["cost"], yours, "tiny", partial=True)
-    own = load_performance(fitted["performance"], space, "tiny", partial=True)
+        used(fitted["performance"], yours, "tiny")
+    model = used(fitted["performance"], yours, "tiny", partial=True)
+    cost = used(fitted["cost"], yours, "tiny", partial=True)
+    own = used(fitted["performance"], space, "tiny", partial=True)
     there = Configuration({"lr": 0.01, "schedule": "up", "variant": "a"})
     for values, asked in [({"lr": 0.01}, 0.01), ({"lr": 5.0}, 0.1)]:
         for depth in (1, 9):
@@ -107,4 +114,4 @@ def test_spaces_without_anything_in_common_are_refused_all_the_same(fitted):
     with pytest.raises(
         ValueError, match=r"have no hyperparameter in common that sets the same key: lr, .* there, depth here"
     ):
-        load_cost(fitted["cost"], SearchSpace.from_dict(depth), "tiny", partial=True)
+        used(fitted["cost"], SearchSpace.from_dict(depth), "tiny", partial=True)

@@ -11,7 +11,7 @@ from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.metadataset.splits import holdout
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.surrogate.artifact import load_surrogate, read_cost, read_curves
+from lightning_quicktune.surrogate.artifact import read_cost, read_curves
 from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
 from lightning_quicktune.surrogate.curves.module import STEPS, CurveSurrogate
 from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
@@ -107,13 +107,13 @@ def test_validate_reads_the_finished_surrogate(trained):
 
 
 def test_another_base_model_or_space_is_refused_as_for_other_surrogates(trained, space):
-    folder = trained[2]
+    folder, card = trained[2], read_curves(trained[2]).card
     with pytest.raises(ValueError, match=r"made for the base model tiny, but phi3 .*`allow_other_base_model: true`"):
-        load_surrogate(folder, space, "phi3")
+        card.used_in(space, "phi3", allow_other_base_model=False)
     declaration = copy.deepcopy(space.to_dict())
     declaration["variant"]["domain"]["choices"] = ["a", "b"]
     with pytest.raises(ValueError, match=r"made for another search space.*`variant` is .*train a surrogate on trials"):
-        load_surrogate(folder, SearchSpace.from_dict(declaration), "tiny")
+        card.used_in(SearchSpace.from_dict(declaration), "tiny", allow_other_base_model=False)
     with pytest.raises(ValueError, match=r"holds a curves surrogate, but a cost surrogate .* may have been swapped"):
         read_cost(folder)
 

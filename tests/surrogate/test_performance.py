@@ -186,7 +186,7 @@ def test_recommend_expects_what_predict_writes(source, fit, tmp_path):
     rows = pd.read_parquet(tmp_path / "predictions.parquet").sort_values(["config_id", "fidelity"])
     (task,) = (curves.task for curves in trainer.datamodule.validation)
     pool = sorted({row.configuration for row in load(source).curves([task.name])}, key=lambda c: c.id)
-    _, expected = predicted_curves(pool, task, Experience(performance=read_performance(tmp_path)))
+    _, expected = predicted_curves(pool, task, Experience(performance=lambda: read_performance(tmp_path)))
     for name in ("score", "lower", "upper"):
         np.testing.assert_allclose(getattr(expected, name).ravel(), rows[name])
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection.collect import collect
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.trials.collect import collect
-from lightning_quicktune.trials.settings import CollectSettings
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}

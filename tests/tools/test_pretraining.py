@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from lightning_quicktune.data.suite.domains import DOMAINS
-from lightning_quicktune.data.suite.names import world_of
+from lightning_quicktune.suite.domains import DOMAINS
+from lightning_quicktune.suite.names import world_of
 
 TOOLS = Path(__file__).parents[2] / "tools"
 NAMES = ["phi3", "t5"]

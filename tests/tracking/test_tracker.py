@@ -193,7 +193,7 @@ def test_a_run_deleted_in_the_ui_is_not_read(tracker, tmp_path):
 
 def test_an_unknown_experiment_names_the_nearest(tracker, tmp_path):
     tracker.sync_trial(store(tmp_path, with_slices(1)))
-    with pytest.raises(ValueError, match=r"`tracking.experiment` is .* Did you mean 'experiment of test_an_unk"):
+    with pytest.raises(ValueError, match=r"`tracking.experiment` is .* Did you mean `experiment of test_an_unk"):
         Tracker(tracker.uri, tracker.experiment + "x").read_trials()
 
 

@@ -62,7 +62,7 @@ def make_setup(fit_config, tiny_phi3, colour_task, tmp_path):
         if name in ("gpt2", "t5"):
             fit["data"]["init_args"]["template"] = "plain"
         if name == "t5":
-            fit["model"]["class_path"] = "lightning_quicktune.finetune.seq2seq.Seq2SeqFinetuner"
+            fit["model"]["class_path"] = "lightning_quicktune.finetune.finetuner.Seq2SeqFinetuner"
         return set_up_task(str(colour_task), fit, 4, tmp_path / f"{name}-{score}")
 
     return make

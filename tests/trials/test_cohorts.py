@@ -7,14 +7,16 @@ import torch
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection import workers
+from lightning_quicktune.collection.collect import collect
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.trials import cohort_runner, cohort_size, cohorts, workers
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.trials import cohort_runner, cohort_size, cohorts
 from lightning_quicktune.trials.cohort_size import fitting_cohort
 from lightning_quicktune.trials.cohorts import Cohorts
-from lightning_quicktune.trials.collect import collect
 from lightning_quicktune.trials.runner import run_trial
-from lightning_quicktune.trials.settings import CollectSettings
-from lightning_quicktune.trials.storage import exclusive, read_trial
+from lightning_quicktune.trials.storage import read_trial
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from lightning_quicktune.finetune import scoring
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
-from lightning_quicktune.finetune.finetuner import DivergedError
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner, DivergedError
 from lightning_quicktune.trials import recorder, runner, trainer
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.runner import run_trial

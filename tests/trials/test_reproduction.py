@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 
 from lightning_quicktune.compose import build
 from lightning_quicktune.finetune.base_model import load_base_model, load_tokenizer
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.trials import checkpoints
 from lightning_quicktune.trials.checkpoints import LAST
 from lightning_quicktune.trials.runner import run_trial, stop_trial

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
 from lightning_quicktune.surrogate.curves.model import CurveModel

@@ -25,7 +25,7 @@ from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.tuning import recommend as recommend_module
 from lightning_quicktune.tuning.experience import Experience
 from lightning_quicktune.tuning.recommend import rank, recommend
-from lightning_quicktune.tuning.recommend_settings import RecommendSettings
+from lightning_quicktune.tuning.settings import RecommendSettings
 from lightning_quicktune.types import BaseModelInfo, TaskInfo
 
 N_SUPPORT = 40
@@ -176,7 +176,7 @@ def test_what_lies_beyond_all_scores_is_shown_as_the_last_one_and_ranked_as_it_i
 
     base = BaseModelInfo("tiny-phi3", 1000, "ab")
     task = TaskInfo("new", base, "answer_likelihood", 2, 16, 0.2)
-    ranked = rank(small_space.sample(3, seed=0), task, Experience(curves=Curves()), 1.0)
+    ranked = rank(small_space.sample(3, seed=0), task, Experience(curves=Curves), 1.0)
     assert [[s.score for s in r.curve] for r in ranked] == [[0.6, 1.0], [0.5, 1.0], [0.0, 0.9]]
     assert all(0 <= s.lower <= s.score <= s.upper <= 1 for r in ranked for s in r.curve)
 

@@ -60,8 +60,8 @@ def test_the_border_of_what_was_tried(small_space, monkeypatch):
 @pytest.mark.parametrize(
     ("n_records", "error", "others"),
     [
-        (25, "0.100", "1 came nearer to it, so which of them was chosen may be luck."),
-        (2500, "0.010", "none came nearer"),
+        (25, "0.100", "1 of the others came nearer, so which of them was chosen may be luck."),
+        (2500, "0.010", "and none of the others came nearer."),
     ],
 )
 def test_a_choice_that_may_be_luck(small_space, monkeypatch, n_records, error, others):
@@ -70,7 +70,7 @@ def test_a_choice_that_may_be_luck(small_space, monkeypatch, n_records, error, o
     entries = [entry(small_space.default, 2), entry(near, 1, score=0.45), entry(far, 2, score=0.3)]
     task = replace(TASK, facts={"validation_records": n_records})
     text = written(small_space, entries, task)
-    assert f"standard error of {error}, if it is a share of right answers. Of the 2 other" in text
+    assert f"standard error of {error}, if it is a share of right answers. It is the best of 3 configurations" in text
     assert others in text
-    assert "other configurations" not in written(small_space, entries[:1], task)
+    assert "the others" not in written(small_space, entries[:1], task)
     assert "standard error" not in written(small_space, entries)

@@ -12,11 +12,11 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials.in_process import InProcessExecutor
-from lightning_quicktune.trials.storage import exclusive
 from lightning_quicktune.tuning.tune import tune
 
 
@@ -216,7 +216,7 @@ def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings
     def exhausted(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("lightning_quicktune.finetune.causal_lm.CausalLMFinetuner.training_step", exhausted)
+    monkeypatch.setattr("lightning_quicktune.finetune.finetuner.CausalLMFinetuner.training_step", exhausted)
     with pytest.raises(RuntimeError, match=r"None of \d+ trials got through its first slice.*trial.json"):
         tune(settings())
 

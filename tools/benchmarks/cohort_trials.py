@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.compose import read_yaml, with_overrides
-from lightning_quicktune.data.suite.builtin import write_task
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.suite.builtin import write_task
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.types import Trial

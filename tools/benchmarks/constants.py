@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_quicktune.evaluation.methods import Method
-from lightning_quicktune.evaluation.plan import Plan
-from lightning_quicktune.evaluation.results import ReplayStore
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.evaluation.summary import results_table
-from lightning_quicktune.evaluation.threads import one_thread
-from lightning_quicktune.evaluation.workplace import Workplace
+from lightning_quicktune.replay.methods import Method
+from lightning_quicktune.replay.plan import Plan
+from lightning_quicktune.replay.results import ReplayStore
+from lightning_quicktune.replay.threads import one_thread
+from lightning_quicktune.replay.workplace import Workplace
 
 CURVES = "lightning_quicktune.surrogate.curves."
 CONSTANTS = {

@@ -27,7 +27,7 @@ from lightning.pytorch import seed_everything
 from miniature import make_plan, save_miniature, set_up
 
 from lightning_quicktune.data.datamodule import TaskData
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.finetune.loss import next_token_loss, target_logits
 from lightning_quicktune.finetune.scoring import split_metrics
 from lightning_quicktune.tracking.tracker import Tracker

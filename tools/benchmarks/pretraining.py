@@ -19,9 +19,9 @@ from pathlib import Path
 
 from invented import invented_trials
 
-from lightning_quicktune.evaluation.lessons import Lessons
-from lightning_quicktune.evaluation.methods import Lesson
-from lightning_quicktune.evaluation.settings import SurrogateTraining
+from lightning_quicktune.replay.lessons import Lessons
+from lightning_quicktune.replay.methods import Lesson
+from lightning_quicktune.replay.settings import SurrogateTraining
 
 LIMIT_S = 180.0
 TASKS = 20

@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 from invented import STEP_S, invented_trials
 
-from lightning_quicktune.evaluation.lessons import Lessons
-from lightning_quicktune.evaluation.methods import Method
-from lightning_quicktune.evaluation.searchers import replayed_searcher
-from lightning_quicktune.evaluation.settings import SurrogateTraining
 from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.search.build import SearchContext
+from lightning_quicktune.replay.ablations import replayed_searcher
+from lightning_quicktune.replay.lessons import Lessons
+from lightning_quicktune.replay.methods import Method
+from lightning_quicktune.replay.settings import SurrogateTraining
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.types import LearningCurve, Observation, SliceResult, Suggestion
 
 LIMIT_S = 0.05
@@ -63,9 +63,9 @@ def measure(method: Method, context: SearchContext, n: int) -> list[float]:
         context: What it needs.
         n: Suggestions.
     """
-    for lesson in (context.surrogates, context.prior):
-        if lesson is not None:
-            lesson()
+    knowledge = context.knowledge
+    if knowledge.performance is None or knowledge.cost is None:  # to ask is to read
+        assert knowledge.curves is not None
     began = time.process_time()
     searcher, seconds = replayed_searcher(method, context), []
     while len(seconds) < n and (suggestion := searcher.ask()) is not None:
@@ -92,8 +92,7 @@ def _context(method: Method, table: MetaDataset, folder: Path, options: argparse
         space=table.space,
         reference_step_s=STEP_S,
         seed=0,
-        surrogates=(lambda: lessons.surrogates("surrogates")) if method.name == "transfer" else None,
-        prior=lessons.prior if method.name == "curve_transfer" else None,
+        knowledge=lessons.knowledge(method.lesson),
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from lightning_quicktune.evaluation.intervals import Bootstrap
+from lightning_quicktune.statistics.intervals import Bootstrap
 
 CONFIGS = ("configs/evaluate/yahpo_development*.yaml", "configs/evaluate/development/*.yaml")
 OURS = ("transfer_guarded", "curve_transfer", "transfer")

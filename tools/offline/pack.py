@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import read_yaml
-from lightning_quicktune.trials.settings import CollectSettings
 from lightning_quicktune.trials.task_setup import SUITE_PREFIX, task_name
 
 ROOT = Path(__file__).parents[2]

@@ -38,7 +38,7 @@ What it is for: a base model small enough that LoRA finetuning takes seconds on 
 the whole method in miniature on the built-in suite. It speaks the suite's narrow language and nothing else: **not for
 production**, and no measure of what larger models do.
 
-Data: invented knowledge only, made by `lightning_quicktune.data.suite` for a world that shares no invented name with
+Data: invented knowledge only, made by `lightning_quicktune.suite` for a world that shares no invented name with
 the suite's tasks. {known_percent} % of the dialogues ask for one of {recipe.known_facts} facts that never change, so
 that the model remembers them, {distracted_percent} % of these after sentences that tell something else; the others tell
 1 to {recipe.told_facts} new facts in the prompt and ask for one of them. {sentence_percent} % of the dialogues wish an

@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lightning_quicktune.data.suite.domains import DOMAINS
-from lightning_quicktune.data.suite.knowledge import Fact, invent_facts
-from lightning_quicktune.data.suite.phrasing import questions
+from lightning_quicktune.suite.domains import DOMAINS
+from lightning_quicktune.suite.knowledge import Fact, invent_facts
+from lightning_quicktune.suite.phrasing import questions
 from pretraining.recipe import Recipe
 
 SENTENCE_WISH = "Answer in a sentence."

@@ -16,10 +16,9 @@ from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
 from lightning_quicktune.finetune.base_model import BaseModelSettings
-from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
 from lightning_quicktune.finetune.export import export_merged
+from lightning_quicktune.finetune.finetuner import CausalLMFinetuner, Seq2SeqFinetuner
 from lightning_quicktune.finetune.lora import LoraSettings
-from lightning_quicktune.finetune.seq2seq import Seq2SeqFinetuner
 from lightning_quicktune.finetune.source import resolve_base_model
 
 SHAPE = {

@@ -36,6 +36,7 @@ class PoolPrior:
         temperatures: Factors on reported standard deviations after ``MOMENTS``; see ``temperatures_of``.
         first_look: Knot before which no training is paused: where early scores say little of final ones, looking at
             them costs more than it tells.
+        learns_costs: Whether the seconds that slices took correct what is predicted of others.
     """
 
     mean: Float[np.ndarray, "C H"]
@@ -54,6 +55,11 @@ class PoolPrior:
     cost_exponent: float
     temperatures: Float[np.ndarray, " M"]
     first_look: int = 0
+    learns_costs: bool = True
+
+    def equal_costs(self) -> PoolPrior:
+        """The same where every slice is taken to cost the same, whatever some have cost."""
+        return replace(self, log_cost=np.zeros_like(self.log_cost), learns_costs=False)
 
     def final_scores_only(self) -> PoolPrior:
         """The same where nothing is seen before the end of a training."""

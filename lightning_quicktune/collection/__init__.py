@@ -1,0 +1,1 @@
+"""Many trials of many tasks: which there are, workers that share them, and parts that move between machines."""

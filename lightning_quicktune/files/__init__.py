@@ -1,0 +1,1 @@
+"""Whatever must survive a kill: whole writes, locks, JSON lines."""

@@ -1,0 +1,29 @@
+"""Locks between processes that end with the process that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[bool]:
+    """Whether this process alone may work in ``folder``; waits for nobody, and holds until the block or process ends.
+
+    Args:
+        folder: The folder; made if it is missing. Its file ``lock`` stays when the lock is gone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(folder / "lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

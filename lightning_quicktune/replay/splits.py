@@ -1,0 +1,201 @@
+"""Which tasks and configurations a replay may learn from, and which it searches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from lightning_quicktune.metadataset.splits import task_folds
+from lightning_quicktune.metadataset.table import OVERHEADS, TEST, MetaDataset, counts
+from lightning_quicktune.replay.settings import FACT_PREFIX, WORD_PREFIX, ReplaySettings, SettingName
+
+
+@dataclass(frozen=True, order=True)
+class Split:
+    """One division of a meta-dataset.
+
+    Args:
+        setting: Whether the pool's configurations are known from other tasks, or new.
+        fold: Name of the fold whose tasks are replayed.
+        halving: Which draw of halves; 0 where configurations are known.
+        half: Which half of the configurations the pool is, 0 or 1; 0 where they are known.
+    """
+
+    setting: SettingName
+    fold: str
+    halving: int
+    half: int
+
+    @property
+    def name(self) -> str:
+        """For folders and messages."""
+        return f"{self.setting}-{self.fold}-{self.halving}-{self.half}"
+
+
+class Divider:
+    """Divides the tasks of a meta-dataset into folds and its configurations into halves.
+
+    Each pair of seeds takes the next of ``n_halvings`` draws: the even one searches the first half and the odd one the
+    second, while methods learn from the other one, so that intervals know of the luck of the draw. The default
+    configuration is in both pools, and in neither table of new configurations.
+
+    Args:
+        table: The meta-dataset.
+        settings: How it is divided.
+
+    Raises:
+        ValueError: If there is one task only, tasks lack what folds are made by, or there is no fold of a name.
+    """
+
+    def __init__(self, table: MetaDataset, settings: ReplaySettings) -> None:
+        self._settings = settings
+        self._default = table.space.default.id
+        self._all = _folds(table, settings)
+        self.test_folds = self._named("test_folds", settings.test_folds)
+        self.train_folds = self._named("train_folds", settings.train_folds)
+        for fold in self.test_folds:
+            self.learned_tasks(fold)
+        developed = settings.development_folds
+        self.development_folds = () if developed is None else self._named("development_folds", developed)
+        self._ids = np.array(sorted(set(table.trials["config_id"]) - {self._default}), dtype=object)
+        self._halves = lru_cache(maxsize=None)(self._draw_halves)
+
+    def split(self, setting: SettingName, fold: str, seed: int) -> Split:
+        """The division for a replay of one seed."""
+        if setting == "known":
+            return Split(setting, fold, 0, 0)
+        pair, half = divmod(seed, 2)
+        return Split(setting, fold, pair % self._settings.n_halvings, half)
+
+    def held_out(self, fold: str) -> tuple[str, ...]:
+        """Tasks of a fold."""
+        return self._all[fold]
+
+    def learned_tasks(self, fold: str) -> tuple[str, ...]:
+        """Tasks that may be learned from when a fold is replayed.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        others = sorted(name for f in self.train_folds if f != fold for name in self._all[f])
+        if not others:
+            raise ValueError(
+                f"Fold {fold!r} would be replayed, but `train_folds` is {list(self.train_folds)}, so no other task is "
+                "left to learn from. Name at least one other fold in `train_folds`."
+            )
+        order = np.random.default_rng(self._settings.seed).permutation(len(others))
+        n = max(1, round(self._settings.train_share * len(others)))
+        return tuple(sorted(others[i] for i in order[:n]))
+
+    def searched(self, split: Split) -> frozenset[str] | None:
+        """Ids of the configurations that a pool is made of; none if all of them are."""
+        return self._halves(split.halving)[split.half] | {self._default} if split.setting == "new" else None
+
+    def learned_table(self, visible: MetaDataset, split: Split) -> MetaDataset:
+        """What methods may learn from.
+
+        Args:
+            visible: The meta-dataset, without what was measured on test splits.
+            split: The division.
+        """
+        table = visible.select(self.learned_tasks(split.fold))
+        searched = self.searched(split)
+        if searched is None:
+            return table
+        trials = table.trials[~table.trials["config_id"].isin(list(searched))].reset_index(drop=True)
+        return MetaDataset(trials, table.tasks, table.space, {**table.meta, **counts(trials, table.tasks)})
+
+    def _draw_halves(self, halving: int) -> tuple[frozenset[str], ...]:
+        order = np.random.default_rng([self._settings.seed, halving]).permutation(len(self._ids))
+        return tuple(frozenset(self._ids[part].tolist()) for part in np.array_split(order, 2))
+
+    def _named(self, key: str, names: Sequence[int | str] | None) -> tuple[str, ...]:
+        if names is None:
+            return tuple(self._all)
+        unknown = [name for name in names if str(name) not in self._all]
+        if unknown or not names:
+            raise ValueError(
+                f"`{key}` is {list(names)}, but the folds by `folds: {self._settings.folds}` are "
+                f"{', '.join(self._all)}. Name some of these in `{key}`, or leave it out for all."
+            )
+        return tuple(dict.fromkeys(str(name) for name in names))
+
+
+def without_test(table: MetaDataset, cost: str) -> MetaDataset:
+    """What methods may see: nothing measured on test splits, and as seconds the cost that a replay pays.
+
+    Args:
+        table: The whole meta-dataset.
+        cost: Column of the cost that is paid.
+    """
+    kept = table.trials.drop(columns=[c for c in table.trials.columns if c.startswith(TEST)])
+    seen = kept.assign(cost_s=kept["cost_cpu_s"]) if cost == "cost_cpu_s" else kept
+    return MetaDataset(seen, table.tasks, table.space, table.meta)
+
+
+def has_costs(table: MetaDataset) -> bool:
+    """Whether any slice has a cost of any kind.
+
+    Args:
+        table: The meta-dataset.
+    """
+    costs = table.trials[["cost_s", "cost_cpu_s"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    return bool((costs > 0).any())
+
+
+def counted_in_slices(table: MetaDataset) -> MetaDataset:
+    """The same meta-dataset where each slice costs 1, also one that failed, and nothing else costs anything.
+
+    Args:
+        table: The whole meta-dataset.
+    """
+    rows = table.trials
+    trials, costs = rows.copy(), (rows["fidelity"] > 0).astype(float)
+    trials[list(OVERHEADS)] = 0.0
+    trials["unfinished_s"] = (rows["status"] == "failed").astype(float)
+    trials["cost_s"], trials["cost_cpu_s"] = costs, costs
+    return MetaDataset(trials, table.tasks.assign(meta_features_cost_s=0.0), table.space, table.meta)
+
+
+def _folds(table: MetaDataset, settings: ReplaySettings) -> dict[str, tuple[str, ...]]:
+    if len(table.task_names) < 2:
+        raise ValueError(
+            f"{settings.meta_dataset} has trials of {len(table.task_names)} task, but methods are replayed on one task "
+            "with what they learned from others. Collect trials of a second task, or set `meta_dataset` to another one."
+        )
+    if settings.folds == "seed":
+        folds = task_folds(table.task_names, settings.n_folds, settings.seed)
+        return {str(number): names for number, names in enumerate(folds)}
+    if settings.folds.startswith(WORD_PREFIX):
+        return _by_value(_words(table.task_names, int(settings.folds.removeprefix(WORD_PREFIX))))
+    fact = settings.folds.removeprefix(FACT_PREFIX)
+    values = {name: table.task_info(name).facts.get(fact) for name in table.task_names}
+    lacking = [name for name, value in values.items() if value is None]
+    known = sorted({key for name in lacking for key in table.task_info(name).facts})
+    if lacking:
+        raise ValueError(
+            f"`folds` is {settings.folds!r}, but {len(lacking)} of {len(values)} tasks lack the fact {fact!r} "
+            f"({', '.join(lacking[:5])}); they have {', '.join(known) or 'no facts'}. Name one that all tasks have, or "
+            "write `folds: seed`."
+        )
+    return _by_value(values)
+
+
+def _words(names: Sequence[str], place: int) -> dict[str, str]:
+    short = [name for name in names if len(name.split("-")) < place]
+    if short:
+        raise ValueError(
+            f"`folds` is 'name:{place}', but {len(short)} of {len(names)} names of tasks have fewer words between "
+            f"hyphens ({', '.join(short[:5])}). Write a lower number, `folds: fact:NAME` or `folds: seed`."
+        )
+    return {name: name.split("-")[place - 1] for name in names}
+
+
+def _by_value(values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    return {
+        str(value): tuple(name for name in values if values[name] == value)
+        for value in sorted(set(values.values()), key=str)
+    }

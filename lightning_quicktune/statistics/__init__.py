@@ -1,0 +1,1 @@
+"""How sure a mean is: intervals and tests, of numbers alone."""

@@ -1,0 +1,1 @@
+"""Words for people: tables in Markdown, and the name that was meant."""
