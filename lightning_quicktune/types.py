@@ -296,27 +296,37 @@ class Observation:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a whole search may spend: seconds, slices, or whichever of both ends first.
+    """What a whole search may spend, whichever ends first.
 
     Args:
         seconds: Wall-clock seconds.
         slices: Slices of training, over all trials.
+        trials: Configurations that are tried.
+        target: Validation score that is enough, in (0, 1].
     """
 
     seconds: float | None = None
     slices: int | None = None
+    trials: int | None = None
+    target: float | None = None
 
     def __post_init__(self) -> None:
-        if self.seconds is None and self.slices is None:
+        if self.seconds is None and self.slices is None and self.trials is None and self.target is None:
             raise ValueError(
-                "The search has no budget: set `budget.seconds` (wall-clock time) or `budget.slices` (of training)."
+                "The search has no budget: set `budget.seconds` (wall-clock time), `budget.slices` (of training), "
+                "`budget.trials` (configurations to try) or `budget.target` (a score that is enough)."
             )
-        for name, value in (("seconds", self.seconds), ("slices", self.slices)):
+        for name, value in (("seconds", self.seconds), ("slices", self.slices), ("trials", self.trials)):
             if value is not None and not value > 0:
                 raise ValueError(
                     f"`budget.{name}` is {value}, but a search needs more than 0 to train anything. "
                     f"Raise `budget.{name}`; the summary of any earlier search tells what one slice costs."
                 )
+        if self.target is not None and not 0 < self.target <= 1:
+            raise ValueError(
+                f"`budget.target` is {self.target}, but scores are between 0 and 1. Set it to the score on validation "
+                "that is enough for you, such as 0.8."
+            )
 
 
 @runtime_checkable

@@ -28,7 +28,7 @@ def files(*folders: str) -> list[Path]:
 
 
 def test_every_folder_is_checked_here_or_with_its_room():
-    known = {*ROLES, *SETTINGS, "recipe", "space", "configurations", "evaluate", "import", "recommend"}
+    known = {*ROLES, *SETTINGS, "recipe", "space", "configurations", "evaluate", "import", "recommend", "preset"}
     assert {path.name for path in CONFIGS.iterdir()} <= known
 
 

@@ -25,7 +25,7 @@ BELOW_TUNING = GROUND | {
 TRIALS = GROUND | {"suite", "space", "compose", "data", "finetune", "tracking", "metadataset"}
 REPLAY = GROUND | {"space", "metadataset", "surrogate", "search", "acquisition"}
 MAY_IMPORT = {
-    "__init__": set(),
+    "__init__": {"tuning"},  # lazily, for `from lightning_quicktune import tune`
     "__main__": {"cli"},
     "types": set(),
     "files": set(),
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "statistics": set(),
     "acquisition": set(),
     "arguments": {"wording"},
+    "presets": {"arguments"},
     "suite": GROUND,
     "space": GROUND,
     "tracking": GROUND,
@@ -46,9 +47,10 @@ MAY_IMPORT = {
     "collection": TRIALS | {"trials"},
     "replay": REPLAY,
     "evaluation": REPLAY | {"replay", "tracking"},
-    "tuning": BELOW_TUNING,
+    "tuning": BELOW_TUNING | {"arguments", "presets"},
     "synthesis": GROUND | {"data", "finetune", "tracking"},
-    "cli": BELOW_TUNING | {"arguments", "collection", "replay", "evaluation", "tuning", "synthesis", "__init__"},
+    "cli": BELOW_TUNING
+    | {"arguments", "presets", "collection", "replay", "evaluation", "tuning", "synthesis", "__init__"},
 }
 AT_HOME = {
     "mlflow": {"tracking"},

@@ -132,6 +132,6 @@ def test_trials_of_ones_own_become_surrogates_that_tune(here, write_colours, sma
         "cost",
         "curves",
     }
-    tune = ["--budget.slices", "3", "--pool_size", "4", "--compare_default", "false"]
+    tune = ["--budget.slices", "3", "--pool_size", "4", "--compare", "[]"]
     run(("tune", ""), here, {"FOLDER": tasks[1]}, [*trials, *tune])
     assert (here / "runs/smollm2_tune/result/adapter/adapter_config.json").is_file()

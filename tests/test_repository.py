@@ -9,8 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("lightning_quicktune", "tests", "tools", "configs", ".ci", "docs")
-TEXT = {".py", ".yaml", ".yml", ".md", ".toml", ".txt", ".json", ".cfg", ""}
+FOLDERS = ("lightning_quicktune", "tests", "tools", "configs", ".ci", "docs", "findings")
+TEXT = {".py", ".sh", ".yaml", ".yml", ".md", ".toml", ".txt", ".json", ".cfg", ""}
 PATHS = [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
 FILES = sorted(
     p for p in PATHS if p.is_file() and p.suffix in TEXT and "__pycache__" not in p.parts and p.name != ".git"

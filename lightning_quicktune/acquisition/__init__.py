@@ -1,1 +1,1 @@
-"""What a candidate is worth."""
+"""Worth of candidates: improvement, what has to be beaten, optional stopping."""

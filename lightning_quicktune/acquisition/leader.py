@@ -1,4 +1,4 @@
-"""What a candidate has to beat while another one is ahead."""
+"""The score that a candidate has to beat while another one is ahead."""
 
 from __future__ import annotations
 

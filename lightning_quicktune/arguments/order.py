@@ -16,7 +16,7 @@ def files_first(words: Sequence[str], config_flags: Collection[str]) -> list[str
         words: Words after the subcommand.
         config_flags: The flags that take a whole configuration, as in ``{"-c", "--config"}``.
     """
-    pairs = _with_values(words)
+    pairs = with_values(words)
     files = [pair for pair in pairs if _is_config(pair, config_flags)]
     ordered: list[list[str]] = []
     for pair in (pair for pair in pairs if pair not in files):
@@ -36,7 +36,7 @@ def without_value(words: Sequence[str], flag: str) -> str | None:
         words: Words after the subcommand.
         flag: A flag, as in ``--budget``.
     """
-    for pair in _with_values(words):
+    for pair in with_values(words):
         given, value = _split(pair)
         if value is None and (given == flag or given.startswith(f"{flag}.")):
             return given
@@ -48,8 +48,12 @@ def _is_config(pair: Sequence[str], config_flags: Collection[str]) -> bool:
     return joined or pair[0].partition("=")[0] in config_flags
 
 
-def _with_values(words: Sequence[str]) -> list[list[str]]:
-    """Each flag with the words that follow it up to the next flag; words before any flag stand alone."""
+def with_values(words: Sequence[str]) -> list[list[str]]:
+    """Each flag with its value, the word after it that is no flag; other words stand alone.
+
+    Args:
+        words: Words after the subcommand.
+    """
     pairs: list[list[str]] = []
     for word in words:
         if (

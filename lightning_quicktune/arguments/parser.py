@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 
 from lightning_quicktune.arguments.order import files_first
 from lightning_quicktune.arguments.refusal import Refusal, refusal, together
+from lightning_quicktune.arguments.written import names_in_files
 
+_TOOLS = {"h", "print_shtab"}  # that nobody means by another name
 DEBUG = "--debug"
 DEBUG_HELP = f"`{DEBUG}` after any subcommand shows where in the code an error came from."
 
@@ -27,6 +30,7 @@ class Strict(ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
         self.args: list[str] = []
+        self.examples: Sequence[str] = ()  # command lines that end the help
         self._file: str | None = None
 
     def parse_args(  # type: ignore[override]
@@ -39,6 +43,11 @@ class Strict(ArgumentParser):
             words = files_first(words, flags)
             self._check_files(words, flags)
         return super().parse_args(words, *further, **kwargs)
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The help, ended by the examples in lines of their own."""
+        text: str = super().format_help(*args, **kwargs)
+        return text + ("\nexamples:\n" + "".join(f"  {line}\n" for line in self.examples) if self.examples else "")
 
     def parse_path(self, path: Any, *further: Any, **kwargs: Any) -> Namespace:
         """Parses a YAML; what is refused is then said with its name."""
@@ -73,7 +82,9 @@ class Strict(ArgumentParser):
 
     def _refusal(self, message: str) -> Refusal:
         known = {option.lstrip("-") for action in self._actions for option in action.option_strings}
-        return refusal(message, {name for name in known if not name.endswith("+")} - {"h"}, self.args)
+        known = {name for name in known if not name.endswith("+")} - _TOOLS
+        written = functools.partial(names_in_files, self.args, self._config_flags())
+        return refusal(message, known, self.args, written, self.exit_on_error)
 
     def _all_missing(self, namespace: Namespace) -> Refusal:
         """What this parser lacks, and what the classes lack that the configuration names."""
@@ -118,7 +129,7 @@ class Strict(ArgumentParser):
 def _fault_of(value: str) -> str | None:
     """What is wrong with the value of ``--config``: the path of a YAML, or its text."""
     try:
-        is_file = Path(value).is_file()
+        is_file = not value.startswith("{") and Path(value).is_file()  # a long text is no path that could be asked for
         content = yaml.safe_load(Path(value).read_text(encoding="utf-8") if is_file else value)
     except yaml.YAMLError as error:
         return f"which is not valid YAML: {' '.join(str(error).split())}. Mend it."

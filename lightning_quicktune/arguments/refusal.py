@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lightning_quicktune.arguments.expected import expectation
@@ -25,6 +25,7 @@ _NUMBER = re.compile(r"-\.?\d")  # the value of an option, although it begins as
 _REQUIRED = "the following arguments are required: "
 _UNRECOGNIZED = "unrecognized arguments: "
 _CLASS = re.compile(r"Problem with given class_path '(?P<path>[^']+)':\s*(?P<reason>[^\n]+)")
+_FEW = 8  # keys that are named in one sentence
 _BASES = ("lightning.LightningModule", "lightning.LightningDataModule")  # what is tried where no class is named
 
 
@@ -57,13 +58,21 @@ class Refusal:
         return text.replace(_GROUP, "")
 
 
-def refusal(message: str, known: Collection[str], words: Sequence[str]) -> Refusal:
+def refusal(
+    message: str,
+    known: Collection[str],
+    words: Sequence[str],
+    written: Callable[[], Collection[str]] = tuple,
+    has_help: bool = True,
+) -> Refusal:
     """What a parser's message says, of its own options or sealed by the parser of a class below it.
 
     Args:
         message: What jsonargparse says.
         known: Names of the parser's options.
         words: Words of the command line.
+        written: Names that the files of the command line know besides.
+        has_help: Whether ``--help`` lists the parser's options; those of a class are listed in the message.
     """
     message = re.sub(r"^argument (\S+): Parser key", "Parser key", message)
     key = match.group(1) if (match := _KEY.match(message)) else None
@@ -74,17 +83,17 @@ def refusal(message: str, known: Collection[str], words: Sequence[str]) -> Refus
     if message.startswith(_REQUIRED):
         return Refusal("", tuple(f"{_GROUP}{name}" for name in message.removeprefix(_REQUIRED).split(", ")))
     if message.startswith(_UNRECOGNIZED):
-        return _unrecognized(message.removeprefix(_UNRECOGNIZED).split(" "), known)
+        return _unrecognized(message.removeprefix(_UNRECOGNIZED).split(" "), known, written)
     for shape in _UNKNOWN:
         if match := shape.match(message):
-            return Refusal(_unknown(".".join(filter(None, match.groupdict().values())), known))
+            return Refusal(_unknown(".".join(filter(None, match.groupdict().values())), known, written, has_help))
     if flags := re.match(r"argument (\S+): expected one argument", message):
         listed = flags[1].split("/")  # -c/--config
         flag = next(filter(None, (without_value(words, each) for each in listed)), listed[-1])
         return Refusal(f"`{flag}` needs a value, but none follows it. Write one after it, or leave `{flag}` out.")
     if key is None:
         return Refusal(" ".join(message.split()))
-    return Refusal(_wrong_value(key, message[match.end() :] if match else message))
+    return Refusal(_wrong_value(key, message[match.end() :] if match else message, known))
 
 
 def together(found: Collection[Refusal]) -> Refusal:
@@ -145,35 +154,45 @@ def _no_class(key: str, below: Refusal) -> str:
     )
 
 
-def _unrecognized(words: list[str], known: Collection[str]) -> Refusal:
+def _unrecognized(words: list[str], known: Collection[str], written: Callable[[], Collection[str]]) -> Refusal:
     flags = [word.partition("=")[0].lstrip("-") for word in words if word.startswith("-") and not _NUMBER.match(word)]
     if not flags:
         return Refusal(f"`{' '.join(words)}` belongs to no option. Write the option's name before it, as in `--name`.")
-    return Refusal(" ".join(_unknown(flag, known) for flag in flags))
+    return Refusal(" ".join(_unknown(flag, known, written) for flag in flags))
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
-    close = closest_name(name, known)
+def _unknown(name: str, known: Collection[str], written: Callable[[], Collection[str]], has_help: bool = True) -> str:
+    close = closest_name(name, known) or (closest_name(name, written()) if has_help else None)
     if close:
         return f"There is no option `{_GROUP}{name}`. Did you mean `{_GROUP}{close}`?"
     group, dot, _ = name.rpartition(".")
-    beside = [f"`{_GROUP}{each}`" for each in sorted(known) if dot and each.rpartition(".")[0] == group]
-    there = f"In `{_GROUP}{group}` there are {', '.join(beside)}." if beside else "`--help` lists those that there are."
-    return f"There is no option `{_GROUP}{name}`. {there}"
+    beside = [f"`{_GROUP}{each}`" for each in sorted({*known} - {"help"}) if each.rpartition(".")[0] == group]
+    if not beside or (has_help and not dot):
+        return f"There is no option `{_GROUP}{name}`. `--help` lists those that there are."
+    where = f"In `{_GROUP}{group}`" if dot else "Beside it"
+    return f"There is no option `{_GROUP}{name}`. {where} there are {', '.join(beside)}."
 
 
-def _wrong_value(key: str, told: str) -> str:
+def _wrong_value(key: str, told: str, known: Collection[str]) -> str:
     """Of a value that the option does not take."""
     if match := re.search(r"(?:Not of type \S+: )?(?:File|Directory) does not exist: (.+)", told):
         return f"`{_GROUP}{key}` is {match[1]}, but there is no such file. Correct the path."
     if match := re.search(r"Unable to load config '(.*)'", told):
-        return f"`{_GROUP}{key}` is {match[1]}, but a mapping is expected, or a YAML file that holds one."
+        return f"`{_GROUP}{key}` is {match[1]}, but {_mapping(key, known)} is expected, or a YAML file that holds one."
     if match := _CLASS.search(told):
         return f"`{_GROUP}{key}` names the class {match['path']}, which can't be used: {_of_a_class(match)}"
     found = expectation(told)
     if found is None:
         return f"`{_GROUP}{key}` can't be taken: {' '.join(told.split())}"
     return f"`{_GROUP}{key}` is {found.given}, but {found.expected}"
+
+
+def _mapping(key: str, known: Collection[str]) -> str:
+    """A mapping, with the keys that it takes if they are few."""
+    below = sorted(each for each in known if each.startswith(f"{key}."))
+    if not 0 < len(below) <= _FEW:
+        return "a mapping"
+    return f"a mapping of {', '.join(f'`{_GROUP}{each}`' for each in below)}"
 
 
 def _of_a_class(match: re.Match[str]) -> str:

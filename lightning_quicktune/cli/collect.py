@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.collection.settings import CollectSettings
 
@@ -13,7 +14,8 @@ def run(args: list[str]) -> None:
     settings = parse_settings("collect", CollectSettings, args)
     from lightning_quicktune.collection.collect import collect
 
-    collected = collect(settings)
+    with typed_as("tasks", TASK_PATH):
+        collected = collect(settings)
     if collected is None:
         sys.stdout.write(
             f"Finished trials are in {settings.parts}; the same collection elsewhere goes on from there.\n"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from jsonargparse.typing import Path_fr
 
-from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.cli.one_line import parse_line
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class InspectSettings:
     Args:
         recipe: Fit YAML whose base model and data settings are used.
         task: Folder, file or hub id of the dataset; the recipe's own if left out.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         records: Most training records to show.
         where: ``bad`` lists the records that can't be used, all of them, and nothing else.
@@ -26,6 +27,7 @@ class InspectSettings:
 
     recipe: Path_fr
     task: str | None = None
+    model: str | None = None
     columns: str | None = None
     records: int = 3
     where: Literal["all", "bad"] = "all"
@@ -41,16 +43,21 @@ def run(args: list[str]) -> None:
     Raises:
         ValueError: If the dataset can't be trained on as the settings are.
     """
-    settings = parse_settings("inspect", InspectSettings, args)
+    settings = parse_line("inspect", InspectSettings, args)
+    from lightning_quicktune.arguments.typed_key import TASK_PATH, in_typed_words
     from lightning_quicktune.compose import read_yaml, with_overrides
     from lightning_quicktune.data.examine import examine
     from lightning_quicktune.data.inspect import bad_records, inspection
     from lightning_quicktune.data.reading import column_overrides
     from lightning_quicktune.data.showing import marks_for
+    from lightning_quicktune.presets.preset import base_model_override
     from lightning_quicktune.trials.task_setup import check_rooms, unread_objects
 
-    task = {"data.init_args.path": settings.task} if settings.task else {}
-    fit = with_overrides(read_yaml(Path(settings.recipe)), {**task, **column_overrides(settings.columns)})
+    task = {TASK_PATH: settings.task} if settings.task else {}
+    fit = with_overrides(
+        read_yaml(Path(settings.recipe)),
+        {**task, **column_overrides(settings.columns), **base_model_override(settings.model)},
+    )
     module, data = unread_objects(fit)
     found = examine(data)
     if found.is_read and not data.n_unanswered("test"):
@@ -58,6 +65,8 @@ def run(args: list[str]) -> None:
             check_rooms(module, data)
         except ValueError as error:
             found = replace(found, faults=(*found.faults, str(error)))
+    if settings.task:
+        found = replace(found, faults=tuple(in_typed_words(fault, "task", TASK_PATH) for fault in found.faults))
     shown = (
         bad_records(data, found)
         if settings.where == "bad"

@@ -1,4 +1,4 @@
-"""Parses the settings of a subcommand from YAML files and flags."""
+"""The parser of a subcommand's settings, from YAML files and flags."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import fields
 from typing import Any, TypeVar, get_type_hints
 
 from lightning_quicktune.arguments.parser import DEBUG_HELP, Strict
+from lightning_quicktune.cli.examples import examples_of
+from lightning_quicktune.cli.shorts import shorts_of
 
 Settings = TypeVar("Settings")
 
@@ -27,6 +29,7 @@ def settings_parser(subcommand: str, kind: type[Any]) -> Strict:
     """The parser of a subcommand's settings; arguments as in ``parse_settings``."""
     about = (kind.__doc__ or "").split("\n")[0]
     parser = Strict(prog=f"lightning-quicktune {subcommand}", description=about, epilog=DEBUG_HELP)
+    parser.examples = examples_of(subcommand)
     parser.add_argument(
         "--config", action="config", help="YAML file with any of the options below; may be repeated, and options win."
     )
@@ -37,6 +40,8 @@ def settings_parser(subcommand: str, kind: type[Any]) -> Strict:
         parser.add_argument(
             f"--{word}", type=get_type_hints(kind)[name], default=told.default, help=told.metadata["help"]
         )
+    for name, short in shorts_of(kind).items():
+        parser.add_argument(f"--{name}", metavar=short.takes, help=short.does)
     return parser
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import time
 
-from lightning_quicktune.cli.parsing import parse_settings
+from lightning_quicktune.arguments.typed_key import TASK_PATH, typed_as
+from lightning_quicktune.cli.one_line import parse_line
 from lightning_quicktune.tracking.delivery import mlflow_line
 from lightning_quicktune.tuning.settings import TuneSettings
 
 
 def run(args: list[str]) -> None:
     """Runs the subcommand."""
-    settings = parse_settings("tune", TuneSettings, args)
-    from lightning_quicktune.tuning.tune import tune
+    began = time.monotonic()
+    settings = parse_line("tune", TuneSettings, args)
+    from lightning_quicktune.tuning.live.onlooker import onlooker
 
-    tuned = tune(settings)
+    with onlooker() as watcher:  # shown before the libraries are loaded, which takes seconds
+        from lightning_quicktune.tuning.tune import tune
+
+        with typed_as("task", TASK_PATH):
+            tuned = tune(settings, watcher, began, shlex.join(["lightning-quicktune", "tune", *args]))
     found = f"adapter  {tuned.adapter}\nrecipe   {tuned.fit_yaml}\n" if tuned.adapter else ""
     sys.stdout.write(
         f"\n{tuned.headline}\n\nreport   {tuned.report}\n{found}"
-        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery)}\n"
+        f"{mlflow_line(tuned.run_id, tuned.tracking_uri, tuned.delivery, tuned.table)}\n"
     )

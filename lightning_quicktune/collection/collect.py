@@ -1,4 +1,4 @@
-"""Runs configurations of a search space over many tasks and records them: the meta-dataset."""
+"""The collection: configurations of a search space, run over many tasks and recorded as a meta-dataset."""
 
 from __future__ import annotations
 
@@ -197,8 +197,8 @@ def _send_all(settings: CollectSettings, tracker: Tracker) -> None:
     delivery = tracker.deliver(tasks, trials)
     if delivery.n_lacking:
         raise RuntimeError(
-            f"{delivery.words}, and the table is built from it. Nothing is lost: all are in {settings.output}. Start "
-            "the same command again when it is back."
+            f"{delivery.words} ({delivery.reason}), and the table is built from it. Nothing is lost: all are in "
+            f"{settings.output}. Start the same command again when it is back."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a collection takes from and gives to other machines: parts of finished trials, and tables that hold some."""
+"""The exchange of a collection with other machines: parts of finished trials, and tables that hold some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says how far a collection is: rate and time left."""
+"""The progress of a collection: rate and time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``collect`` takes; light to import, so that the command line answers quickly."""
+"""Settings of ``collect``; light to import, so that the command line answers quickly."""
 
 from __future__ import annotations
 

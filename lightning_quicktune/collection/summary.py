@@ -1,4 +1,4 @@
-"""What a collection took, in numbers that can be quoted."""
+"""The summary of a collection: what it took, in numbers that can be quoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data of one task as Lightning wants it."""
+"""The LightningDataModule of one task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of validation and test is used, which records those are, and the check of all sizes."""
+"""The records that validation and test use, and the check of all sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a task although it has faults, and says at once all that stops its training."""
+"""The examination of a task with faults: all at once that stops its training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows a dataset as the model will see it: records with their loss mask, what stops training, sizes, meta-features."""
+"""The inspection of a dataset: records with their loss mask, what stops training, sizes, meta-features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a base model can't read, and too little for every device, refused before anything trains."""
+"""Limits of a base model: what it can't read, and too little for every device, refused before anything trains."""
 
 from __future__ import annotations
 

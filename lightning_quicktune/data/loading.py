@@ -1,4 +1,4 @@
-"""Loads a task's splits as token records, once per process however many trials use them."""
+"""The loader of a task's splits as token records, once per process however many trials use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records of a micro-batch share a row."""
+"""The packing of a micro-batch: which records share a row."""
 
 from __future__ import annotations
 

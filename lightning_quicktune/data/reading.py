@@ -1,4 +1,4 @@
-"""How text files are to become records."""
+"""Settings of how text files become records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formats people keep records of text data in."""
+"""The reader of a row as a record, of any format that people keep text data in."""
 
 from __future__ import annotations
 

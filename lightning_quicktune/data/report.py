@@ -1,4 +1,4 @@
-"""What reading a task found: formats, keys, records that can't be used."""
+"""The report of reading a task: formats, keys, records that can't be used."""
 
 from __future__ import annotations
 

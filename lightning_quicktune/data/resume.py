@@ -1,4 +1,4 @@
-"""What must be as it was when training goes on from a checkpoint."""
+"""The state of the data that must be as it was when training goes on from a checkpoint."""
 
 from __future__ import annotations
 

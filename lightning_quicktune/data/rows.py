@@ -1,4 +1,4 @@
-"""What a file holds at one place, before anything is known of its format."""
+"""A row: what a file holds at one place, before anything is known of its format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a template writes all that a record holds, in order."""
+"""The check that a template writes all that a record holds, in order."""
 
 from __future__ import annotations
 

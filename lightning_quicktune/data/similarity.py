@@ -1,4 +1,4 @@
-"""How alike texts are, by the words that they share and others lack."""
+"""The similarity of texts, by the words that they share and others lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where rows come from: a folder with files of the splits, one file, or a public dataset."""
+"""Sources of rows: a folder with files of the splits, one file, or a public dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the answers of a record lie in what a template writes."""
+"""Target spans: where the answers of a record lie in what a template writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was said in a record: the one form in which the rest of the product sees text data."""
+"""Turns: what was said in a record, the one form in which the rest of the product sees text data."""
 
 from __future__ import annotations
 

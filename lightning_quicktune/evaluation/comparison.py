@@ -1,4 +1,4 @@
-"""Compares one method with the others: how large the difference is, and how sure."""
+"""The comparison of one method with the others: how large the difference is, and how sure."""
 
 from __future__ import annotations
 

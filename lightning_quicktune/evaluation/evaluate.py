@@ -1,4 +1,4 @@
-"""Replays search methods on a meta-dataset, fold by fold, and compares them."""
+"""The evaluation: search methods replayed on a meta-dataset, fold by fold, and compared."""
 
 from __future__ import annotations
 

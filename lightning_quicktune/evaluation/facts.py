@@ -1,4 +1,4 @@
-"""Says how an evaluation was made."""
+"""Facts of how an evaluation was made, for its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws how methods do over the budget."""
+"""The figure of how methods do over the budget."""
 
 from __future__ import annotations
 

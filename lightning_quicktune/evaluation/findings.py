@@ -1,4 +1,4 @@
-"""What an evaluation found, before it is written down."""
+"""Findings of an evaluation, before they are written down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends the report of an evaluation to MLflow."""
+"""The report of an evaluation in MLflow."""
 
 from __future__ import annotations
 

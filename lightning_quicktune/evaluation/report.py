@@ -1,4 +1,4 @@
-"""Writes what an evaluation found, as Markdown."""
+"""The report of an evaluation, as Markdown."""
 
 from __future__ import annotations
 

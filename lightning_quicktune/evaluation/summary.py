@@ -1,4 +1,4 @@
-"""Replays as a table, and what all of them say together."""
+"""The summary of replays: a table of them, and what all of them say together."""
 
 from __future__ import annotations
 

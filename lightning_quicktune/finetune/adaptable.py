@@ -1,11 +1,11 @@
-"""What an adapter can't be on, said before anything is changed, and whether it is on what was asked."""
+"""The check of what an adapter can be on, said before anything is changed, and of what it is on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightning_quicktune.finetune.targets import Target, keeps_transposed, shortest
+from lightning_quicktune.finetune.targets import Target, is_attention, keeps_transposed, shortest
 
 if TYPE_CHECKING:
     from lightning_quicktune.finetune.base_model import BaseModel
@@ -44,12 +44,12 @@ def check_possible(
             "another `model.init_args.base_model.name`."
         )
     on_weights = [name for name, target in modules.items() if target.parameter is not None]
+    elsewhere = "attention" if not any(map(is_attention, on_weights)) else "a list without them"
     for key, value, instead in _impossible_on_weights(settings) if on_weights else ():
         raise ValueError(
-            f"`model.init_args.lora.{key}` is {value}, but `{base.name}` is a mixture of experts, and on "
-            f"{', '.join(shortest(on_weights, ()))} the adapter is added to the weights themselves, where that can't "
-            f"be done exactly. Set `model.init_args.lora.{key}: {instead}`, or `model.init_args.lora.targets: "
-            "attention`."
+            f"`model.init_args.lora.{key}` is {value}, but on {', '.join(shortest(on_weights, ()))} of `{base.name}` "
+            "the adapter is added to the weights themselves, where that can't be done exactly. Set "
+            f"`model.init_args.lora.{key}: {instead}`, or `model.init_args.lora.targets` to {elsewhere}."
         )
     if gradient_checkpointing and not base.model.supports_gradient_checkpointing:
         raise ValueError(

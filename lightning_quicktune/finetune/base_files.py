@@ -1,4 +1,4 @@
-"""What an export says of its base model, and what it takes from the base model's own files."""
+"""The base model in an export: what is said of it, and what is taken from its own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads base models and their tokenizers, once per process."""
+"""Base models and their tokenizers, loaded once per process."""
 
 from __future__ import annotations
 

@@ -124,12 +124,14 @@ def _serving(module: Finetuner, reference: BaseReference, with_base: bool) -> st
 
 def _facts(module: Finetuner, about: Provenance) -> list[str]:
     scores = {(module.score.name if name == "score" else name): value for name, value in about.scores.items()}
+    tested = {name: round(value, 6) for name, value in about.tested.items()}
     return [
         _section("Data", about.data, "not told to the exporter"),
         _section("Configuration", about.settings, "not told to the exporter"),
         _section(
             "Scores on the validation split", {k: round(v, 6) for k, v in scores.items()}, "none in the checkpoint"
         ),
+        *([_section("Scores on the test split", tested, "")] if tested else []),
         "Made by lightning-quicktune.",
     ]
 

@@ -1,4 +1,4 @@
-"""Writes a trained adapter as a folder that peft and transformers load, or merged into its base model."""
+"""The export of a trained adapter: a folder that peft and transformers load, or merged into its base model."""
 
 from __future__ import annotations
 

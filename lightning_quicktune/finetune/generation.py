@@ -1,4 +1,4 @@
-"""Generates answers to prompts, greedily, and scores them."""
+"""Greedy answers to prompts, and their scores."""
 
 from __future__ import annotations
 

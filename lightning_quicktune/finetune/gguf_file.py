@@ -1,4 +1,4 @@
-"""Converts a GGUF file into a folder that means the same, or refuses it."""
+"""The conversion of a GGUF file into a folder that means the same, or its refusal."""
 
 from __future__ import annotations
 

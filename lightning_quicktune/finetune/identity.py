@@ -1,4 +1,4 @@
-"""What identifies a base model in records and tables: its size, its weights, how they were rounded."""
+"""The identity of a base model in records and tables: its size, its weights, how they were rounded."""
 
 from __future__ import annotations
 

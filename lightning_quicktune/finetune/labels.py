@@ -1,4 +1,4 @@
-"""Chooses among the answers of a closed set by their likelihood."""
+"""The choice among the answers of a closed set, by their likelihood."""
 
 from __future__ import annotations
 
@@ -53,7 +53,18 @@ def label_hits(likelihood: Float[Tensor, " rows"], batch: Mapping[str, Any]) -> 
         likelihood: Log-likelihood of each row, on the CPU.
         batch: Of ``TaskData.choice_dataloader``.
     """
+    return sum(right_labels(likelihood, batch))
+
+
+def right_labels(likelihood: Float[Tensor, " rows"], batch: Mapping[str, Any]) -> list[bool]:
+    """Of each record of a batch, whether the right answer is the likeliest of all choices.
+
+    Args:
+        likelihood: Log-likelihood of each row, on the CPU.
+        batch: Of ``TaskData.choice_dataloader``.
+    """
     right, record, choice = batch["right"].cpu(), batch["record"].cpu(), batch["choice"].cpu()
     table = torch.full((len(right), int(choice.max()) + 1), -torch.inf, dtype=likelihood.dtype)
     table[record, choice] = likelihood
-    return int((table.argmax(1) == right).sum())
+    hits: list[bool] = (table.argmax(1) == right).tolist()
+    return hits

@@ -1,4 +1,4 @@
-"""Writes a model so that readers older than this version of Transformers compute the same from it."""
+"""Model files from which readers older than this version of Transformers compute the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds a trial's optimizer: which weights decay, and how far the B matrices of LoRA move."""
+"""The optimizer of a trial: which weights decay, and how far the B matrices of LoRA move."""
 
 from __future__ import annotations
 
@@ -93,9 +93,13 @@ def _built(factory: OptimizerFactory, groups: list[list[nn.Parameter]]) -> Optim
     filled = [group for group in groups if group]
     try:
         optimizer = factory(filled[0] if len(filled) == 1 else [{"params": group} for group in filled])
-    except (ValueError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(_impossible("This optimizer", str(error).rstrip("."))) from error
-    if inspect.signature(optimizer.step).parameters["closure"].default is inspect.Parameter.empty:
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is None:
+        reason = "its `step` takes no `closure`, through which the trainer has the loss computed"
+        raise ValueError(_impossible(type(optimizer).__name__, reason))
+    if closure.default is inspect.Parameter.empty:
         reason = "it computes the loss several times a step, which no schedule, accumulation or clipping allows for"
         raise ValueError(_impossible(type(optimizer).__name__, reason))
     if isinstance(optimizer, SparseAdam):

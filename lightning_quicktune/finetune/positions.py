@@ -1,4 +1,4 @@
-"""How many tokens of a row a base model reads in the same way, whatever else is in the batch."""
+"""Positions that a base model reads in the same way, whatever else is in the batch."""
 
 from __future__ import annotations
 

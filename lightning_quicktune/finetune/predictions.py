@@ -1,4 +1,4 @@
-"""Writes what ``predict`` generates as JSON lines."""
+"""Predictions as JSON lines: what ``predict`` generates."""
 
 from __future__ import annotations
 

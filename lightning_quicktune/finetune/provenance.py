@@ -1,4 +1,4 @@
-"""What an export was trained on, with which settings, and how well it scored: the facts of its card."""
+"""The provenance of an export: what it was trained on, with which settings, and how well it scored."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class Provenance:
     Args:
         data: Where the records came from, and their digest, by name.
         settings: Settings of the training, by their key in the fit YAML.
-        scores: Scores of the trained weights, by name, higher is better.
+        scores: Scores of the trained weights on validation, by name, higher is better.
+        tested: Metrics on the test split, by name.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    tested: Mapping[str, float] = field(default_factory=dict)
 
 
 def provenance(fit: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> Provenance:

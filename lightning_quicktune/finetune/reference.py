@@ -1,4 +1,4 @@
-"""Times one fixed training step of a base model: the unit in which costs move between machines."""
+"""The reference step: one fixed training step of a base model, in whose time costs move between machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkpoint must agree with before its weights are used, or its training goes on."""
+"""The checks of a checkpoint before its weights are used, or its training goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the folder or hub id that a base model's name stands for."""
+"""The folder or hub id that a base model's name stands for."""
 
 from __future__ import annotations
 
@@ -64,6 +64,22 @@ def resolve_base_model(name: str) -> str:
         "file, nor a hub id like `microsoft/Phi-3-mini-4k-instruct`. Set `model.init_args.base_model.name` to one of "
         "these."
     )
+
+
+def missing_weights(name: str) -> str | None:
+    """What brings the weights of a base model that isn't on this machine; none where they are, or nothing is known.
+
+    Args:
+        name: As for ``resolve_base_model``.
+    """
+    if name == "smollm2" and not (cache_folder() / SMOLLM2_FOLDER / "config.json").is_file():
+        try:
+            _smollm2_file()
+        except FileNotFoundError as error:
+            return str(error)
+    if name.endswith(".gguf") and not Path(name).expanduser().is_file():
+        return f"The base model's file {name} is not in {Path.cwd()}. Bring it there, or give its path as `--model`."
+    return None
 
 
 def short_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which weights of a base model an adapter goes on."""
+"""The target modules of an adapter: which weights of a base model it goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 # The parts of a feed-forward block that peft takes for those of experts, wherever they are in a model with experts.
 _TAKEN_FOR_EXPERTS = {"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3", "gate"}
-_PLAIN = ("FalconLinear",)  # of Transformers' own subclasses of Linear, those that compute what Linear does
+_PLAIN = ("FalconLinear",)  # of Transformers' own subclasses with a ``forward``, those that compute what Linear does
 _MATRIX, _STACK = 2, 3
 
 
@@ -53,8 +53,9 @@ class Target:
 def possible_targets(model: nn.Module) -> dict[str, Target]:
     """Every weight that an adapter can go on, by name: linear modules, and stacked experts.
 
-    The output head and the routers of experts are none. Weights of stacked experts have the name of their parameter,
-    without ``.weight``.
+    The output head and what chooses (``is_router``) are none. Weights of stacked experts have the name of their
+    parameter, without ``.weight``. Where a subclass of Linear computes something else with its weight, as DeepSeek-V4's
+    grouped projection does, the adapter is on the weight itself, which is exact whatever is computed with it.
     """
     head = getattr(model, "get_output_embeddings", lambda: None)()
     experts = has_experts(model)
@@ -62,8 +63,8 @@ def possible_targets(model: nn.Module) -> dict[str, Target]:
     for name, module in model.named_modules():
         if _is_linear(module):
             if module is not head and not is_router(name, module):
-                by_weight = experts and name.rpartition(".")[2] in _TAKEN_FOR_EXPERTS
-                found[name] = Target(module, "weight" if by_weight else None)
+                taken = experts and name.rpartition(".")[2] in _TAKEN_FOR_EXPERTS
+                found[name] = Target(module, "weight" if taken or _computes_otherwise(module) else None)
         elif not isinstance(module, nn.modules.conv._ConvNd):
             for own, weight in module.named_parameters(recurse=False):
                 full = f"{name}.{own}".removesuffix(".weight")
@@ -97,7 +98,7 @@ def target_modules(model: nn.Module, targets: str | list[str]) -> list[str]:
     unmatched = [] if isinstance(targets, str) else [t for t in targets if not _of_names(present, [t])]
     if unmatched or not chosen:
         routers = [name for name, module in model.named_modules() if is_router(name, module)]
-        about = "routers of experts, which aren't adapted" if _of_names(routers, unmatched) else "no linear module"
+        about = "routers or indexers, never adapted," if _of_names(routers, unmatched) else "no linear module"
         raise ValueError(
             f"The LoRA targets {unmatched or targets!r} match {about} of this base model, so they would train "
             f"nothing. It has {', '.join(sorted({_ending(name, 1) for name in present}))}. Set "
@@ -166,12 +167,10 @@ def has_experts(model: nn.Module) -> bool:
 
 
 def is_router(name: str, module: nn.Module) -> bool:
-    """Whether a module chooses experts, or weighs them: what comes of it is no linear map to be adapted."""
+    """Whether a module chooses experts, weighs them, or chooses what is attended to (an indexer, without gradient)."""
     parts = name.lower().split(".")
-    named = any("router" in part or part.endswith("expert_gate") for part in parts)
-    own = type(module).__module__.startswith("transformers.models.") and type(module).__name__ not in _PLAIN
-    special = own and isinstance(module, nn.Linear)
-    return named or special or ("gate" in parts and not _is_attention(name))
+    named = any("router" in part or "indexer" in part or part.endswith("expert_gate") for part in parts)
+    return named or "router" in type(module).__name__.lower() or ("gate" in parts and not is_attention(name))
 
 
 def _check_reachable(model: nn.Module, group: str) -> None:
@@ -194,6 +193,13 @@ def _check_reachable(model: nn.Module, group: str) -> None:
         )
 
 
+def _computes_otherwise(module: nn.Module) -> bool:
+    """Whether it is one of Transformers' own kinds of Linear, with another product of inputs and weight."""
+    kind = type(module)
+    own = kind.__module__.startswith("transformers.models.") and kind.__name__ not in _PLAIN
+    return own and isinstance(module, nn.Linear) and kind.forward is not nn.Linear.forward
+
+
 def _is_linear(module: nn.Module) -> bool:
     from transformers.pytorch_utils import Conv1D
 
@@ -205,10 +211,11 @@ def _of_group(names: list[str], group: str) -> list[str]:
     if group == "all-linear":
         return names
     in_block = [name for name in names if any(part.isdigit() for part in name.split("."))]
-    return [name for name in in_block if _is_attention(name) == (group == "attention")]
+    return [name for name in in_block if is_attention(name) == (group == "attention")]
 
 
-def _is_attention(name: str) -> bool:
+def is_attention(name: str) -> bool:
+    """Whether a weight belongs to the attention of a block, by the names of its parents."""
     return any("attn" in part or "attention" in part for part in name.lower().split(".")[:-1])
 
 

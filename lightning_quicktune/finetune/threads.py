@@ -1,4 +1,4 @@
-"""As many threads as a base model is worth: on a small one they wait for each other longer than they compute."""
+"""Threads by the size of a base model: on a small one they wait for each other longer than they compute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a tokenizer so that readers older than this version of Transformers, and others, read the same tokens."""
+"""Tokenizer files from which readers older than this version of Transformers read the same tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far tasks and fidelities agree on what is good, and what one configuration for all tasks would cost."""
+"""The agreement of tasks and fidelities on what is good, and the price of one configuration for all tasks."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class CurveArrays:
 
     @cached_property
     def final(self) -> Float[np.ndarray, "N C"]:
-        """Score at the end of each trial's own training, not a number where it did not get there or failed."""
+        """The ``final_score`` of each trial."""
         last = np.take_along_axis(self.scores, np.maximum(self.max_fidelity, 1)[..., None] - 1, axis=2)[..., 0]
         return np.where(self.outcome == "full", last, np.nan)
 

@@ -1,4 +1,4 @@
-"""Whether the best values lie on the border of what was tried, so that better ones may lie beyond."""
+"""The border of what was tried: whether the best values lie on it, so that better ones may lie beyond."""
 
 from __future__ import annotations
 

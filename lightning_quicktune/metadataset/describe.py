@@ -1,4 +1,4 @@
-"""What a meta-dataset holds, and how much can be learned from it, as Markdown."""
+"""The description of a meta-dataset as Markdown: what it holds, and how much can be learned from it."""
 
 from __future__ import annotations
 

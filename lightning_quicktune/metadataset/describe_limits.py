@@ -1,4 +1,4 @@
-"""What a meta-dataset can't tell: values beyond the border of what was tried, and differences that may be luck."""
+"""The limits of a meta-dataset: values beyond the border of what was tried, differences that may be luck."""
 
 from __future__ import annotations
 

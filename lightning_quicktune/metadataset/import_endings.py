@@ -1,4 +1,4 @@
-"""How the trials of a foreign table ended, and how long the whole training of each was."""
+"""Endings of the trials of a foreign table, and the length of the whole training of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``import`` and ``describe`` take; light to import, so that the command line answers quickly."""
+"""Settings of ``import`` and ``describe``; light to import, so that the command line answers quickly."""
 
 from __future__ import annotations
 

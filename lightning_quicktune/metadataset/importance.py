@@ -1,4 +1,4 @@
-"""How much each hyperparameter matters for the rank of a configuration within its task."""
+"""The importance of each hyperparameter for the rank of a configuration within its task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scale on which scores of different tasks can be compared."""
+"""The latent scale, on which scores of different tasks can be compared."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How a supervised point of the surrogates is laid out as one row of numbers."""
+"""The layout of a supervised point of the surrogates as one row of numbers."""
 
 from __future__ import annotations
 

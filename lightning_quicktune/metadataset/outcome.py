@@ -1,7 +1,9 @@
-"""The outcome of a trial: what counts as failed, as trained to the end, and as neither."""
+"""The outcome of a trial: what counts as failed, as trained to the end and as neither, and what its final score is."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ from jaxtyping import Bool
 
 Outcome = Literal["full", "failed", "partial", "interrupted"]
 
+ENDED: tuple[Outcome, ...] = ("full", "failed")  # a searcher stops what looks bad: other ends lack for a reason
 TELLING = ("diverged", "out_of_memory")  # failures that say something of the configuration
 
 
@@ -41,6 +44,16 @@ def tells(failure: str | None) -> bool:
         failure: Why a trial failed; the text may go on after its kind.
     """
     return failure is not None and failure.startswith(TELLING)
+
+
+def final_score(came: Outcome, scores: Sequence[float]) -> float:
+    """Score at the end of a trial's own training; not a number where it did not get there or failed.
+
+    Args:
+        came: What came of the trial.
+        scores: Score after each slice.
+    """
+    return scores[-1] if came == "full" else math.nan
 
 
 def outcomes(ends: pd.DataFrame) -> dict[Outcome, Bool[np.ndarray, " N"]]:

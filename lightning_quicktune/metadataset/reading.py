@@ -1,4 +1,4 @@
-"""Reads a foreign table from CSV or Parquet, and tells a score that was not taken from one that is no number."""
+"""The reader of a foreign table, which tells a score that was not taken from one that is no number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads tables of learning curves as other projects keep them: one long table, or four with a row per run."""
+"""Tables of learning curves as other projects keep them: one long table, or four with a row per run."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lightning_quicktune.metadataset.outcome import Outcome, outcome
+from lightning_quicktune.metadataset.outcome import Outcome, final_score, outcome
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.types import BaseModelInfo, Configuration, TaskInfo, Value
 
@@ -84,6 +84,11 @@ class CurveRow:
     def outcome(self) -> Outcome:
         """What came of it."""
         return outcome(self.status, self.failure, self.fidelity, self.max_fidelity)
+
+    @property
+    def final(self) -> float:
+        """Score at the end of its own training, not a number where there is none."""
+        return final_score(self.outcome, self.scores)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a table needs so that there is something to learn from it, as measured on the table itself."""
+"""Criteria of a useful table, from which something can be learned, as measured on the table itself."""
 
 from __future__ import annotations
 

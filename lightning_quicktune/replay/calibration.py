@@ -1,4 +1,4 @@
-"""How far predictive distributions of final scores can be believed."""
+"""Calibration: how far predictive distributions of final scores can be believed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a package's own sources something depends on, found without running it."""
+"""The closure of a source: all of a package that it depends on, found without running it."""
 
 from __future__ import annotations
 

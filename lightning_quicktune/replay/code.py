@@ -1,4 +1,4 @@
-"""Which code stored replays and lessons were made by: only what they used counts."""
+"""The code that stored replays and lessons were made by: only what they used counts."""
 
 from __future__ import annotations
 

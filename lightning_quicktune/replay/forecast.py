@@ -1,4 +1,4 @@
-"""What a method believes of the final scores still to come."""
+"""Forecasts of the final scores still to come, by a method's own beliefs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``curve_transfer`` believes of the final scores still to come."""
+"""The forecast of ``curve_transfer``: its beliefs of the final scores still to come."""
 
 from __future__ import annotations
 

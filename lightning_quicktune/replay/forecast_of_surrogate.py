@@ -1,4 +1,4 @@
-"""What ``transfer`` believes of the final scores still to come."""
+"""The forecast of ``transfer``: its beliefs of the final scores still to come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a replayed search has seen."""
+"""Observations of a replayed search, and its incumbents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does jobs in one process or several, of one thread each, and says how far they are."""
+"""Jobs in one process or several, of one thread each, with their progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which replays an evaluation consists of."""
+"""The plan of an evaluation: which replays it consists of."""
 
 from __future__ import annotations
 

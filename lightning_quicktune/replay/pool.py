@@ -1,4 +1,4 @@
-"""What was recorded on one task: the pool that searches are replayed on."""
+"""The pool of one task: what was recorded on it, and what searches are replayed on."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from lightning_quicktune.metadataset.outcome import Outcome
+from lightning_quicktune.metadataset.outcome import ENDED
 from lightning_quicktune.metadataset.table import CurveRow, MetaDataset
 from lightning_quicktune.replay.recorded import PaidOverheads, Recorded, costs_of, recorded
 from lightning_quicktune.replay.settings import CostName
 from lightning_quicktune.types import Configuration, TaskInfo
 
 NOISE = 3.0  # seed standard deviations that search must be able to gain
-REPLAYED: tuple[Outcome, ...] = ("full", "failed")  # the end of any other trial is not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +87,7 @@ def task_pool(table: MetaDataset, name: str, cost: CostName) -> TaskPool:
         ValueError: If a full training has no recorded cost.
     """
     task = table.task_info(name)
-    rows = [_own_training(row) for row in table.curves([name]) if row.outcome in REPLAYED]
+    rows = [_own_training(row) for row in table.curves([name]) if row.outcome in ENDED]
     columns = {key: _recorded_median(table, name, key) for key in ("start_s", "resume_s")}
     return _pool(task, rows, table.space.default.id, cost, PaidOverheads(**columns))
 
@@ -128,7 +127,7 @@ def _pool(
     task: TaskInfo, rows: Sequence[CurveRow], default_id: str, cost: CostName, overheads: PaidOverheads
 ) -> TaskPool:
     ids = [row.configuration.id for row in rows]
-    final = {(i, r.seed): r.scores[-1] for i, r in zip(ids, rows, strict=True) if r.outcome == "full"}
+    final = {(i, r.seed): r.final for i, r in zip(ids, rows, strict=True) if not math.isnan(r.final)}
     scores = [score for row in rows for score in row.scores]
     return TaskPool(
         task=task,

@@ -1,4 +1,4 @@
-"""Replays searches on the recorded trials of a task, in simulated time."""
+"""The simulation of a search on the recorded trials of a task, in simulated time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tasks and configurations a replay may learn from, and which it searches."""
+"""Divisions: which tasks and configurations a replay may learn from, and which it searches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains the surrogates of one fold."""
+"""The training of one fold's surrogates."""
 
 from __future__ import annotations
 

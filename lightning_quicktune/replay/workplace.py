@@ -1,4 +1,4 @@
-"""What one process needs to replay, loaded once and kept between its jobs."""
+"""The workplace of one process that replays: what it needs, loaded once and kept between its jobs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Searchers (ask and tell), acquisition functions, and the loop that spends a budget over an executor."""
+"""Searchers (ask and tell), what earlier tasks taught them, and the loop that spends a budget over an executor."""

@@ -1,4 +1,4 @@
-"""Builds the searcher of a name, for replay and for live use.
+"""The one builder of searchers, by name, for replay and for live use.
 
 What a method is made of is imported where it is built, so that stored replays of it don't depend on the code of others.
 """

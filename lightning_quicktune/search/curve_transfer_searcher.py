@@ -96,6 +96,11 @@ class CurveTransferSearcher:
         """Configurations that were suggested and not yet told."""
         return self._progress.pending
 
+    @property
+    def pool(self) -> tuple[Configuration, ...]:
+        """All candidates."""
+        return tuple(self._pool)
+
     def ask(self) -> Suggestion | None:
         """The open configuration with the largest index, up to its next knot."""
         return self._best_of(self._open)
@@ -134,6 +139,33 @@ class CurveTransferSearcher:
     def place_of(self, forecast: Forecast) -> tuple[int, int]:
         """Index of the configuration of a forecast, and index of its knot."""
         return self._places[forecast.configuration.id], forecast.knot
+
+    def expected(self, configuration: Configuration, fidelity: int) -> tuple[float, float] | None:
+        """Mean and standard deviation of a score of a configuration, as believed now; none if it isn't in the pool.
+
+        Args:
+            configuration: What would be trained.
+            fidelity: Slices; the nearest knot is asked.
+        """
+        place = self._places.get(configuration.id)
+        if place is None:
+            return None
+        return self.posterior.reported(place, int(np.argmin(np.abs(self._plan.slices[place] - fidelity))))
+
+    def unfinished(self) -> list[tuple[Configuration, int]]:
+        """Configurations that may be trained on, and the slices that each has, the best expected end first."""
+        ends = self.posterior.moments()[0][:, -1]
+        order = [int(i) for i in np.argsort(-ends, kind="stable") if self._open[i]]
+        return [(self._pool[i], int(self._reached[i])) for i in order]
+
+    def ends(self, configurations: Sequence[Configuration]) -> tuple[Array, Array]:
+        """Mean of final scores, shape ``(N,)``, and their covariance, shape ``(N, N)``, as believed now.
+
+        Args:
+            configurations: Members of the pool.
+        """
+        places = [self._places[c.id] for c in configurations]
+        return self.posterior.joint([(place, len(self.prior.shares) - 1) for place in places])
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion: every knot of the curve that is new."""

@@ -128,6 +128,11 @@ class GuardedSearcher:
         return frozenset(self._pending.values())
 
     @property
+    def transfer(self) -> CurveTransferSearcher:
+        """The searcher that uses what was taught, which has been told everything."""
+        return self._transfer
+
+    @property
     def verdict(self) -> Verdict:
         """Whether the task is like those that are known, as far as was seen."""
         return Verdict(tuple(self._transfer.forecasts), self._evidence.least, self._lowest, self._n_lowest)

@@ -1,4 +1,4 @@
-"""How long each configuration's own full training is."""
+"""Lengths: how long each configuration's own full training is."""
 
 from __future__ import annotations
 

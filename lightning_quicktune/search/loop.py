@@ -5,14 +5,30 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lightning_quicktune.search.journal import Journal, JournalEntry
 from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState
+from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState, StoppedBy
 from lightning_quicktune.types import Budget, Executor, Observation, Suggestion
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a search of live trials does besides: it keeps time for its end, is watched, and can be stopped by a person.
+
+    Args:
+        cut: Called with a suggestion, the slices that its trial has, and those promised to others: gives the part of it
+            that there is time for, or none if the search must end.
+        begun: Called with each suggestion that is started.
+        salvage: Called with each suggestion that ran when a person stopped the search: gives what came of it so far.
+    """
+
+    cut: Callable[[Suggestion, int, int], Suggestion | None]
+    begun: Callable[[Suggestion], None]
+    salvage: Callable[[Suggestion], Observation | None]
 
 
 def run_search(
@@ -23,8 +39,9 @@ def run_search(
     on_observation: Callable[[Observation, SearchState], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     to_repeat: Mapping[str, int] | None = None,
+    live: Live | None = None,
 ) -> SearchResult:
-    """Searches until the budget is spent or the searcher has nothing more to suggest.
+    """Searches until the budget is spent, the score is enough, or the searcher has nothing more to suggest.
 
     What the journal holds from earlier sessions is told to the searcher and counted as spent; then the search goes on.
     No suggestion is started once the time is over; what runs then is waited for. Where fewer slices are left than a
@@ -39,17 +56,29 @@ def run_search(
         on_observation: Called after each new observation.
         clock: Gives the time in seconds; a replay has its own, which recorded costs move forward.
         to_repeat: Slices that a trial must repeat before it goes on, by id of its configuration.
+        live: What live trials need besides; with it, Ctrl-C ends the search instead of the program.
 
     Raises:
         RuntimeError: If the executor returns what it was not given, or neither trains nor fails.
     """
-    search = _Search(searcher, executor, budget, journal, clock, to_repeat or {})
+    search = _Search(searcher, executor, budget, journal, clock, to_repeat or {}, live)
+    try:
+        _spend(search, on_observation)
+    except KeyboardInterrupt:
+        if live is None:
+            raise
+        search.salvage()
+        return search.result("interrupted")
+    return search.result()
+
+
+def _spend(search: _Search, on_observation: Callable[[Observation, SearchState], None] | None) -> None:
     while True:
         search.start_what_fits()
         if not search.running:
-            return search.result()
+            return
         is_first = True
-        while is_first or executor.n_ended:  # all that is known is told before anything is asked
+        while is_first or search.executor.n_ended:  # all that is known is told before anything is asked
             is_first = False
             observation = search.collect()
             if on_observation is not None:
@@ -67,10 +96,11 @@ class _Search:
         journal: Journal | None,
         clock: Callable[[], float],
         to_repeat: Mapping[str, int],
+        live: Live | None,
     ) -> None:
         self.searcher, self.executor, self.budget, self.journal, self.clock = searcher, executor, budget, journal, clock
-        self.to_repeat = dict(to_repeat)
-        self.is_too_dear = False  # what was suggested last has more to repeat than there are slices left
+        self.to_repeat, self.live = dict(to_repeat), live
+        self.has_no_room = False  # the budget is too small for what was suggested last
         self.running: dict[str, tuple[Suggestion, float]] = {}  # with the thinking it took
         self.state = SearchState()
         self.entries: list[JournalEntry] = []
@@ -89,11 +119,14 @@ class _Search:
             self.thinking_s += self.clock() - began
             if suggestion is None or self._is_late():
                 return
+            if self._is_one_too_many(suggestion):
+                self.has_no_room = True
+                return
             left, reached = self._slices_left(), self.reached.get(suggestion.configuration.id, 0)
             if left is not None:
                 again = self.to_repeat.get(suggestion.configuration.id, 0)
                 if left <= again:
-                    self.is_too_dear = True
+                    self.has_no_room = True
                     log.warning(
                         "%s must repeat %d slices before it goes on, and %d are left, so the search ends. Raise "
                         "`budget.slices`.",
@@ -104,6 +137,13 @@ class _Search:
                     return
                 left -= again
                 suggestion = replace(suggestion, fidelity=min(suggestion.fidelity, reached + left))
+            if self.live is not None:
+                cut = self.live.cut(suggestion, reached, self._promised())
+                if cut is None:
+                    self.has_no_room = True
+                    return
+                suggestion = cut
+                self.live.begun(suggestion)
             self.running[suggestion.configuration.id] = (suggestion, self.thinking_s)
             self.thinking_s = 0.0
             self.executor.submit(suggestion)
@@ -117,13 +157,31 @@ class _Search:
                 f"The executor returned configuration {config_id}, but the search is waiting for "
                 f"{', '.join(self.running)}. An executor returns each submitted suggestion once: correct its `wait`."
             )
-        suggestion, thinking_s = self.running.pop(config_id)
+        suggestion, thinking_s = self.running[config_id]
         if not observation.failed and observation.curve.fidelity <= self.reached.get(config_id, 0):
             raise RuntimeError(
                 f"The executor returned configuration {config_id} with {observation.curve.fidelity} slices, no more "
                 f"than before, though it was asked for {suggestion.fidelity}; the search would ask for it forever. "
                 "An executor that can't train a configuration further returns it with `failed=True`."
             )
+        return self._take_in(suggestion, observation, thinking_s)
+
+    def salvage(self) -> None:
+        """Takes in what was trained of the suggestions that ran when the search was stopped."""
+        assert self.live is not None
+        for config_id, (suggestion, thinking_s) in list(self.running.items()):
+            observation = self.live.salvage(suggestion)
+            if observation is not None and observation.curve.fidelity > self.reached.get(config_id, 0):
+                self._take_in(suggestion, observation, thinking_s)
+
+    def result(self, stopped_by: StoppedBy | None = None) -> SearchResult:
+        """The outcome, once nothing runs any more."""
+        state = replace(self.state, elapsed_s=self._elapsed_s())
+        return SearchResult(state, tuple(self.entries), stopped_by or self._reason())
+
+    def _take_in(self, suggestion: Suggestion, observation: Observation, thinking_s: float) -> Observation:
+        config_id = observation.configuration.id
+        del self.running[config_id]
         observation = replace(observation, cost_s=observation.cost_s + thinking_s)
         repeated = min(self.to_repeat.pop(config_id, 0), observation.curve.fidelity)
         entry = JournalEntry(suggestion, observation, thinking_s, self._elapsed_s(), repeated)
@@ -134,11 +192,6 @@ class _Search:
         self.thinking_s += self.clock() - began
         self._count(entry)
         return observation
-
-    def result(self) -> SearchResult:
-        """The outcome, once nothing runs any more."""
-        state = replace(self.state, elapsed_s=self._elapsed_s())
-        return SearchResult(state, tuple(self.entries), "budget" if self._is_spent() else "exhausted")
 
     def _count(self, entry: JournalEntry) -> None:
         observation, state = entry.observation, self.state
@@ -165,15 +218,36 @@ class _Search:
         """Slices that are neither trained nor promised to what runs; none if they aren't limited."""
         if self.budget.slices is None:
             return None
-        promised = sum(
+        return self.budget.slices - self.state.slices - self._promised()
+
+    def _promised(self) -> int:
+        """Slices that what runs is still to be trained."""
+        return sum(
             s.fidelity - self.reached.get(config_id, 0) + self.to_repeat.get(config_id, 0)
             for config_id, (s, _) in self.running.items()
         )
-        return self.budget.slices - self.state.slices - promised
+
+    def _is_one_too_many(self, suggestion: Suggestion) -> bool:
+        """Whether it would be another configuration than may be tried."""
+        tried = {*self.reached, *self.running}
+        return (
+            self.budget.trials is not None
+            and suggestion.configuration.id not in tried
+            and len(tried) >= self.budget.trials
+        )
+
+    def _is_enough(self) -> bool:
+        incumbent, target = self.state.incumbent, self.budget.target
+        return target is not None and incumbent is not None and incumbent.score >= target
+
+    def _reason(self) -> StoppedBy:
+        if self._is_enough():
+            return "target"
+        return "budget" if self._is_spent() else "exhausted"
 
     def _is_late(self) -> bool:
         return self.budget.seconds is not None and self._elapsed_s() >= self.budget.seconds
 
     def _is_spent(self) -> bool:
         left = self._slices_left()
-        return self.is_too_dear or self._is_late() or (left is not None and left <= 0)
+        return self.has_no_room or self._is_enough() or self._is_late() or (left is not None and left <= 0)

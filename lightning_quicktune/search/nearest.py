@@ -1,4 +1,4 @@
-"""From proposals of continuous methods to members of a pool."""
+"""The members of a pool that are nearest to what continuous methods propose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configurations a searcher chooses from."""
+"""The pool: the configurations that a searcher chooses from."""
 
 from __future__ import annotations
 

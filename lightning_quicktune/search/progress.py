@@ -1,4 +1,4 @@
-"""What every searcher must remember."""
+"""The progress of a search: what every searcher remembers of its trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether to follow a learned order or to begin many configurations: as it would have paid on the tasks before."""
+"""The race between a learned order and many begun trainings, won by what would have paid on the tasks before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
+from lightning_quicktune.metadataset.outcome import ENDED
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.portfolio import greedy_order
@@ -75,7 +76,7 @@ def _recorded(arrays: CurveArrays, task: int) -> tuple[dict[str, Slices], Length
     own: dict[str, int] = {}
     failed: set[str] = set()
     for place, configuration in enumerate(arrays.configurations):
-        if arrays.outcome[task, place] in ("full", "failed"):
+        if arrays.outcome[task, place] in ENDED:
             scores = arrays.scores[task, place, : arrays.lengths[task, place]].tolist()
             curves[configuration.id] = tuple(SliceResult(f, s, 1.0, 1.0, 0) for f, s in enumerate(scores, start=1))
             own[configuration.id] = int(arrays.max_fidelity[task, place])

@@ -1,4 +1,4 @@
-"""How the trials of other tasks rank configurations, those that nobody tried included."""
+"""The rank model: how the trials of other tasks rank configurations, those that nobody tried included."""
 
 from __future__ import annotations
 

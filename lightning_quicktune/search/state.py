@@ -1,4 +1,4 @@
-"""Where a search stands, and what it brought."""
+"""The state of a search: where it stands, and what it brought."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Literal
 
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.types import Configuration
+
+StoppedBy = Literal["budget", "target", "exhausted", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,13 @@ class SearchResult:
     Args:
         state: Where it stood at the end.
         entries: All suggestions and what came of them, in the order of their ends.
-        stopped_by: ``budget`` if it was spent, ``exhausted`` if the searcher had nothing more to suggest.
+        stopped_by: ``budget`` if it was spent, ``target`` if the score was enough, ``exhausted`` if the searcher had
+            nothing more to suggest, ``interrupted`` if a person stopped it.
     """
 
     state: SearchState
     entries: tuple[JournalEntry, ...]
-    stopped_by: Literal["budget", "exhausted"]
+    stopped_by: StoppedBy
 
     @property
     def incumbent(self) -> Incumbent | None:

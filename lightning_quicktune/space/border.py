@@ -1,4 +1,4 @@
-"""Where a configuration lies at the border: of its search space, or of what was tried."""
+"""The border of a configuration: of its search space, or of what was tried."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class AtBorder(NamedTuple):
 def at_border(space: SearchSpace, configuration: Configuration, tried: Sequence[Configuration] = ()) -> list[AtBorder]:
     """Hyperparameters whose values come in an order and lie at the border, in the order of the space.
 
-    A smallest value of 0 is no border to widen: there is no less dropout, decay or warm-up than none.
+    A smallest value of 0 is no border to widen: there is no less dropout, decay or warm-up than none. A value that the
+    space hasn't, as a recipe that was written by hand may have, is at no border.
 
     Args:
         space: The search space.
@@ -58,13 +59,13 @@ def at_border(space: SearchSpace, configuration: Configuration, tried: Sequence[
         tried: Configurations that were tried; where there are too few different values of a hyperparameter, only the
             border of the space counts.
     """
-    space.check(configuration)
     domains = {h.name: h.domain for h in space.hyperparameters}
     found = []
     for name in space.names:
-        if name in configuration.values and _is_ordered(domains[name]):
+        domain, value = domains[name], configuration.values.get(name)
+        if value is not None and _is_ordered(domain) and domain.find(value) is not None:
             values = [c.values[name] for c in tried if name in c.values]
-            found += _borders(name, domains[name], configuration.values[name], values)
+            found += _borders(name, domain, value, values)
     return found
 
 

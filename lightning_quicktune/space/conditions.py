@@ -1,4 +1,4 @@
-"""What must hold between the hyperparameters of a search space."""
+"""Conditions between the hyperparameters of a search space."""
 
 from __future__ import annotations
 

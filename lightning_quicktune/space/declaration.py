@@ -1,4 +1,4 @@
-"""Reading a declaration from YAML: what every part of it shares."""
+"""The declaration of a search space in YAML: what every part of it shares."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How sure a mean is: intervals and tests, of numbers alone."""
+"""Intervals and tests of how sure a mean is, of numbers alone."""

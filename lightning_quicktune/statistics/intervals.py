@@ -1,4 +1,4 @@
-"""How sure a mean over tasks is: bootstrap intervals and paired permutation tests."""
+"""Bootstrap intervals and paired permutation tests of a mean over tasks."""
 
 from __future__ import annotations
 

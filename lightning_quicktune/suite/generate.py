@@ -1,4 +1,4 @@
-"""From a task's specification to its records."""
+"""The generator of a task's records from its specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to know: domains, their attributes, and facts about invented entities."""
+"""Invented knowledge: domains, their attributes, and facts about invented entities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a fact is asked for: frames around the noun phrases and clauses of its attribute."""
+"""Phrasings of a fact: frames around the noun phrases and clauses of its attribute."""
 
 from __future__ import annotations
 

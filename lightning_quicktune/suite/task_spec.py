@@ -1,4 +1,4 @@
-"""What makes one task of the suite: the numbers and choices that its generator needs."""
+"""The specification of one task of the suite: the numbers and choices that its generator needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the answers come from: one small class per type of answer."""
+"""Values of the answers: one small class per type of answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a surrogate was made for: the part of its artifact that people can read."""
+"""The card of a surrogate: what it was made for, the part of its artifact that people can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains the cost surrogate."""
+"""The training of the cost surrogate."""
 
 from typing import Any, ClassVar
 

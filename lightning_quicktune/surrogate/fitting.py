@@ -1,4 +1,4 @@
-"""What training both surrogates shares."""
+"""The parts of training that both surrogates share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains the performance surrogate."""
+"""The training of the performance surrogate."""
 
 from typing import Any, ClassVar, Literal
 

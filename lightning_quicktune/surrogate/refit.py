@@ -1,4 +1,4 @@
-"""Refits trained surrogates on what was observed of the new task: default Quick-Tune."""
+"""The refit of trained surrogates on what was observed of the new task: default Quick-Tune."""
 
 from __future__ import annotations
 

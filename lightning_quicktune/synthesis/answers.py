@@ -1,4 +1,4 @@
-"""What the LLM is asked, and what of its answers is taken."""
+"""Questions to the LLM, and what of its answers is taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of all facts become the three files of a task."""
+"""The three files of a task, made of the pairs of all facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads documents as plain text and cuts them into chunks."""
+"""Documents as plain text, cut into chunks."""
 
 from __future__ import annotations
 

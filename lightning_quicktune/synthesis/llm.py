@@ -1,4 +1,4 @@
-"""Asks an LLM behind any OpenAI-compatible endpoint."""
+"""The client of an LLM behind any OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 

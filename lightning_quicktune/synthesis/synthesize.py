@@ -1,4 +1,4 @@
-"""Runs a whole synthesis: documents in, task folder out."""
+"""The synthesis: documents in, task folder out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches artifacts by URI: ``runs:/ID/path`` and ``models:/name/version``."""
+"""Artifacts by URI: ``runs:/ID/path`` and ``models:/name/version``."""
 
 from __future__ import annotations
 

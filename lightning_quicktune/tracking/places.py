@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # what `mlflow ui` opens in the same folder
+UI = "http://127.0.0.1:5000"  # where `mlflow ui` answers
 _SQLITE = "sqlite:///"
 DATABASES = (_SQLITE, "postgresql", "mysql", "mssql")
 _SCHEMES = (*DATABASES, "http://", "https://", "databricks")
@@ -93,3 +94,15 @@ def artifact_location(uri: str, experiment: str) -> str | None:
         name = f"{name.lstrip('.')}-{hashlib.sha256(experiment.encode()).hexdigest()[:8]}"
     folder = path.parent / "mlartifacts" / name
     return folder.as_uri() if re.search("[%?#]", str(folder)) else str(folder)  # MLflow decodes plain paths too
+
+
+def table_link(uri: str, experiment_id: str) -> str:
+    """Where a browser shows the runs of an experiment as a table: on its server, or on the one ``mlflow ui`` starts.
+
+    Args:
+        uri: Resolved tracking URI.
+        experiment_id: Id of the experiment.
+    """
+    server = shown_uri(uri).rstrip("/") if uri.startswith(("http://", "https://")) else UI
+    # Without the last part MLflow 3 opens its page of traces.
+    return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"

@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from lightning_quicktune.tracking.content import RECORD_FILES, RunContent
 from lightning_quicktune.tracking.sent import Sent
 
+RESULT = "result"  # folder of what a search found, beside its record and among the artifacts of its run
 _POINTS_PER_CALL = 800  # MLflow takes 1,000 values a call, parameters and tags included
 
 
@@ -25,7 +26,7 @@ def send(
         client: Client of the store.
         experiment: Where the run belongs.
         uri: Tracking URI, without its password.
-        folder: Folder of the trial or task.
+        folder: Folder of the trial, task or search.
         content: What its run shall hold.
         sent: What was sent before; none if nothing was.
     """
@@ -55,7 +56,7 @@ def send(
 
 def _find(client: MlflowClient, experiment: Experiment, content: RunContent) -> Run | None:
     """The run made for this record by a process that was killed before it could note so."""
-    quote = '"' if "'" in content.name else "'"
+    quote = '"' if any("'" in value for value in content.identity.values()) else "'"
     query = " and ".join(f"tags.`{name}` = {quote}{value}{quote}" for name, value in content.identity.items())
     runs = client.search_runs([experiment.experiment_id], query, max_results=1)
     return runs[0] if runs else None
@@ -76,6 +77,9 @@ def _update(client: MlflowClient, folder: Path, content: RunContent, sent: Sent,
     client.log_artifact(sent.run_id, str(folder / RECORD_FILES[content.kind]))
     if is_new and (folder / "fit.yaml").exists():
         client.log_artifact(sent.run_id, str(folder / "fit.yaml"))
+    if content.result and content.result != sent.result:
+        replace(sent, digest="").write(folder)  # trials may go below the run, whatever becomes of its files
+        client.log_artifacts(sent.run_id, str(folder / RESULT), RESULT)
     if content.status in ("FINISHED", "FAILED"):
         last = sent.started_ms + round(1000 * max((p.after_s for p in content.points), default=0.0))
         client.set_terminated(sent.run_id, content.status, max(last, round(1000 * time.time())))
@@ -88,4 +92,5 @@ def _update(client: MlflowClient, folder: Path, content: RunContent, sent: Sent,
         fidelity=max((p.step for p in content.points), default=-1),
         n_points=len(content.points),
         tags=content.tags,
+        result=content.result,
     ).write(folder)

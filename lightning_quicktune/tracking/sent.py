@@ -28,6 +28,7 @@ class Sent:
         fidelity: Largest step that was sent.
         n_points: Number of metric values that were sent.
         tags: Tags as they were sent.
+        result: Digest of the result as it was sent; empty if none was.
     """
 
     uri: str
@@ -40,6 +41,7 @@ class Sent:
     fidelity: int
     n_points: int
     tags: Mapping[str, str]
+    result: str = ""
 
     def new_steps(self, content: RunContent) -> int:
         """First step whose metrics MLflow does not have in full.
@@ -61,6 +63,23 @@ def read_sent(folder: Path, uri: str, experiment: str, created_ms: int) -> Sent 
     if sent is None or (sent.uri, sent.experiment, sent.created_ms) != (uri, experiment, created_ms):
         return None
     return sent
+
+
+def noted_run_id(folder: Path, uri: str, experiment: str) -> str | None:
+    """The run that stands for a folder, as far as its note says; none if it says nothing of this experiment.
+
+    Args:
+        folder: Folder of a search.
+        uri: Tracking URI, without its password.
+        experiment: Name of the experiment.
+    """
+    sent = _read(folder)
+    return sent.run_id if sent is not None and (sent.uri, sent.experiment) == (uri, experiment) else None
+
+
+def forget(folder: Path) -> None:
+    """Drops the note of a folder, so that its record is sent as a new run."""
+    (folder / SENT_FILE).unlink(missing_ok=True)
 
 
 def says_sent(folder: Path, uri: str, experiment: str, digest: str) -> bool:

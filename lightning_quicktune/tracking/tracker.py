@@ -12,13 +12,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.tracking.connection import connect, connect_existing
-from lightning_quicktune.tracking.content import Kind, read_content
+from lightning_quicktune.tracking.content import Kind, Parent, RunContent, read_content
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.faults import answering, in_short, lasting
-from lightning_quicktune.tracking.places import resolve_uri, shown_uri
+from lightning_quicktune.tracking.places import resolve_uri, shown_uri, table_link
 from lightning_quicktune.tracking.records import read_records
+from lightning_quicktune.tracking.search_record import SearchFolder
 from lightning_quicktune.tracking.sending import send
-from lightning_quicktune.tracking.sent import read_sent, says_sent
+from lightning_quicktune.tracking.sent import forget, noted_run_id, read_sent, says_sent
 from lightning_quicktune.types import TaskInfo, Trial
 
 _logger = logging.getLogger(__name__)
@@ -37,11 +38,13 @@ class Tracker:
         uri: Tracking URI; none for the environment's ``MLFLOW_TRACKING_URI``, or else ``mlflow.db`` in the current
             directory, which ``mlflow ui`` shows when it is started there.
         experiment: Name of the experiment; it is created if it is missing.
+        search: The search that all trials and tasks are part of, whose run they are shown below; none if there is none.
     """
 
-    def __init__(self, uri: str | None, experiment: str) -> None:
+    def __init__(self, uri: str | None, experiment: str, search: SearchFolder | None = None) -> None:
         self.uri = resolve_uri(uri)
         self.experiment = experiment
+        self.search = search
         self._connected: tuple[MlflowClient, Experiment] | None = None
         self._away_until = 0.0
         self._busy_until = 0.0
@@ -51,6 +54,16 @@ class Tracker:
     def shown_uri(self) -> str:
         """Where it is, without a password."""
         return shown_uri(self.uri)
+
+    @property
+    def run_id(self) -> str | None:
+        """The search's run, as far as the note in its folder says; none if there is no search or no such note."""
+        return noted_run_id(self.search.folder, self.shown_uri, self.experiment) if self.search else None
+
+    @property
+    def table(self) -> str | None:
+        """Where a browser shows the experiment's runs; none if MLflow has not answered yet."""
+        return None if self._connected is None else table_link(self.uri, self._connected[1].experiment_id)
 
     def check(self) -> None:
         """Connects before anything is trained, so that what no waiting mends is known; what may pass is said.
@@ -64,6 +77,25 @@ class Tracker:
             if words := lasting(error, self.uri):
                 raise ValueError(words) from error
             self._warn(error)
+
+    def begin(self) -> bool:
+        """Sends the record of the search; if its run was deleted, or is of another database, as a new one.
+
+        Returns:
+            Whether MLflow has it now.
+        """
+        folder, run_id = self._search.folder, self.run_id
+        if run_id is not None and not self.has_run(run_id):
+            forget(folder)
+        return self._sync(folder, "tune")
+
+    def follow_search(self) -> bool:
+        """Sends what is new of the search, as often as takes a twentieth of the time.
+
+        Returns:
+            Whether MLflow has everything now.
+        """
+        return self._busy_until <= time.monotonic() and self._sync(self._search.folder, "tune")
 
     def sync_trial(self, folder: Path) -> bool:
         """Sends what MLflow does not have yet of the trial in a folder.
@@ -85,7 +117,7 @@ class Tracker:
         Returns:
             Whether MLflow has everything now.
         """
-        if self._busy_until > time.monotonic() and read_content(folder, "trial").status == "RUNNING":
+        if self._busy_until > time.monotonic() and self._content(folder, "trial").status == "RUNNING":
             return False
         return self._sync(folder, "trial")
 
@@ -103,6 +135,8 @@ class Tracker:
     def deliver(self, tasks: Iterable[Path], trials: Iterable[Path]) -> Delivery:
         """Sends all that MLflow lacks of these records, past any patience; a server that is away is asked only once.
 
+        The search's own record goes first and is counted with them.
+
         Args:
             tasks: Folders of tasks, each with its record.
             trials: Folders of trials, whatever their status.
@@ -110,7 +144,8 @@ class Tracker:
         Returns:
             What is lacking now.
         """
-        folders: list[tuple[Path, Kind]] = [*((f, "task") for f in tasks), *((f, "trial") for f in trials)]
+        folders: list[tuple[Path, Kind]] = [(self.search.folder, "tune")] if self.search else []
+        folders += [*((f, "task") for f in tasks), *((f, "trial") for f in trials)]
         lacking, answers, reason = 0, True, None
         for folder, kind in folders:
             self._away_until = 0.0
@@ -118,7 +153,7 @@ class Tracker:
                 continue
             if answers:
                 reason, answers = self._reason, self._answers()
-            digest = read_content(folder, kind).digest
+            digest = self._content(folder, kind).digest
             lacking += answers or not says_sent(folder, self.shown_uri, self.experiment, digest)
         return Delivery(len(folders), lacking, self.shown_uri, reason if lacking else None)
 
@@ -245,8 +280,24 @@ class Tracker:
         with answering(self.uri):
             return read_records(connect_existing(self.uri), self.uri, self.experiment, kind)
 
+    @property
+    def _search(self) -> SearchFolder:
+        if self.search is None:
+            raise RuntimeError(f"The tracker of {self.experiment!r} was given no search. Pass one as `search`.")
+        return self.search
+
+    def _content(self, folder: Path, kind: Kind) -> RunContent:
+        run_id = self.run_id
+        if self.search is None or run_id is None or kind == "tune":
+            return read_content(folder, kind)
+        return read_content(folder, kind, Parent(run_id, self.search.id, self.search.name_trial))
+
     def _sync(self, folder: Path, kind: Kind) -> bool:
-        content = read_content(folder, kind)
+        if self.search is not None and kind != "tune" and self.run_id is None:
+            self._sync(self.search.folder, "tune")
+            if self.run_id is None:
+                return False  # a run can't go below one that isn't there
+        content = self._content(folder, kind)
         started = time.monotonic()
         if started < self._away_until:
             return False

@@ -1,4 +1,4 @@
-"""What every attempt at a trial begins and ends with, alone or in a cohort."""
+"""The beginning and end of every attempt at a trial, alone or in a cohort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs suggestions in this process, several at once in one pass over the frozen base model."""
+"""The executor of several suggestions at once, in one pass over the frozen base model."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class CohortExecutor(InProcessExecutor):
         folder: Each trial gets a folder in it.
         seed: Seed of every trial.
         on_record: Called with a trial's folder whenever its record has changed.
+        on_step: As of ``InProcessExecutor``, of what is trained alone.
         capacity: Suggestions that are trained at once, at least 1.
     """
 
@@ -39,9 +40,10 @@ class CohortExecutor(InProcessExecutor):
         folder: Path,
         seed: int = 0,
         on_record: Callable[[Path], object] | None = None,
+        on_step: Callable[[str, int, int], None] | None = None,
         capacity: int = 1,
     ) -> None:
-        super().__init__(setup, space, folder, seed, on_record)
+        super().__init__(setup, space, folder, seed, on_record, on_step)
         self._capacity = capacity
         self._ended: deque[Observation] = deque()
 

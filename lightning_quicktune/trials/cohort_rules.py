@@ -1,4 +1,4 @@
-"""Which trials can share passes over their base model, and which trials are of one cohort."""
+"""Rules of cohorts: which trials can share passes over their base model, and which are of one cohort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains many configurations of one task side by side, in one pass over the frozen base model."""
+"""The runner of a cohort: many configurations of one task, trained in one pass over the frozen base model."""
 
 from __future__ import annotations
 

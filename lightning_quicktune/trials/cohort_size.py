@@ -1,4 +1,4 @@
-"""How many trials of a task can be trained at once: what the longest batch takes of memory, against what is free."""
+"""The size of a cohort that fits: what the longest batch takes of memory, against what is free."""
 
 from __future__ import annotations
 

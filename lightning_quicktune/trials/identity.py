@@ -1,4 +1,4 @@
-"""What makes trials comparable: the settings and the content that change a label."""
+"""The identity of a label: the settings and the content that change it, by which trials are comparable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs suggestions in this process: base model and tokenized data are loaded once."""
+"""The executor of suggestions in this process: base model and tokenized data are loaded once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lightning_quicktune.space.search_space import SearchSpace
@@ -27,6 +28,7 @@ class InProcessExecutor:
         folder: Each trial gets a folder in it.
         seed: Seed of every trial.
         on_record: Called with a trial's folder whenever its record has changed.
+        on_step: Called with a configuration's id, a batch's number in its slice, from 1, and how many there are.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class InProcessExecutor:
         folder: Path,
         seed: int = 0,
         on_record: Callable[[Path], object] | None = None,
+        on_step: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.setup = setup
         self.space = space
         self.folder = folder
         self.seed = seed
         self.on_record = on_record
+        self.on_step = on_step
         self._queue: deque[Suggestion] = deque()
         self._interruptions: Counter[Configuration] = Counter()
 
@@ -73,15 +77,25 @@ class InProcessExecutor:
         Args:
             suggestion: What to train, and how far.
         """
-        configuration, plan = suggestion.configuration, self.plan(suggestion.configuration)
-        trial = run_trial(plan, suggestion.fidelity, self.on_record)
+        return self.train_plan(self.plan(suggestion.configuration), suggestion.fidelity)
+
+    def train_plan(self, plan: TrialPlan, fidelity: int) -> Trial:
+        """The same of a trial that need not be of the search space.
+
+        Args:
+            plan: What to train.
+            fidelity: Slices to reach.
+        """
+        configuration, on_step = plan.configuration, self.on_step
+        told = None if on_step is None else partial(on_step, configuration.id)
+        trial = run_trial(plan, fidelity, self.on_record, told)
         while trial.status == "interrupted":
             self._interruptions[configuration] += 1
             if self._interruptions[configuration] >= _PATIENCE:
                 log.warning("Trial %s is given up: errors have interrupted it %d times.", trial.key, _PATIENCE)
                 break
             log.warning("Trial %s is tried once more.", trial.key)
-            trial = run_trial(plan, suggestion.fidelity, self.on_record)
+            trial = run_trial(plan, fidelity, self.on_record, told)
         return trial
 
     def plan(self, configuration: Configuration) -> TrialPlan:

@@ -1,4 +1,4 @@
-"""What a trial is, before it is trained."""
+"""The plan of a trial, before it is trained."""
 
 from __future__ import annotations
 

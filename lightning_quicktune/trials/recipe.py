@@ -1,4 +1,4 @@
-"""Checks that a recipe and a search space make trials that can be compared, before any is trained."""
+"""The check that a recipe and a search space make trials that can be compared, before any is trained."""
 
 from __future__ import annotations
 

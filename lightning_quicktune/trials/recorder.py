@@ -209,3 +209,20 @@ class PauseAt(Callback):
         """Asks Lightning to stop where the pause is."""
         if trainer.current_epoch + 1 >= self.fidelity:
             trainer.should_stop = True
+
+
+class StepTeller(Callback):
+    """Tells somebody who watches how far a slice is.
+
+    Args:
+        on_step: Called after each batch with its number in the slice, from 1, and how many there are.
+    """
+
+    def __init__(self, on_step: Callable[[int, int], None]) -> None:
+        self.on_step = on_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Tells of a batch."""
+        self.on_step(batch_idx + 1, int(trainer.num_training_batches))

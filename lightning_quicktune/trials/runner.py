@@ -1,4 +1,4 @@
-"""Trains one configuration on one task up to a fidelity, from wherever it was paused."""
+"""The runner of a trial: one configuration on one task up to a fidelity, from wherever it was paused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 
 from lightning_quicktune.compose import Composed, build, quiet_upstream, to_yaml
 from lightning_quicktune.files.whole import write_text
@@ -20,7 +20,7 @@ from lightning_quicktune.trials.attempts import checked_finetuner, failure_of, i
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder
+from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder, StepTeller
 from lightning_quicktune.trials.storage import FIT_YAML, read_trial, write_trial
 from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
 from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
@@ -28,7 +28,12 @@ from lightning_quicktune.types import LearningCurve, Trial, TrialStatus
 log = logging.getLogger(__name__)
 
 
-def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object] | None = None) -> Trial:
+def run_trial(
+    plan: TrialPlan,
+    fidelity: int,
+    on_record: Callable[[Path], object] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Trial:
     """Trains until the trial has ``fidelity`` slices, or ends without; why it did is recorded, not raised.
 
     A trial that diverged or ran out of memory has failed for good. One that any other error interrupted keeps its
@@ -38,6 +43,7 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
         plan: What to train.
         fidelity: Slices to reach, from 1 to the task's ``max_fidelity``.
         on_record: Called with the trial's folder whenever its record has changed: after each slice, and at the end.
+        on_step: Called after each batch with its number in the slice, from 1, and how many there are.
 
     Returns:
         The trial record, which is also in the plan's folder.
@@ -53,6 +59,8 @@ def run_trial(plan: TrialPlan, fidelity: int, on_record: Callable[[Path], object
     if has_reached:
         return trial
     attempt = _Attempt(plan, trial, fidelity, on_record or (lambda folder: None), began)
+    if on_step is not None:
+        attempt.watching.append(StepTeller(on_step))
     with warnings.catch_warnings():
         quiet_upstream()
         attempt.train()
@@ -83,13 +91,14 @@ class _Attempt:
         self.on_record = on_record
         self.trial = replace(trial, status="running", failure=None)
         self.recorder = SliceRecorder(plan.folder, trial.overheads, self._on_slice, plan.test_each_slice, began)
+        self.watching: list[Callback] = []
 
     def train(self) -> None:
         seed_everything(self.plan.seed, verbose=False)
         fit = self.plan.resolved
         composed = build(fit)
         module = checked_finetuner(self.plan, composed)
-        trainer = trial_trainer(composed, self.plan.folder, [self.recorder, PauseAt(self.fidelity)])
+        trainer = trial_trainer(composed, self.plan.folder, [*self.watching, self.recorder, PauseAt(self.fidelity)])
         checkpoint, curve = usable_checkpoint(self.plan.folder)
         self.trial = replace(self.trial, curve=curve)
         write_text(self.plan.folder / FIT_YAML, to_yaml(fit))

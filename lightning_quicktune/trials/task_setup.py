@@ -1,4 +1,4 @@
-"""Gets a task ready for trials: its fit YAML, and what is known of it before any trial."""
+"""The setup of a task for trials: its fit YAML, and what is known of it before any trial."""
 
 from __future__ import annotations
 

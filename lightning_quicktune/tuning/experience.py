@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.finetune.source import short_name
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
+from lightning_quicktune.presets.places import shipped_surrogates, surrogate_folder
 from lightning_quicktune.search.knowledge import Knowledge
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import Model, read_cost, read_curves, read_performance
@@ -22,8 +22,6 @@ from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 from lightning_quicktune.tuning.settings import SurrogateSources
-
-SHIPPED = ("nano",)
 
 
 class Experience(Knowledge):
@@ -152,8 +150,14 @@ def _check_table(table: MetaDataset, space: SearchSpace, base_model: str, allow_
 
 
 def _folder(source: str, kind: Kind) -> Path:
-    if source in SHIPPED:
-        return Path(str(files("lightning_quicktune") / "assets" / "surrogates" / source / kind))
+    shipped = ", ".join(name for name in shipped_surrogates() if surrogate_folder(name, kind).is_dir())
+    if source in shipped_surrogates():
+        folder = surrogate_folder(source, kind)
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"`surrogates.{kind}` is {source!r}, of which no such surrogate is shipped. There are: {shipped}."
+            )
+        return folder
     if source.startswith(("runs:/", "models:/")):
         from lightning_quicktune.tracking.artifacts import download
 
@@ -161,6 +165,6 @@ def _folder(source: str, kind: Kind) -> Path:
     if not Path(source).is_dir():
         raise FileNotFoundError(
             f"`surrogates.{kind}` is {source!r}, and there is no such folder. Give the folder that `fit` wrote to "
-            f"`model.init_args.output`, `runs:/ID/surrogate` of its MLflow run, or a shipped one: {', '.join(SHIPPED)}."
+            f"`model.init_args.output`, `runs:/ID/surrogate` of its MLflow run, or a shipped one: {shipped}."
         )
     return Path(source)

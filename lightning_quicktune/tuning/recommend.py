@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml, with_overrides
-from lightning_quicktune.data.reading import column_overrides
 from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.border import at_border
@@ -28,7 +27,8 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
-from lightning_quicktune.tuning.recommendation import PredictedSlice, Recommendation, recommendation_table
+from lightning_quicktune.tuning.predicted import PredictedSlice
+from lightning_quicktune.tuning.recommendation import Recommendation, recommendation_table
 from lightning_quicktune.tuning.settings import RecommendSettings, SurrogateSources
 from lightning_quicktune.types import Configuration, TaskInfo
 
@@ -65,7 +65,7 @@ def recommend(settings: RecommendSettings) -> Recommended:
     """
     quiet_upstream()
     folder = Path(settings.output)
-    recipe = with_overrides(read_yaml(Path(settings.recipe)), column_overrides(settings.columns))
+    recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
     experience = load_experience(settings.surrogates or SHIPPED)
     card = experience.cards[0]
     space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space

@@ -9,25 +9,9 @@ from typing import Any
 
 from lightning_quicktune.space.border import AtBorder
 from lightning_quicktune.surrogate.intervals import COVERAGE
+from lightning_quicktune.tuning.predicted import PredictedSlice
 from lightning_quicktune.tuning.report import border_list
 from lightning_quicktune.types import Configuration, TaskInfo
-
-
-@dataclass(frozen=True)
-class PredictedSlice:
-    """What is expected after a slice of training, before any.
-
-    Args:
-        fidelity: Slices trained.
-        score: Median of the predicted score.
-        lower: Lower end of the interval that the score is in with probability ``COVERAGE``.
-        upper: Upper end of it.
-    """
-
-    fidelity: int
-    score: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True)

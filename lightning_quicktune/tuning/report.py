@@ -1,4 +1,4 @@
-"""Writes what a search did and found, as Markdown."""
+"""What a search did and found, as Markdown."""
 
 from __future__ import annotations
 
@@ -6,86 +6,90 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from lightning_quicktune.metadataset.noise import score_noise, validation_records
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
-from lightning_quicktune.search.state import SearchResult
-from lightning_quicktune.space.border import AtBorder, at_border
-from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.space.border import AtBorder
 from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
-from lightning_quicktune.tuning.comparison import Compared
-from lightning_quicktune.types import Configuration, TaskInfo
+from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.tuning.rows import Answer
+from lightning_quicktune.tuning.tried import borders, chosen_from, luck, runner_up
+from lightning_quicktune.tuning.verdict_words import (
+    ROWS,
+    gain_words,
+    judgement,
+    measured,
+    metric_names,
+    row_words,
+    spaced,
+)
+from lightning_quicktune.tuning.words import describe, shown
 
 _FORECASTS = 16  # first ones that are shown
-METRICS = ("answer_likelihood", "label_accuracy", "exact_match", "token_f1", "rouge_l", "loss")
+_LONGEST = 300  # characters of an answer
 
 
-def headline(task: TaskInfo, rows: Sequence[Compared], result: SearchResult) -> str:
-    """What was found, in one line."""
-    scores = {row.name: row.test_metrics[task.metric] for row in rows}
-    beside = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if name != "incumbent")
-    if "incumbent" not in scores:
-        return f"{task.name}: {task.metric} on test {beside}; nothing was searched."
-    tried = len({e.suggestion.configuration.id for e in result.entries})
-    return (
-        f"{task.name}: {task.metric} {scores['incumbent']:.3f} on test ({beside}), after {result.state.slices} slices "
-        f"of {tried} configurations in {result.state.elapsed_s / 60:.1f} minutes."
-    )
-
-
-def report(
-    task: TaskInfo,
-    searcher: str,
-    result: SearchResult,
-    rows: Sequence[Compared],
-    space: SearchSpace,
-    figure: str,
-    verdict: Verdict | None = None,
-    interrupted: Collection[str] = (),
-) -> str:
+def report(outcome: Outcome, figure: str | None) -> str:
     """The whole report.
 
     Args:
-        task: The task.
-        searcher: Who chose.
-        result: What was trained.
-        rows: The comparison on the test split.
-        space: The search space.
-        figure: Path of the figure, relative to the report.
-        verdict: Whether the task is like those that are known, where that was asked.
-        interrupted: Configurations whose trials were given up because of errors, by id.
+        outcome: What the search did and found.
+        figure: Path of the figure, relative to the report; none if there is none.
     """
-    incumbent = result.incumbent
+    task, result, verdict = outcome.task, outcome.result, outcome.verdict
+    judged, sizes = judgement(outcome), ", ".join(f"{n} {name}" for name, n in outcome.splits.items())
+    why = "the budget was spent" if result.stopped_by == "budget" else "nothing was left to suggest"
     parts = [
-        f"# Tuning {task.name}",
-        headline(task, rows, result),
+        f"# Tuning {inline(task.name)}",
+        inline(headline(outcome)),
+        f"**{judged.title}.** {judged.sentence}",
+        "## On the test split",
+        _comparison_table(outcome),
+        *(_section("To bear in mind", _list(outcome.left_out)) if outcome.left_out else []),
+        *([f"Going on: {outcome.outlook.words}"] if outcome.outlook else []),
+        *(_section("Answers side by side", _answers_table(outcome.answers)) if outcome.answers else []),
+        "## The search",
         "\n".join(
             [
-                f"- Base model: {task.base_model.name} ({task.base_model.n_parameters / 1e6:.1f} M parameters)",
-                f"- Searcher: {searcher}; stopped because the budget was spent."
-                if result.stopped_by == "budget"
-                else f"- Searcher: {searcher}; stopped because nothing was left to suggest.",
+                f"- Base model: {inline(task.base_model.name)} ({task.base_model.n_parameters / 1e6:.1f} M parameters)",
+                f"- Records: {sizes}",
+                f"- Searcher: {outcome.searcher}; stopped because {why}.",
                 f"- A slice is {task.records_per_slice} training records, a full training {task.max_fidelity} slices.",
                 f"- Describing the task took {task.meta_features_cost_s:.1f} s; choosing took "
                 f"{sum(e.thinking_s for e in result.entries):.1f} s in all.",
             ]
         ),
-        "## On the test split",
-        _comparison_table(rows),
-        f"![Learning curves and incumbent]({figure})",
+        *([f"![Learning curves, and the best score over time]({figure})"] if figure else []),
     ]
     if verdict is not None:
-        title = "## Unlike what is known" if verdict.is_unlike else "## Predicted and observed"
-        parts += [title, verdict.words, _forecast_table(verdict)]
-    if incumbent is not None:
-        tried = [e.suggestion.configuration for e in result.entries]
-        borders = at_border(space, incumbent.configuration, tried)
-        parts += ["## The chosen configuration", _configuration_table(incumbent.configuration, space)]
-        parts += [border_list(borders)] if borders else []
-        luck = _luck(task, result.entries)
-        parts += [luck] if luck else []
-        parts += ["## What was trained, in order", _history_table(result.entries, interrupted)]
+        title = "Unlike what is known" if verdict.is_unlike else "Predicted and observed"
+        parts += [f"## {title}", verdict.words, _forecast_table(verdict)]
+    if outcome.importance:
+        shares = [f"{inline(name)}: {share:.0%}" for name, share in outcome.importance]
+        parts += _section("What mattered", _list(shares))
+    if outcome.similar:
+        alike = [f"{inline(each.task)} ({each.closeness:.2f}): {inline(each.words)}" for each in outcome.similar]
+        parts += _section("The most similar earlier tasks", _list(alike))
+    if outcome.incumbent is not None:
+        parts += _chosen(outcome)
+    if result.entries:
+        parts += _section("What was trained, in order", _history_table(result.entries, outcome.interrupted))
+    parts += _section("Start it again", f"```shell\n{outcome.command}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def headline(outcome: Outcome) -> str:
+    """What was found, in one line."""
+    task, chosen = outcome.task, outcome.row("chosen")
+    beside = ", ".join(f"{ROWS[r.name]} {measured(r, task.metric)}" for r in outcome.rows if r.name != "chosen")
+    if chosen is None or outcome.incumbent is None:
+        return f"{task.name}: {spaced(task.metric)} on test: {beside or 'not measured'}; nothing was chosen."
+    source = chosen_from(outcome)
+    gained = f"; {gain_words(outcome.gain)} over {row_words(outcome.gain.over)}" if outcome.gain else ""
+    gained = f", which is {row_words(source)}" if source and outcome.gain and outcome.gain.over == source else gained
+    return (
+        f"{task.name}: {spaced(task.metric)} {measured(chosen, task.metric)} on test"
+        f"{f' ({beside})' if beside else ''}{gained}, with {describe(outcome.incumbent.configuration)}."
+    )
 
 
 def border_list(borders: Sequence[AtBorder]) -> str:
@@ -94,84 +98,101 @@ def border_list(borders: Sequence[AtBorder]) -> str:
     Args:
         borders: From ``at_border``, at least one.
     """
-    return "\n".join(f"- {border.words}" for border in borders)
+    return _list([border.words for border in borders])
 
 
-def _luck(task: TaskInfo, entries: Sequence[JournalEntry]) -> str | None:
-    """How exactly the best score was measured; none where the number of validation records is unknown."""
-    curves = {e.suggestion.configuration.id: e.observation.curve.scores for e in entries if e.observation.curve.scores}
-    scores = np.full((len(curves), max(map(len, curves.values()), default=0)), np.nan)
-    for row, curve in zip(scores, curves.values(), strict=True):
-        row[: len(curve)] = curve
-    final = np.array([curve[-1] for curve in curves.values()])
-    noise = score_noise(scores, final, validation_records(task))
-    if noise is None:
-        return None
-    said = f"The best score was measured on {noise.n_records} validation records: a standard error of "
-    said += f"{noise.standard_error:.3f}, if it is a share of right answers."
-    if len(curves) == 1:
-        return said
-    said += f" It is the best of {len(curves)} configurations, and {noise.n_alike or 'none'} of the others came nearer"
-    return f"{said}{', so which of them was chosen may be luck' if noise.n_alike else ''}."
+def inline(text: str) -> str:
+    """A text as one line of Markdown that shows it as it is, in tables too."""
+    plain = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    for sign in "\\`*_[]<>|#":
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain
 
 
-def _comparison_table(rows: Sequence[Compared]) -> str:
-    metrics = [m for m in METRICS if all(m in row.test_metrics for row in rows)]
-    lines = [
-        f"| | configuration | slices | validation score | {' | '.join(metrics)} |",
-        "|---|---|---|---|" + "---|" * len(metrics),
+def _section(title: str, content: str) -> list[str]:
+    return [f"## {title}", content]
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _comparison_table(outcome: Outcome) -> str:
+    metrics = metric_names(outcome)
+    rows = [
+        [
+            ROWS[row.name],
+            inline(describe(row.values)) if row.values else "-",
+            str(row.fidelity),
+            f"{row.validation_score:.3f}",
+            *(measured(row, metric) for metric in metrics),
+        ]
+        for row in outcome.rows
     ]
-    for row in rows:
-        values = " | ".join(f"{row.test_metrics[m]:.3f}" for m in metrics)
-        lines.append(
-            f"| {row.name} | {row.config_id or '-'} | {row.fidelity} | {row.validation_score:.3f} | {values} |"
-        )
-    return "\n".join(lines)
+    return _table(["", "configuration", "slices", "validation score", *metrics], rows)
+
+
+def _answers_table(answers: Sequence[Answer]) -> str:
+    rows = [
+        [_short(a.question), _short(a.reference), _short(a.base), _short(a.recipe), _short(a.chosen)] for a in answers
+    ]
+    return _table(["question", "reference", ROWS["zero-shot"], ROWS["recipe"], ROWS["chosen"]], rows)
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "-"
+    return inline(text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...")
 
 
 def _forecast_table(verdict: Verdict) -> str:
-    lines = [f"| configuration | slice | predicted ({COVERAGE:.0%} interval) | observed |", "|---|---|---|---|"]
+    rows = []
     for f in verdict.forecasts[:_FORECASTS]:
         score, lower, upper = (float(end[0]) for end in intervals_of_scores(np.array([f.mean]), np.array([f.std])))
         predicted = f"{score:.3f} ({lower:.3f} to {upper:.3f})"
-        lines.append(f"| {f.configuration.id} | {f.fidelity} | {predicted} | {f.observed:.3f} |")
+        rows.append([inline(describe(f.configuration)), str(f.fidelity), predicted, f"{f.observed:.3f}"])
+    table = _table(["configuration", "slice", f"predicted ({COVERAGE:.0%} interval)", "observed"], rows)
     if len(verdict.forecasts) > _FORECASTS:
-        lines += ["", f"The first {_FORECASTS} of {len(verdict.forecasts)} scores that were compared."]
-    return "\n".join(lines)
+        table += f"\n\nThe first {_FORECASTS} of {len(verdict.forecasts)} scores that were compared."
+    return table
 
 
-def _configuration_table(configuration: Configuration, space: SearchSpace) -> str:
-    default = space.default.values
-    lines = ["| hyperparameter | chosen | default |", "|---|---|---|"]
-    for name in space.names:
-        chosen, usual = configuration.values.get(name), default.get(name)
-        lines.append(f"| {name} | {_shown(chosen)} | {_shown(usual)} |")
-    return "\n".join(lines)
+def _chosen(outcome: Outcome) -> list[str]:
+    assert outcome.incumbent is not None  # asked by the caller
+    chosen, default, space = outcome.incumbent.configuration, outcome.space.default.values, outcome.space
+    rows = [[inline(n), inline(_of(chosen.values.get(n))), inline(_of(default.get(n)))] for n in space.names]
+    at = borders(outcome)
+    parts = _section("The chosen configuration", _table(["hyperparameter", "chosen", "default"], rows))
+    parts += [border_list(at)] if at else []
+    second = runner_up(outcome)
+    if second is not None:
+        parts.append(f"Runner-up: {inline(describe(second.configuration))}, {second.best:.3f} on validation.")
+    noise = luck(outcome)
+    return [*parts, noise] if noise else parts
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "(inactive)"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _of(value: object) -> str:
+    return "(inactive)" if value is None else shown(value)  # type: ignore[arg-type]
 
 
 def _history_table(entries: Sequence[JournalEntry], interrupted: Collection[str]) -> str:
-    lines = [
-        "| minutes | configuration | what | score | seconds |",
-        "|---|---|---|---|---|",
-    ]
+    rows: list[list[str]] = []
     reached: dict[str, int] = {}
     for entry in entries:
-        config_id, curve = entry.suggestion.configuration.id, entry.observation.curve
-        before = reached.get(config_id, 0)
-        reached[config_id] = curve.fidelity
+        configuration, curve = entry.suggestion.configuration, entry.observation.curve
+        before = reached.get(configuration.id, 0)
+        reached[configuration.id] = curve.fidelity
         what = f"resumed at slice {before}, " if before else "started, "
         if entry.repeated:
             what = f"began again at slice {before - entry.repeated} ({entry.repeated} trained once more), "
-        ended = "interrupted by errors, twice" if config_id in interrupted else "failed"
+        ended = "interrupted by errors, twice" if configuration.id in interrupted else "failed"
         what += ended if entry.observation.failed else f"trained to slice {curve.fidelity}"
         score = f"{curve.scores[-1]:.4f}" if curve.scores else "-"
-        lines.append(
-            f"| {entry.elapsed_s / 60:.1f} | {config_id} | {what} | {score} | {entry.observation.cost_s:.1f} |"
-        )
-    return "\n".join(lines)
+        words, minutes = inline(describe(configuration)), f"{entry.elapsed_s / 60:.1f}"
+        rows.append([minutes, words, what, score, f"{entry.observation.cost_s:.1f}"])
+    return _table(["minutes", "configuration", "what", "score", "seconds"], rows)

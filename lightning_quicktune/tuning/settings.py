@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
 
+from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.cohort_limit import check_cohort
 from lightning_quicktune.types import Budget
+
+Reference = Literal["recipe", "strong", "default"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,10 @@ class TuneSettings:
     Args:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every trial starts from; names the base model.
-        budget: What the search may spend; the comparison at the end comes on top.
+        budget: What it may spend. Seconds are those of everything up to the report; where only slices, trials or a
+            score are set, the comparison comes on top.
         output: Folder of this search; the same command goes on where it stopped.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; methods without transfer need none.
         experience: Meta-dataset of earlier tasks (a folder, ``runs:/ID/meta_dataset`` or a shipped one by name); only
@@ -59,7 +66,8 @@ class TuneSettings:
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
         partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
             beyond their bounds as the bound, and what they don't know is left out.
-        compare_default: Whether the default configuration is trained in full after the search, if it wasn't in it.
+        compare: What is trained in full beside what is searched, as far as the budget allows, first things first:
+            ``recipe`` as it is written, a ``strong`` published one, the ``default`` of the search space.
         keep_checkpoints: Trials that keep their checkpoints when the search has ended, the best ones; a search that
             goes on trains the others again from their seed, as part of its budget.
         tracking: Where MLflow keeps the search and its trials.
@@ -69,6 +77,7 @@ class TuneSettings:
     recipe: Path_fr
     budget: Budget
     output: str
+    model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     experience: str | None = None
@@ -81,9 +90,22 @@ class TuneSettings:
     seed: int = 0
     allow_other_base_model: bool = False
     partial: bool = False
-    compare_default: bool = True
+    compare: list[Reference] = field(default_factory=lambda: ["recipe", "strong", "default"])
     keep_checkpoints: int = 5
     tracking: TrackingSettings = field(default_factory=lambda: TrackingSettings("tune"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in a YAML that starts the same from any folder."""
+        plain: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
+        for name in ("recipe", "space"):
+            if name in plain:
+                plain[name] = str(Path(plain[name]).absolute())
+        if Path(self.task).exists():
+            plain["task"] = str(Path(self.task).absolute())
+        plain["output"] = str(Path(self.output).absolute())
+        for name in ("budget", "surrogates", "tracking"):
+            plain[name] = {key: value for key, value in (plain.get(name) or {}).items() if value is not None}
+        return {name: value for name, value in plain.items() if value not in ({}, None)}
 
     def __post_init__(self) -> None:
         check_cohort(self.cohort)
@@ -97,6 +119,11 @@ class TuneSettings:
                 "adapter that was found stays in `output` all the same."
             )
 
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}
+
 
 @dataclass(frozen=True)
 class RecommendSettings:
@@ -106,6 +133,7 @@ class RecommendSettings:
         task: Folder, file or hub id of the dataset, or ``suite:NAME`` for a built-in task.
         recipe: Fit YAML that every configuration is set in; names the base model.
         output: Folder of the recommendations: a fit YAML of each, and their table.
+        model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
             and ``cost`` seconds.
@@ -121,6 +149,7 @@ class RecommendSettings:
     task: str
     recipe: Path_fr
     output: str
+    model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     space: Path_fr | None = None
@@ -136,3 +165,8 @@ class RecommendSettings:
                 f"`k` is {self.k} and `pool_size` {self.pool_size}, but the k best of the pool are recommended, so `k` "
                 "must be at least 1 and at most `pool_size`. Lower `k`, or raise `pool_size`."
             )
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the recipe that these settings set, with their values."""
+        return {**column_overrides(self.columns), **base_model_override(self.model)}

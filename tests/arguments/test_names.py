@@ -19,3 +19,8 @@ KNOWN = ("task", "budget.seconds", "budget.slices", "lora.rank", "lora.alpha_ove
 )
 def test_the_name_that_is_meant(typed, meant):
     assert closest_name(typed, KNOWN) == meant
+
+
+@pytest.mark.parametrize("typed", ["lr", "model.lr", "model.optimizer.rl", "optimizer.init_args.rl"])
+def test_the_last_part_of_a_name_is_enough(typed):
+    assert closest_name(typed, ("trainer.max_epochs", "optimizer.init_args.lr", "data")) == "optimizer.init_args.lr"

@@ -85,6 +85,10 @@ CLASS = ("--model", f"{__name__}.Model")
             [*CLASS, "--model.lora.alpha", "3"],
             "no option `model.init_args.lora.alpha`. Did you mean `model.init_args.l",
         ),
+        (
+            [*CLASS, "--model.init_args.colour", "3"],
+            "Beside it there are `model.init_args.deeper`, `model.init_args.lora.a",
+        ),
         ([*CLASS, "--model.init_args.widht", "3"], "`model.init_args.widht`. Did you mean `model.init_args.width`?"),
         (["x"], "`x` belongs to no option. Write the option's name before it, as in `--name`."),
         (["--share"], "`--share` needs a value, but none follows it. Write one after it, or leave `--share` out."),
@@ -93,7 +97,11 @@ CLASS = ("--model", f"{__name__}.Model")
         (["--merge", "x"], "`merge` is x, but true or false is expected."),
         (["--methods", "x"], "`methods` is x, but a list is expected."),
         (["--methods", "[randm]"], "`methods` is randm, but it is one of random. Did you mean `random`?"),
-        (["--tracking", "3"], "`tracking` is 3, but a mapping is expected, or a YAML file that holds one."),
+        (
+            ["--tracking", "3"],
+            "`tracking` is 3, but a mapping of `tracking.alpha_over_rank`, `tracking.rank`, `tracking.variant` "
+            "is expected, or a YAML file that holds one.",
+        ),
         (["--tracking.rank", "x"], "`tracking.rank` is x, but a whole number is expected."),
         (
             ["--tracking.variant", "dore"],
@@ -164,6 +172,23 @@ def test_what_is_typed_wins_over_files_wherever_they_stand(parser, tmp_path):
     found = parser.parse_args([*words, "--tracking", str(tmp_path / "group.yaml")])
     assert (found.task, found.share, found.model.init_args.width) == ("typed", 1, 2)
     assert (found.tracking.rank, found.tracking.alpha_over_rank) == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("rank", "model.init_args.lora.rank"),
+        ("alpha", "model.init_args.lora.alpha_over_rank"),
+        ("widht", "model.init_args.width"),
+        ("deepest", "model.init_args.deeper.init_args.deepest"),
+    ],
+)
+def test_what_a_file_or_a_class_in_it_knows_is_meant_by_the_last_part_of_its_name(said, tmp_path, typed, meant):
+    deeper = "{class_path: nowhere.Gone, init_args: {deepest: 1}}"
+    (tmp_path / "run.yaml").write_text(f"model: {{class_path: {MODEL}, init_args: {{width: 1, deeper: {deeper}}}}}\n")
+    for words in (["--config", str(tmp_path / "run.yaml")], [f"--config={tmp_path}/run.yaml"]):
+        line = said("--task", "x", "--tracking.variant", "lora", *words, f"--{typed}", "3")
+        assert line == f"There is no option `{typed}`. Did you mean `{meant}`?"
 
 
 def test_a_message_without_a_refusal_is_put_into_one_line():

@@ -40,10 +40,12 @@ def test_what_fit_kept_goes_through_export_inspect_tune_collect_and_fit_again(
     assert "on no hub: `--with_base true` writes it beside the adapter" in said
     assert str(colour_task) in (tmp_path / "adapter" / "README.md").read_text()
     assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["r"] == 4
+    assert main(["export", "--fit", config, "--as", "axolotl", "--output", "elsewhere"]) == 0
+    assert yaml.safe_load((tmp_path / "elsewhere" / "axolotl.yaml").read_text())["lora_r"] == 4
     assert main(["inspect", "--recipe", config]) == 0
     common = ["--recipe", config, "--space", "space.yaml", "--max_fidelity", "1"]
     tracking = ["--tracking.uri", f"sqlite:///{tmp_path}/mlflow.db", "--tracking.experiment", "all"]
-    search = ["--searcher", "random", "--budget.slices", "1", "--pool_size", "2", "--compare_default", "false"]
+    search = ["--searcher", "random", "--budget.slices", "1", "--pool_size", "2", "--compare", "[]"]
     assert main(["tune", "--task", str(colour_task), "--output", "tuned", *common, *search, *tracking]) == 0
     assert json.loads((tmp_path / "tuned/result/adapter/adapter_config.json").read_text())["lora_alpha"] > 0
     card = (tmp_path / "tuned/result/adapter/README.md").read_text()
@@ -65,7 +67,7 @@ def test_export_into_a_folder_with_a_model_is_refused_before_anything_is_loaded(
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "model.safetensors").write_text("")
     command = ["export", "--fit", config, "--checkpoint", "none.ckpt", "--output", "there"]
-    assert main(command) == 1
+    assert main(command) == 2
     assert "holds an adapter or a model already (model.safetensors)" in capsys.readouterr().err
-    assert main([*command[:-1], "new", "--merge", "true", "--with_base", "true"]) == 1
+    assert main([*command[:-1], "new", "--merge", "true", "--with_base", "true"]) == 2
     assert "a merged model holds its base" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def test_a_table_is_imported_and_described(tmp_path, capsys):
 
 def test_what_is_wrong_is_said_without_a_traceback(tmp_path, capsys):
     words = ["--table", str(tmp_path / "no.csv"), "--output", str(tmp_path), "--origin", "o", "--licence", "l"]
-    assert main(["import", *words]) == 1
+    assert main(["import", *words]) == 2
     assert "lightning-quicktune import: There is no table" in capsys.readouterr().err
 
 

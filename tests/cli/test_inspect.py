@@ -28,13 +28,13 @@ def test_a_bad_dataset_is_shown_with_all_its_faults_and_an_exit_status(recipe, c
     bad = [{"question": "Why?"}, {"question": "So?", "answer": "<|end|>"}]
     with (task / "train.jsonl").open("a") as file:
         file.writelines(json.dumps(row) + "\n" for row in bad)
-    assert main(["inspect", "--recipe", recipe, "--task", str(task)]) == 1
+    assert main(["inspect", "--recipe", recipe, "--task", str(task)]) == 2
     output = capsys.readouterr()
     assert "«cold<|end|>»" in output.out
     assert "train.jsonl:25: no `answer`" in output.out
     assert "1 of 40 records hold special tokens" in output.out
     assert f"`{task}` can't be trained on as it is: what stops it is listed above (2 in all)." in output.err
-    assert main(["inspect", "--recipe", recipe, "--task", str(task), "--where", "bad"]) == 1
+    assert main(["inspect", "--recipe", recipe, "--task", str(task), "--where", "bad"]) == 2
     listed = capsys.readouterr().out
     assert "- train.jsonl:25: no `answer`" in listed
     assert "- train.jsonl:26: holds <|end|>" in listed
@@ -42,12 +42,12 @@ def test_a_bad_dataset_is_shown_with_all_its_faults_and_an_exit_status(recipe, c
 
 
 def test_at_least_one_record_is_shown(recipe, capsys):
-    assert main(["inspect", "--recipe", recipe, "--records", "0"]) == 1
+    assert main(["inspect", "--recipe", recipe, "--records", "0"]) == 2
     assert "`--records` is 0, but at least 1 record is shown. Raise it." in capsys.readouterr().err
 
 
 def test_prompts_without_room_for_an_answer_are_among_the_faults(fit_config, tmp_path, capsys):
     fit_config["model"]["init_args"]["score"]["max_new_tokens"] = 250
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(fit_config))
-    assert main(["inspect", "--recipe", str(tmp_path / "recipe.yaml")]) == 1
+    assert main(["inspect", "--recipe", str(tmp_path / "recipe.yaml")]) == 2
     assert "- A prompt of " in capsys.readouterr().out

@@ -80,7 +80,7 @@ def test_an_unknown_key_of_the_model_is_named(arguments, capsys):
 
 
 def test_targets_that_match_nothing_end_without_a_traceback(arguments, capsys):
-    assert main(["fit", *arguments, "--model.init_args.lora.targets", "[q_proj]"]) == 1
+    assert main(["fit", *arguments, "--model.init_args.lora.targets", "[q_proj]"]) == 2
     assert "It has down_proj, gate_up_proj, o_proj, qkv_proj" in capsys.readouterr().err
 
 
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_cannot_be_used_is_said(arguments, tmp_path, capsys, s
         (tmp_path / "some.ckpt").write_bytes(content)
     elif content is not None:
         torch.save(content, tmp_path / "some.ckpt")
-    assert main([subcommand, *arguments, "--ckpt_path", "some.ckpt"]) == 1
+    assert main([subcommand, *arguments, "--ckpt_path", "some.ckpt"]) == 2
     error = capsys.readouterr().err
     assert f"`--ckpt_path` is some.ckpt, {'and ' if content is None else 'which '}{said}" in error
 

@@ -38,7 +38,7 @@ def test_an_unknown_subcommand_names_the_closest(capsys):
 
 def test_a_mistake_of_the_user_is_one_line_without_a_traceback(capsys, tmp_path):
     arguments = ["--fit", __file__, "--checkpoint", "gone.ckpt", "--output", str(tmp_path)]
-    assert main(["export", *arguments]) == 1
+    assert main(["export", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("lightning-quicktune export: ")
     assert "Traceback" not in error

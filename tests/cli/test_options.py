@@ -7,6 +7,7 @@ import yaml
 from jsonargparse import ActionConfigFile
 
 from lightning_quicktune.arguments.parser import Strict
+from lightning_quicktune.cli.chat import ChatSettings
 from lightning_quicktune.cli.export import ExportSettings
 from lightning_quicktune.cli.inspect import InspectSettings
 from lightning_quicktune.cli.lightning import QuickTuneCLI
@@ -29,6 +30,7 @@ KINDS = {
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "inspect": InspectSettings,
+    "chat": ChatSettings,
     "synthesize": SynthesisSettings,
 }
 DUMP = ("usage:", "<class", "Union", "Namespace", "Traceback", "Parser key")

@@ -113,7 +113,7 @@ def test_a_folder_with_another_recipe_is_left_alone(carry, fit_config, tmp_path,
     folder, _ = carry(trainer)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = ["export", "--fit", str(tmp_path / "fit.yaml"), "--as", "llamafactory", "--output", str(folder)]
-    assert main(again) == 1
+    assert main(again) == 2
     assert f"holds a recipe already ({', '.join(sorted([file, 'train.jsonl']))})" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -199,6 +199,17 @@ def test_callbacks_that_may_change_the_training_are_told(carry, trainer):
     assert "trainer.callbacks: EarlyStopping isn't carried over" in said
 
 
+@pytest.mark.parametrize("trainer", ["trl", "axolotl"])
+@pytest.mark.parametrize(("accelerator", "known"), [("auto", False), ("gpu", False), ("cpu", True)])
+def test_as_many_devices_as_there_are_is_unknown_but_on_a_cpu(carry, trainer, accelerator, known):
+    folder, said = carry(trainer, trainer__devices="auto", trainer__accelerator=accelerator)
+    note = "trainer.devices: auto here, so how many is unknown"
+    assert (note in said) is not known
+    (file,) = folder.glob("axolotl.yaml" if trainer == "axolotl" else "train.py")
+    assert (note in file.read_text()) is not known
+    assert "CUDA_VISIBLE_DEVICES=0" in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -208,7 +219,7 @@ def test_callbacks_that_may_change_the_training_are_told(carry, trainer):
 )
 def test_an_export_of_nothing_or_of_both_is_refused(fit_config, tmp_path, capsys, words, said):
     (tmp_path / "fit.yaml").write_text(to_yaml(fit_config))
-    assert main(["export", "--fit", str(tmp_path / "fit.yaml"), "--output", str(tmp_path / "out"), *words]) == 1
+    assert main(["export", "--fit", str(tmp_path / "fit.yaml"), "--output", str(tmp_path / "out"), *words]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -235,7 +246,7 @@ def test_an_export_of_nothing_or_of_both_is_refused(fit_config, tmp_path, capsys
 def test_what_no_other_trainer_could_do_is_refused(fit_config, tmp_path, capsys, changes, said):
     (tmp_path / "fit.yaml").write_text(to_yaml(with_overrides(fit_config, changes)))
     words = ["--as", "trl", "--output", str(tmp_path / "out")]
-    assert main(["export", "--fit", str(tmp_path / "fit.yaml"), *words]) == 1
+    assert main(["export", "--fit", str(tmp_path / "fit.yaml"), *words]) == 2
     assert said in capsys.readouterr().err
 
 

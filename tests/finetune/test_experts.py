@@ -37,22 +37,41 @@ MODELS = {
     "GptOss": {"num_local_experts": 4, "head_dim": 16, "layer_types": ["full_attention"] * 2},
     "GraniteMoe": {"num_local_experts": 4},
     "Phimoe": {"num_local_experts": 4},
+    "DeepseekV4": {
+        **ROUTED,
+        **dict.fromkeys(["index_n_heads", "num_hash_layers", "num_key_value_heads"], 1),
+        **dict.fromkeys(["o_groups", "hc_mult"], 2),
+        **dict.fromkeys(["q_lora_rank", "o_lora_rank", "qk_rope_head_dim", "index_head_dim", "index_topk"], 8),
+        "n_routed_experts": 4,
+        "head_dim": 16,
+        "layer_types": ["compressed_sparse_attention", "heavily_compressed_attention"],
+        "compress_rates": {"compressed_sparse_attention": 2, "heavily_compressed_attention": 4},
+    },
 }
 EXPERTS = {"experts.down_proj", "experts.gate_up_proj"}
 DENSE = {"gate_proj", "up_proj", "down_proj"}
 
 
+@pytest.fixture
+def tiny():
+    """A base model of random weights, by its architecture."""
+
+    def make(name):
+        torch.manual_seed(0)
+        config = getattr(hf, f"{name}Config")(**{**SHAPE, **MODELS[name]})
+        return BaseModel(getattr(hf, f"{name}ForCausalLM")(config), f"tiny-{name.lower()}")
+
+    return make
+
+
 @pytest.fixture(params=MODELS)
-def base(request):
-    torch.manual_seed(0)
-    config = getattr(hf, f"{request.param}Config")(**SHAPE, **MODELS[request.param])
-    return BaseModel(getattr(hf, f"{request.param}ForCausalLM")(config), f"tiny-{request.param.lower()}")
+def base(request, tiny):
+    return tiny(request.param)
 
 
 @pytest.fixture
-def glm():
-    torch.manual_seed(0)
-    return BaseModel(hf.Glm4MoeForCausalLM(hf.Glm4MoeConfig(**SHAPE, **MODELS["Glm4Moe"])), "tiny-glm")
+def glm(tiny):
+    return tiny("Glm4Moe")
 
 
 @pytest.fixture
@@ -88,7 +107,8 @@ def test_what_is_asked_is_adapted_and_nothing_stays_behind(base, targets):
     assert n_matrices == len(asked)
     assert any("experts" in name for name in asked) is (targets != "attention")
     assert any("attn" in name for name in asked) is (targets != "mlp")
-    assert not any("router" in name or name.endswith(".gate") or "expert_gate" in name for name in asked)
+    unasked = ("router", "expert_gate", "indexer")
+    assert not any(name.endswith(".gate") or any(part in name for part in unasked) for name in asked)
     adapted.train()
     adapted(input_ids=TOKENS, use_cache=False).logits.logsumexp(-1).mean().backward()
     assert all(p.grad is not None for n, p in adapted.named_parameters() if p.requires_grad)
@@ -126,6 +146,10 @@ def test_dense_and_shared_parts_beside_experts_are_adapted(glm):
         | {f"{prefix}1.mlp.shared_experts.{name}" for name in DENSE}
         | {f"{prefix}1.mlp.{name}" for name in EXPERTS}
     )
+    sizes = {name.removesuffix(".weight"): weight.numel() for name, weight in glm.model.named_parameters()}
+    adapted = attach_adapter(glm, LoraSettings(rank=2, targets="mlp"))
+    assert adapted.before_adapter.share == pytest.approx(sum(sizes[name] for name in asked) / sum(sizes.values()))
+    detach_adapter(adapted)
 
 
 def test_gradient_checkpointing_gives_the_same_gradients_on_experts(glm):
@@ -144,8 +168,8 @@ def test_gradient_checkpointing_gives_the_same_gradients_on_experts(glm):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"dropout": 0.1}, r"`model.init_args.lora.dropout` is 0.1, but `tiny-glm` .*lora.dropout: 0`"),
-        ({"variant": "dora"}, r"lora.variant` is dora, .* experts.*lora.variant: lora`, or .*targets: attention`"),
+        ({"dropout": 0.1}, r"`model.init_args.lora.dropout` is 0.1, but on .* of `tiny-glm4moe` .*lora.dropout: 0`"),
+        ({"variant": "dora"}, r"is dora, .*gate_up_proj.*lora.variant: lora`, or .*targets` to attention"),
         ({"initialization": "pissa"}, r"lora.initialization` is pissa, .*lora.initialization: default`"),
         ({"initialization": "orthogonal"}, r"lora.initialization` is orthogonal, .* added to the weights"),
     ],
@@ -159,9 +183,21 @@ def test_what_can_not_be_done_on_experts_is_refused_and_done_on_attention(glm, s
     assert dict(glm.model.named_modules()) == before
 
 
+def test_a_grouped_projection_is_adapted_on_its_weight_and_an_indexer_never(tiny):
+    base = tiny("DeepseekV4")
+    asked = matching_modules(base.model, target_modules(base.model, ["o_a_proj"]))
+    assert {name.split(".")[-1]: target.parameter for name, target in asked.items()} == {"o_a_proj": "weight"}
+    assert len(asked) == 2
+    assert asked.items() <= matching_modules(base.model, target_modules(base.model, "attention")).items()
+    with pytest.raises(ValueError, match=r"is 0.1, but on .*o_a_proj.* of `tiny-deepseekv4` .* to a list without them"):
+        attach_adapter(base, LoraSettings(rank=2, dropout=0.1, targets="attention"))
+    with pytest.raises(ValueError, match=r"\['weights_proj'\] match routers or indexers, never adapted, of this"):
+        target_modules(base.model, ["weights_proj"])
+
+
 def test_a_router_that_is_asked_for_is_refused():
     model = hf.PhimoeForCausalLM(hf.PhimoeConfig(**SHAPE, **MODELS["Phimoe"]))
-    with pytest.raises(ValueError, match=r"\['router'\] match routers of experts, which aren't adapted"):
+    with pytest.raises(ValueError, match=r"\['router'\] match routers or indexers, never adapted, of this"):
         target_modules(model, ["router"])
 
 
@@ -181,6 +217,6 @@ def test_experts_in_a_form_that_no_adapter_can_be_on_are_refused_by_name():
 def test_an_adapter_that_peft_puts_elsewhere_is_refused(glm, monkeypatch):
     before = dict(glm.model.named_modules())
     monkeypatch.setattr("lightning_quicktune.finetune.targets._TAKEN_FOR_EXPERTS", set())
-    with pytest.raises(RuntimeError, match=r"adapter of `tiny-glm` on other .*missing are .*down_proj"):
+    with pytest.raises(RuntimeError, match=r"adapter of `tiny-glm4moe` on other .*missing are .*down_proj"):
         attach_adapter(glm, LoraSettings(rank=2))
     assert dict(glm.model.named_modules()) == before

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
     T5Config,
@@ -108,6 +109,16 @@ def test_complaint_7_the_merged_model_equals_base_plus_adapter_to_1e_4(train, tm
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
     torch.testing.assert_close(logits(merged), expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(logits(module.model), expected)
+
+
+def test_what_a_base_model_says_of_generation_stays(train, tmp_path, monkeypatch):
+    said = {"eos_token_id": [2, 5], "pad_token_id": 2, "temperature": 0.6, "top_p": 0.9, "do_sample": True}
+    module = train()
+    monkeypatch.setattr(module.loaded.model, "generation_config", GenerationConfig(**said))
+    export_merged(module, tmp_path / "merged")
+    export_adapter(module, tmp_path / "adapter", with_base=True)
+    for folder in (tmp_path / "merged", tmp_path / "adapter" / "base"):
+        assert said.items() <= json.loads((folder / "generation_config.json").read_text()).items()
 
 
 @pytest.mark.parametrize(("kind", "load"), [("gpt2", AutoPeftModelForCausalLM), ("t5", AutoPeftModelForSeq2SeqLM)])

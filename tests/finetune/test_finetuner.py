@@ -53,6 +53,20 @@ def test_complaint_token_mean_micro_batches_give_the_gradient_of_the_whole_step_
     assert any(g.abs().max() > 1e-4 for g in whole)
 
 
+def test_fit_says_how_much_is_adapted_and_trained(make_module, monkeypatch):
+    said = []
+    monkeypatch.setattr("lightning_quicktune.finetune.finetuner.rank_zero_info", said.append)
+    module = make_module(lora=LoraSettings(rank=2, targets="attention"))
+    sizes = {name: weight.numel() for name, weight in module.loaded.model.named_parameters()}
+    adapted = sum(n for name, n in sizes.items() if name.endswith(("qkv_proj.weight", "o_proj.weight")))
+    module.configure_model()
+    trained = sum(w.numel() for name, w in module.named_parameters() if "lora_" in name)
+    module.on_fit_start()
+    every = sum(sizes.values())
+    assert f"is on {adapted / every:.1%} of the weights" in said[0]
+    assert f"{trained / (every + trained):.2%} of all weights are trained" in said[0]
+
+
 class Seen:
     """Stands in for a trainer in one training or validation step."""
 

@@ -146,10 +146,17 @@ def test_decay_leaves_magnitudes_and_so_the_base_model_as_they_are(adapted, kind
             assert p.norm() < 0.9 * before[name].norm()
 
 
+class WithoutClosure(SGD):
+    def step(self):
+        """As an optimizer for a training loop written out by hand."""
+
+
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
         (LBFGS, r"LBFGS can't train this adapter: it computes the loss several times a step"),
+        (WithoutClosure, r"WithoutClosure can't train this adapter: its `step` takes no `closure`"),
+        (lambda w: AdamW(w, fused=True, foreach=True), r"can't train this adapter: `fused` and `foreach` .*AdamW`"),
         (SparseAdam, r"SparseAdam can't train this adapter: it takes sparse gradients alone"),
         (lambda weights: Muon(weights, lr=0.01), r"can't train this adapter: Muon only supports 2D .*AdamW`"),
         (lambda weights: SGD(weights, lr=-1.0), r"Invalid learning rate: -1.0.*`model.init_args.optimizer.class_path`"),

@@ -55,7 +55,7 @@ def test_an_edit_kills_the_replays_that_used_it_and_no_others(package):
         "types.py": ("[:12]", "[:13]"),
         "replay/simulate.py": ("self._now = 0.0", "self._now = 1.0"),
         "evaluation/report.py": ("1 is best", "2 is best"),
-        "search/progress.py": ("What every searcher must remember.", "Other words for people."),
+        "search/progress.py": ("The progress of a search", "Other words for people"),
     }
     assert edited(package, edits) == [
         ("search/optuna_searcher.py", ["random", "zero_shot"]),

@@ -39,21 +39,22 @@ def at_knots(table):
     return table.scores[:, knots_of(N_SLICES) - 1]
 
 
-def test_where_early_scores_tell_trainings_are_paused_early_else_late(priors):
+def test_where_early_scores_tell_trainings_are_paused_early(priors):
     assert priors["telling"].first_look == 0
-    assert priors["silent"].shares[priors["silent"].first_look] > 0.4
+    assert priors["telling"].residual.following[0] > 0.5
+    assert priors["silent"].residual.following[0] < 0.2
 
 
-@pytest.mark.parametrize(("early", "gain"), [("telling", 0.2), ("silent", 0.01)])
-def test_on_new_tasks_the_choice_pays(priors, early, gain):
-    """In the mean over twelve of them, over the earliest and the latest look."""
+@pytest.mark.parametrize("early", ["telling", "silent"])
+def test_on_new_tasks_the_choice_pays_or_hardly_matters(priors, early):
+    """In the mean over twelve of them, against the earliest and the latest look."""
     prior = priors[early]
     regret = {
         first: np.mean([search(prior, task(s, early), first_look=first).regret for s in range(50, 62)])
         for first in (0, prior.first_look, len(prior.shares) - 1)
     }
-    assert regret[prior.first_look] == min(regret.values())
-    assert max(regret.values()) > min(regret.values()) + gain
+    assert regret[prior.first_look] < min(regret.values()) + 0.05
+    assert (max(regret.values()) > regret[prior.first_look] + 0.2) == (early == "telling")
 
 
 @pytest.mark.parametrize("early", ["telling", "silent"])

@@ -42,7 +42,8 @@ def test_what_is_lacking_is_counted_and_a_server_that_is_away_is_asked_once(
     delivery = Tracker(tracker.uri, tracker.experiment).deliver([store_task(tmp_path / "task")], trials)
     assert (delivery.n_records, delivery.n_lacking) == (5, 4)  # the note of the first says that it was sent
     assert len(asked) == 1
-    assert delivery.words.startswith(f"MLflow at {tracker.uri} lacks 4 of 5 records (ConnectionError: no route to host")
+    assert delivery.reason == "ConnectionError: no route to host"
+    assert delivery.words == f"MLflow at {tracker.uri} lacks 4 of 5 records"
 
 
 def test_one_record_that_is_refused_keeps_no_other(tracker, tmp_path, store_trial, count_runs, monkeypatch):
@@ -107,6 +108,9 @@ def test_the_last_line_of_a_command_says_where_it_is_or_what_is_lacking():
     assert mlflow_line("ab", "http://host:5000") == "MLflow   run ab at http://host:5000"
     later = "all is on this disk, and the same command sends it once MLflow answers"
     assert mlflow_line(None, uri) == f"MLflow   the report was not taken by {shown}; {later}"
+    nothing = Delivery(9, 9, uri, "OSError: away")  # which was said already, of the report
+    lacking = "9 of 9 records are lacking there"
+    assert mlflow_line(None, uri, nothing) == f"MLflow   the report was not taken by {shown}; {lacking}; {later}"
     line = mlflow_line("ab", "http://host", Delivery(9, 2, "http://host", "OSError: away"))
     assert line == f"MLflow   run ab at http://host; 2 of 9 records are lacking there (OSError: away); {later}"
     assert mlflow_line("ab", "http://host", Delivery(9, 0, "http://host")) == "MLflow   run ab at http://host"

@@ -2,14 +2,13 @@ import json
 import re
 
 import pytest
-import yaml
 
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
 from lightning_quicktune.surrogate.curves.model import CurveModel
-from lightning_quicktune.tuning.experience import SHIPPED, _folder, load_experience
+from lightning_quicktune.tuning.experience import _folder, load_experience
 from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.tuning.tune import tune
 
@@ -51,7 +50,7 @@ def test_a_failed_trial_loses_its_checkpoint_at_once(settings, tmp_path, monkeyp
         return step(self, *arguments)
 
     monkeypatch.setattr(CausalLMFinetuner, "training_step", exhausted)
-    tuned = tune(settings(budget={"slices": 8}, pool_size=8, compare_default=False, keep_checkpoints=50))
+    tuned = tune(settings(budget={"slices": 8}, pool_size=8, compare=[], keep_checkpoints=50))
     incumbent = json.loads((tmp_path / "search" / "incumbent.json").read_text())["config_id"]
     failed = failed_ones(tmp_path)
     assert len(failed) > 1
@@ -63,7 +62,7 @@ def test_a_failed_trial_loses_its_checkpoint_at_once(settings, tmp_path, monkeyp
 def test_a_dropped_trial_is_trained_again_from_its_seed_and_that_is_a_cost(
     settings, tmp_path, observed, small_space, capsys
 ):
-    changes = {"compare_default": False, "pool_size": 2}
+    changes = {"compare": [], "pool_size": 2}
     tune(settings(**changes, budget={"slices": 2}, keep_checkpoints=0))
     assert with_checkpoints(tmp_path) == {small_space.default.id}  # which may yet be compared
     capsys.readouterr()
@@ -86,10 +85,10 @@ def test_a_negative_number_of_checkpoints_is_refused_when_parsing(settings):
 
 
 def test_a_surrogate_that_was_trained_anew_in_its_place_is_noticed(settings, tmp_path):
-    curves = read_curves(_folder(SHIPPED[0], "curves"))
+    curves = read_curves(_folder("nano", "curves"))
     save_surrogate(curves, tmp_path / "curves")
     changes = {"searcher": None, "surrogates": {"curves": str(tmp_path / "curves")}, "space": None}
-    changes |= {"max_fidelity": None, "allow_other_base_model": True, "compare_default": False}
+    changes |= {"max_fidelity": None, "allow_other_base_model": True, "compare": []}
     tune(settings(**changes, budget={"slices": 1}))
     save_surrogate(curves, tmp_path / "curves")
     tune(settings(**changes, budget={"slices": 2}))
@@ -112,27 +111,27 @@ def test_experience_that_was_collected_anew_has_another_digest(tmp_path):
 
 def test_other_data_under_the_same_name_is_noticed(settings, tmp_path, write_colours):
     task = write_colours(tmp_path / "mine")
-    tune(settings(task=str(task), budget={"slices": 1}, compare_default=False))
+    tune(settings(task=str(task), budget={"slices": 1}, compare=[]))
     lines = (task / "train.jsonl").read_text().splitlines()
     (task / "train.jsonl").write_text("\n".join(lines[1:]) + "\n")
     with pytest.raises(ValueError, match=r"the records have changed"):
-        tune(settings(task=str(task), budget={"slices": 2}, compare_default=False))
+        tune(settings(task=str(task), budget={"slices": 2}, compare=[]))
     for path in (tmp_path / "search" / "task").glob("*.json"):
         path.unlink()
     with pytest.raises(ValueError, match=r"content of the data was '\w+' and is now '\w+'"):
-        tune(settings(task=str(task), budget={"slices": 2}, compare_default=False))
+        tune(settings(task=str(task), budget={"slices": 2}, compare=[]))
 
 
 def test_a_search_of_an_earlier_version_goes_on(settings, tmp_path, observed):
     """Its journal has no digests."""
-    tune(settings(budget={"slices": 1}, compare_default=False))
+    tune(settings(budget={"slices": 1}, compare=[]))
     path = tmp_path / "search" / "observations.jsonl"
     header, *lines = path.read_text().splitlines()
     header = json.loads(header)
     header["identity"] = {k: v for k, v in header["identity"].items() if not k.startswith("content of")}
     entries = [{k: v for k, v in json.loads(line).items() if k != "repeated"} for line in lines]
     path.write_text("".join(json.dumps(line) + "\n" for line in (header, *entries)))
-    tune(settings(budget={"slices": 2}, compare_default=False))
+    tune(settings(budget={"slices": 2}, compare=[]))
     assert len(observed()) == 2
 
 
@@ -141,7 +140,8 @@ def test_the_test_table_has_the_score_that_was_tuned(settings, fit_config, tmp_p
     fit_config["model"]["init_args"]["score"] = {"name": "label_accuracy", "max_new_tokens": 4}
     (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
     report = tune(make).report.read_text()
-    assert re.search(r"^\| \| configuration \| slices .*\| label_accuracy \|", report, re.MULTILINE)
-    row = next(line for line in report.splitlines() if line.startswith("| incumbent"))
-    tested = yaml.safe_load((tmp_path / "search" / "test" / "incumbent.json").read_text())["test_metrics"]
-    assert f" {tested['label_accuracy']:.3f} " in row
+    assert re.search(r"\| label accuracy \|", report, re.MULTILINE)
+    row = next(line for line in report.splitlines() if line.startswith("| tuned"))
+    tested = json.loads((tmp_path / "search" / "test" / "chosen.json").read_text())["row"]["per_record"]
+    right = sum(tested["label_accuracy"])
+    assert f"{right:.0f} of 7" in row

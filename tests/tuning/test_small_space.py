@@ -14,7 +14,7 @@ def test_a_space_smaller_than_the_pool_is_searched_whole(fit_config, colour_task
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(choices))
     (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
     files = ["--recipe", str(tmp_path / "recipe.yaml"), "--space", str(tmp_path / "space.yaml")]
-    search = ["--searcher", "random", "--budget.slices", "9", "--max_fidelity", "1", "--compare_default", "false"]
+    search = ["--searcher", "random", "--budget.slices", "9", "--max_fidelity", "1", "--compare", "[]"]
     where = ["--output", str(tmp_path / "search"), "--tracking.uri", f"sqlite:///{tmp_path}/mlflow.db"]
     assert main(["tune", "--task", str(colour_task), *files, *search, *where]) == 0
     assert "; 4 candidates, random." in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What a fit is made of, whichever trainer is to run it: counted, resolved, and without names of this package."""
+"""The parts of a fit, whichever trainer is to run it: counted, resolved, and without names of this package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from lightning_quicktune.finetune.base_files import BaseReference, base_reference
 from lightning_quicktune.finetune.base_model import check_precision
-from lightning_quicktune.finetune.elsewhere.trainable import check_whole, precision_of, steering
+from lightning_quicktune.finetune.elsewhere.trainable import check_whole, is_one_device, precision_of, steering
 from lightning_quicktune.finetune.finetuner import Finetuner
 from lightning_quicktune.finetune.optimizers import UPDATE_SCALE, build_optimizer
 
@@ -43,6 +43,7 @@ class Carried:
         template: ``chat`` or ``plain``.
         chat_template: Text of a chat template in the place of the tokenizer's own, if any.
         callbacks: Names of the trainer's callbacks that may change the training.
+        one_device: Whether it is known to be trained on one device.
     """
 
     base: BaseReference
@@ -66,6 +67,7 @@ class Carried:
     template: str = "chat"
     chat_template: str | None = None
     callbacks: Sequence[str] = ()
+    one_device: bool = True
 
     @property
     def longest(self) -> int:
@@ -106,6 +108,11 @@ class Carried:
             notes.append("the last step of a slice has fewer records here; there, steps go on into the next slice")
         if self.callbacks:
             notes.append(f"trainer.callbacks: {', '.join(self.callbacks)} isn't carried over, whatever it changes here")
+        if not self.one_device:
+            notes.append(
+                "trainer.devices: auto here, so how many is unknown, and steps are counted for one; that trainer takes "
+                "what it finds, with a batch on each: start it with `CUDA_VISIBLE_DEVICES=0`"
+            )
         return notes
 
 
@@ -170,6 +177,7 @@ def carry(module: Finetuner, trainer: Mapping[str, Any], data: Any, seed: int) -
         template=data.token_settings.template,
         chat_template=data.chat_template,
         callbacks=steering(trainer),
+        one_device=is_one_device(trainer),
     )
 
 

@@ -51,6 +51,15 @@ def check_whole(trainer: Mapping[str, Any]) -> None:
             )
 
 
+def is_one_device(trainer: Mapping[str, Any]) -> bool:
+    """Whether it is one device on every machine; ``auto`` takes all GPUs that it finds.
+
+    Args:
+        trainer: Arguments of the Trainer.
+    """
+    return trainer.get("devices") != "auto" or trainer.get("accelerator") in ("cpu", "mps")
+
+
 def precision_of(trainer: Mapping[str, Any]) -> str:
     """``trainer.precision`` as the Trainer itself spells it.
 

@@ -13,6 +13,7 @@ from lightning_quicktune.finetune.elsewhere.carried import Carried
 
 _SCRIPT = '''"""Trains with TRL as the recipe says.{notes}
 Usage: python train.py [OUTPUT]
+Steps are counted for one device: where there are more, set CUDA_VISIBLE_DEVICES=0.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Writes a fit for another trainer: settings, records, and for TRL the adapter's first weights."""
+"""A fit as files for another trainer: settings, records, and for TRL the adapter's first weights."""
 
 from __future__ import annotations
 

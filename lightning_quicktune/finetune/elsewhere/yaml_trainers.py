@@ -19,6 +19,7 @@ _ALWAYS = (
     "data: records are cut there instead of refused, and other tokens may be targets (end-of-turn token, line breaks). "
     "Compare the tokens and labels that it prints with those of `inspect`",
     "order of records and random draws: other ones",
+    "devices: steps are counted for one; where there are more, set `CUDA_VISIBLE_DEVICES=0`",
 )
 
 

@@ -1,4 +1,4 @@
-"""What a slice of a configuration costs, up to a constant of the task."""
+"""Costs of a slice by configuration, up to a constant of the task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From when on trainings may be stopped, by searches of training tasks that were left out."""
+"""The first look: from when on trainings may be stopped, by searches of training tasks that were left out."""
 
 from __future__ import annotations
 

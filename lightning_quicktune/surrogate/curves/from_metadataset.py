@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
+from lightning_quicktune.metadataset.outcome import ENDED
 from lightning_quicktune.metadataset.table import CurveRow, MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.curves.prior import CurvePrior, fit_curve_prior
 from lightning_quicktune.surrogate.curves.tables import TaskTable
 
 CostColumn = Literal["cost_s", "cost_cpu_s"]
-USED = ("full", "failed")  # a searcher stops the trials that look bad: their ends are missing for a reason
 
 
 def prior_of(table: MetaDataset, seed: int = 0, cost: CostColumn = "cost_s") -> CurvePrior:
@@ -40,7 +40,7 @@ def task_tables(table: MetaDataset, cost: CostColumn = "cost_s") -> list[TaskTab
     Raises:
         ValueError: If there is no such trial.
     """
-    used = [row for row in table.curves() if row.outcome in USED]
+    used = [row for row in table.curves() if row.outcome in ENDED]
     if not used:
         raise ValueError(
             f"The meta-dataset has {len(table.task_names)} tasks, but no trial that was trained to its end or failed "

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from torch import Tensor
 
-Array = NDArray[np.float64]
 MOST_POINTS = 200  # that length scales are learned from
 PRIOR = 0.05  # weight of the prior that log length scales are near 0: encodings lie in [0, 1]
 USUAL_NOISE = 0.02  # share of the variance; where no two configurations are near each other, nothing tells it
@@ -63,13 +61,13 @@ class Amplitudes:
     noise: float
 
 
-def matern52(squared: Tensor) -> Tensor:
+def matern52(squared: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Matern 5/2 correlation of scaled squared distances."""
     r = torch.sqrt(5.0 * squared + 1e-12)
     return (1.0 + r + r * r / 3.0) * torch.exp(-r)
 
 
-def squared_distances(encoded: Float[np.ndarray, "N D"], blocks: Int[np.ndarray, " D"]) -> Tensor:
+def squared_distances(encoded: Float[np.ndarray, "N D"], blocks: Int[np.ndarray, " D"]) -> Float[Tensor, "G N N"]:
     """Squared distance within each hyperparameter, shape ``(G, N, N)``."""
     n = int(blocks.max()) + 1
     found = np.empty((n, len(encoded), len(encoded)))

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 from lightning_quicktune.acquisition.leader import to_beat
 from lightning_quicktune.acquisition.optional_stopping import HOPELESS, optional_stopping_index
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior, prices
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 
-Array = NDArray[np.float64]
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0)  # in full trainings
 MOST = 2.0  # normalised regret that counts at most, so that no task decides alone
 
@@ -30,7 +28,7 @@ class LeftOutSearch:
     """
 
     regret: float
-    errors: tuple[Array, ...]
+    errors: tuple[Float[np.ndarray, " _"], ...]
 
 
 def search_left_out(prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> LeftOutSearch:
@@ -53,9 +51,9 @@ def search_left_out(prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> LeftO
 
 
 class _Search:
-    def __init__(self, prior: PoolPrior, scores: Array) -> None:
+    def __init__(self, prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> None:
         self.prior, self.scores, self.posterior = prior, scores, CurvePosterior(prior)
-        self.errors: dict[int, Array] = {}
+        self.errors: dict[int, Float[np.ndarray, " _"]] = {}
         self.best_scores: list[float] = []  # after each of the budgets that are spent
         self.best = -np.inf
         self.following, self._reached = (np.zeros(len(scores), dtype=np.int64) for _ in range(2))
@@ -80,7 +78,7 @@ class _Search:
             self.posterior.observe(place, knot, float(self.scores[place, knot]))
         self.following[place] = looks + 1
 
-    def _choose(self, mean: Array, covariance: Array) -> tuple[int, int]:
+    def _choose(self, mean: Float[np.ndarray, "C H"], covariance: Float[np.ndarray, "C H H"]) -> tuple[int, int]:
         n_knots = mean.shape[1]
         looks = np.maximum(self.following, self.prior.first_look)
         if not self._reached.any():
@@ -92,7 +90,7 @@ class _Search:
         place = int(np.argmax(np.where(self.following < n_knots, np.maximum(index, HOPELESS), -np.inf)))
         return place, int(looks[place])
 
-    def _note_errors(self, mean: Array, covariance: Array) -> None:
+    def _note_errors(self, mean: Float[np.ndarray, "C H"], covariance: Float[np.ndarray, "C H H"]) -> None:
         """Once for each moment, at the first score that is asked for after it."""
         due = [m for m in MOMENTS if m not in self.errors and m <= self.posterior.n_observed]
         if due:

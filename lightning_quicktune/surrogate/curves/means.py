@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
 from lightning_quicktune.surrogate.curves.kernel import Amplitudes, Kernel, fit_kernel, solve
 
-Array = NDArray[np.float64]
 MOST_CONFIGURATIONS = 1000  # that the mean is learned from
 COMPONENTS = 3  # principal components of mean curves that the kernel is learned from
 TREES, LEAF, SHARE = 100, 2, 0.5
@@ -113,25 +111,25 @@ class MeanCurve:
         white = solve_triangular(self._factor, cross, lower=True)
         return np.asarray(np.clip(1.0 - np.square(white).sum(0) / self.amplitudes.smooth, 0.0, 1.0))
 
-    def _smooth(self, encoded: Array) -> Array:
+    def _smooth(self, encoded: Float[np.ndarray, "C D"]) -> Float[np.ndarray, "C H"]:
         cross = self.amplitudes.smooth * self.kernel(encoded, self.tried.encoded)
         return np.asarray(cross @ self._weights + self._middle)
 
     @cached_property
-    def _middle(self) -> Array:
+    def _middle(self) -> Float[np.ndarray, " H"]:
         return np.asarray(np.average(self.tried.curves, axis=0, weights=self.tried.counts))
 
     @cached_property
-    def _covariance(self) -> Array:
+    def _covariance(self) -> Float[np.ndarray, "N N"]:
         x, counts = self.tried.encoded, self.tried.counts / self.tried.counts.mean()
         return np.asarray(self.amplitudes.smooth * self.kernel(x, x) + np.diag(self.amplitudes.noise / counts))
 
     @cached_property
-    def _factor(self) -> Array:
+    def _factor(self) -> Float[np.ndarray, "N N"]:
         return np.asarray(cholesky(self._covariance, lower=True))
 
     @cached_property
-    def _weights(self) -> Array:
+    def _weights(self) -> Float[np.ndarray, "N H"]:
         return solve(self._covariance, self.tried.curves - self._middle)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Trains the surrogate of learning curves."""
+"""The training of the surrogate of learning curves."""
 
 from __future__ import annotations
 

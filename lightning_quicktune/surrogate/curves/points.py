@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 from scipy.linalg import solve_triangular
 
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.posterior import LEAST_VARIANCE, TaskScale
-
-Array = NDArray[np.float64]
 
 
 class PointForecasts:
@@ -49,7 +47,7 @@ class PointForecasts:
         self._factor = grown
         self._seen.append((configuration, knot))
 
-    def _row(self, configuration: int, knot: int) -> tuple[Array, float]:
+    def _row(self, configuration: int, knot: int) -> tuple[Float[np.ndarray, " n"], float]:
         """Whitened covariances with what was seen, and the variance that is left."""
         prior = self.prior
         others = np.array([*self._seen, (configuration, knot)], dtype=np.int64)

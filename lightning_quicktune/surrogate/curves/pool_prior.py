@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
 MOMENTS = (0, 2, 4, 8, 16, 32, 64)  # observations after which predictions were compared with left-out scores
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,7 +114,7 @@ class CurvePosterior:
         self.covariance -= table[:, :, None] * table[:, None, :]
         self.n_observed += 1
 
-    def moments(self) -> tuple[Array, Array]:
+    def moments(self) -> tuple[Float[np.ndarray, "C H"], Float[np.ndarray, "C H H"]]:
         """Mean of every score, shape ``(C, H)``, and its covariance within a configuration, shape ``(C, H, H)``."""
         weights = self.scale_weights()
         kept = weights > NEGLIGIBLE
@@ -123,6 +124,22 @@ class CurvePosterior:
         mean = each @ weights
         between = ((each - mean[:, None]) * np.sqrt(weights)).reshape(*shape, -1)
         return mean.reshape(shape), (weights @ scales**2) * self.covariance + between @ between.transpose(0, 2, 1)
+
+    def joint(self, points: Sequence[tuple[int, int]]) -> tuple[Array, Array]:
+        """Mean, shape ``(N,)``, and covariance, shape ``(N, N)``, of scores at pairs of configuration and knot.
+
+        Args:
+            points: The pairs.
+        """
+        columns = [configuration * self.n_knots + knot for configuration, knot in points]
+        prior = np.array([self._cross_covariance(*point)[columns] for point in points])
+        seen = self._rows[: self.n_observed][:, columns]
+        weights = self.scale_weights()
+        curves = np.array([self.prior.mean[point] for point in points])[:, None] + self._shift[columns]
+        each = self.scale.locations + self.scale.scales * curves  # (N, S)
+        mean = each @ weights
+        between = (each - mean[:, None]) * np.sqrt(weights)
+        return mean, self.mean_square_scale * (prior - seen.T @ seen) + between @ between.T
 
     def forecast(self, configuration: int, knot: int, error: float = 0.0) -> tuple[float, float]:
         """Mean and standard deviation of the score that would be measured there; see ``observe``."""
@@ -158,11 +175,11 @@ class CurvePosterior:
         """Expected square of the task's scale."""
         return float(self.scale_weights() @ self.scale.scales**2)
 
-    def scale_weights(self) -> Array:
+    def scale_weights(self) -> Float[np.ndarray, " S"]:
         """Posterior probability of each scale of the grid."""
         return self.scale.weights(self._white[: self.n_observed])
 
-    def _cross_covariance(self, configuration: int, knot: int) -> Array:
+    def _cross_covariance(self, configuration: int, knot: int) -> Float[np.ndarray, " CH"]:
         prior = self.prior
         finals = np.outer(prior.finals[configuration], prior.following[knot] * prior.following)
         shapes = np.outer(prior.shapes[configuration], prior.given_final[knot]) + prior.offsets[knot]
@@ -170,7 +187,7 @@ class CurvePosterior:
         return np.asarray(linear + (finals + shapes).ravel() + self.scale.location_variance)
 
 
-def _locations(locations: Array, log_scales: Array) -> tuple[float, float]:
+def _locations(locations: Float[np.ndarray, " T"], log_scales: Float[np.ndarray, " T"]) -> tuple[float, float]:
     """How locations go with log scales over training tasks: slope by deviations, and the variance that is left."""
     n = len(locations)
     if n < 2:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.kernel import Kernel, solve
 from lightning_quicktune.surrogate.curves.means import MeanCurve, Tried
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask
 
-Array = NDArray[np.float64]
 NOISE = 0.02  # share of a deviation's variance that is taken for chance
 SMOOTH, OWN = (1.0, 0.7, 1.5, 0.4, 0.2, 0.1, 0.05), (0.8, 0.4, 0.2, 0.1, 0.05, 0.0)  # on equal likelihood the first
 MOST_GROUPS, MOST_ROWS = 20, 200  # that the two are chosen by
@@ -108,14 +106,23 @@ def fit_predictor(
     return CurvePredictor(mean, deviation, tuple(groups), len(tasks))
 
 
-def _group(kernel: Kernel, deviation: Deviation, tasks: Sequence[int], encoded: Array, rests: Sequence[Array]) -> Group:
+def _group(
+    kernel: Kernel,
+    deviation: Deviation,
+    tasks: Sequence[int],
+    encoded: Float[np.ndarray, "N D"],
+    rests: Sequence[Float[np.ndarray, "N H"]],
+) -> Group:
     own = (deviation.own + NOISE) * np.eye(len(encoded))
     covariance = deviation.smooth * kernel(encoded, encoded) + own
     return Group(np.array(tasks), encoded, solve(covariance, np.concatenate(rests, axis=1) / deviation.unit))
 
 
 def _fit_deviation(
-    kernel: Kernel, encoded: Sequence[Array], rests: Sequence[Array], members: Sequence[Sequence[int]]
+    kernel: Kernel,
+    encoded: Sequence[Float[np.ndarray, "_ D"]],
+    rests: Sequence[Float[np.ndarray, "_ H"]],
+    members: Sequence[Sequence[int]],
 ) -> Deviation:
     """By the likelihood of final scores, on a grid: in a kernel's eigenvectors it costs nothing."""
     unit = float(np.sqrt(np.mean(np.concatenate(rests) ** 2))) + 1e-9
@@ -135,7 +142,7 @@ def _fit_deviation(
     return Deviation(*chosen, unit)
 
 
-def _grouped(encoded: Sequence[Array]) -> list[list[int]]:
+def _grouped(encoded: Sequence[Float[np.ndarray, "_ D"]]) -> list[list[int]]:
     """Places of tasks with equal configurations; tasks without any are left out."""
     groups: dict[bytes, list[int]] = {}
     for place, each in enumerate(encoded):
@@ -144,7 +151,9 @@ def _grouped(encoded: Sequence[Array]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _common(first: Array, second: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _common(
+    first: Float[np.ndarray, "N D"], second: Float[np.ndarray, "M D"]
+) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
     """Places of equal rows in both."""
     places = {row.tobytes(): i for i, row in enumerate(second)}
     pairs = [(i, places[row.tobytes()]) for i, row in enumerate(first) if row.tobytes() in places]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
 from lightning_quicktune.surrogate.curves.first_look import looks_of, mean_regret, searches
@@ -18,7 +17,6 @@ from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskT
 from lightning_quicktune.surrogate.curves.temperature import temperatures_of
 from lightning_quicktune.surrogate.curves.variances import FEW, LeftOutLikelihood, Residual, Variances, residual_curves
 
-Array = NDArray[np.float64]
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
 UNKNOWN_OFFSET = 0.3  # of a knot's distance from the end and of its spread: what one or two tasks don't tell
 ALIKE = 3.0  # knots over which such offsets stay alike
@@ -76,7 +74,13 @@ class CurvePrior:
         encoded, others = left.task.encoded[rows], replace(self, locations=left.locations, scales=left.scales)
         return others._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)))
 
-    def _at(self, encoded: Array, curves: Array, ignorance: Array, log_cost: Array) -> PoolPrior:
+    def _at(
+        self,
+        encoded: Float[np.ndarray, "C D"],
+        curves: Float[np.ndarray, "T C H"],
+        ignorance: Float[np.ndarray, " C"],
+        log_cost: Float[np.ndarray, " C"],
+    ) -> PoolPrior:
         v, mean, n = self.variances, curves.mean(0), len(curves)
         middle, spread = self.scale.middle, self.scale.spread
         loadings = np.sqrt(v.transfer / max(n - 1, 1)) * (curves - mean)
@@ -102,7 +106,7 @@ class CurvePrior:
             first_look=self.first_look,
         )
 
-    def _offsets(self, n_tasks: int) -> Array:
+    def _offsets(self, n_tasks: int) -> Float[np.ndarray, "H H"]:
         """What few training tasks don't tell of the way from early scores to the end."""
         std = UNKNOWN_OFFSET * (np.abs(self.scale.middle) + self.scale.spread)
         std[-1] = 0.0

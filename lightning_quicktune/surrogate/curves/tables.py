@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
 LOWEST = -1.0  # normalised score below which curves are all alike
 HIGHEST = 4.0
 UPPER, NORMAL = 0.95, 1.645  # a quantile of scores, and how many deviations it lies above the median of a normal
@@ -71,7 +69,7 @@ class KnotScale:
     spread: Float[np.ndarray, " H"]
 
 
-def knots_of(length: int) -> NDArray[np.int64]:
+def knots_of(length: int) -> Int[np.ndarray, " H"]:
     """Fidelities from 1 to ``length``, about a constant factor apart.
 
     Args:
@@ -121,13 +119,13 @@ def normalise(tables: Sequence[TaskTable], shares: Float[np.ndarray, " H"]) -> t
 class _Located:
     """Usable rows of a table, and their curves in units of the final score; minus infinity once a trial has failed."""
 
-    rows: NDArray[np.int64]
-    curves: Array
+    rows: Int[np.ndarray, " M"]
+    curves: Float[np.ndarray, "M H"]
     location: float
     scale: float
 
 
-def _located(table: TaskTable, shares: Array) -> _Located | None:
+def _located(table: TaskTable, shares: Float[np.ndarray, " H"]) -> _Located | None:
     last = _last_seen(table.scores)
     rows = np.flatnonzero((last >= 0) | table.failed)
     final = table.scores[np.arange(len(last)), np.maximum(last, 0)]
@@ -155,13 +153,15 @@ def location_and_scale(final: Float[np.ndarray, " N"]) -> tuple[float, float]:
     return middle, scale
 
 
-def _last_seen(scores: Array) -> NDArray[np.int64]:
+def _last_seen(scores: Float[np.ndarray, "N F"]) -> Int[np.ndarray, " N"]:
     """Place of each curve's last score; -1 where there is none."""
     seen = np.isfinite(scores)
     return np.where(seen.any(1), scores.shape[1] - 1 - seen[:, ::-1].argmax(1), -1)
 
 
-def _at_shares(table: TaskTable, last: NDArray[np.int64], shares: Array) -> Array:
+def _at_shares(
+    table: TaskTable, last: Int[np.ndarray, " N"], shares: Float[np.ndarray, " H"]
+) -> Float[np.ndarray, "N H"]:
     """Last score at or before each share (the first one before it); minus infinity where a trial had failed."""
     scores = table.scores.copy()
     for f in range(1, scores.shape[1]):
@@ -173,7 +173,7 @@ def _at_shares(table: TaskTable, last: NDArray[np.int64], shares: Array) -> Arra
     return np.where(table.failed[:, None] & (places > last[:, None]), -np.inf, values)
 
 
-def _knot_scale(curves: Sequence[Array]) -> KnotScale:
+def _knot_scale(curves: Sequence[Float[np.ndarray, "_ H"]]) -> KnotScale:
     """By quantiles over all tasks, each of which counts the same."""
     stacked = np.concatenate(curves)
     weights = np.concatenate([np.full(len(each), 1.0 / len(each)) for each in curves])
@@ -184,7 +184,7 @@ def _knot_scale(curves: Sequence[Array]) -> KnotScale:
     return KnotScale(middle, spread)
 
 
-def _quantile(values: Array, weights: Array, q: float) -> float:
+def _quantile(values: Float[np.ndarray, " N"], weights: Float[np.ndarray, " N"], q: float) -> float:
     order = np.argsort(values)
     cumulative = np.cumsum(weights[order]) / weights.sum()
     return float(values[order[min(int(np.searchsorted(cumulative, q)), len(order) - 1)]])

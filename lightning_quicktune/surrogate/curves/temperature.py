@@ -1,4 +1,4 @@
-"""How much wider or narrower reported intervals must be than a posterior's own to hold what they say."""
+"""Temperatures: factors on a posterior's intervals with which they hold what they say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
 from lightning_quicktune.surrogate.intervals import width_factor
@@ -14,7 +13,7 @@ from lightning_quicktune.surrogate.intervals import width_factor
 BOUNDS = (0.3, 3.0)
 
 
-def temperatures_of(errors: Sequence[Sequence[NDArray[np.float64]]]) -> Float[np.ndarray, " M"]:
+def temperatures_of(errors: Sequence[Sequence[Float[np.ndarray, " _"]]]) -> Float[np.ndarray, " M"]:
     """Factors on standard deviations with which central intervals hold their share of left-out final scores.
 
     Args:

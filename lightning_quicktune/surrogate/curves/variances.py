@@ -1,4 +1,4 @@
-"""How far a new task's curves may lie from what others say: variances by the likelihood of left-out tasks."""
+"""Variances of a new task's curves around what others say, by the likelihood of left-out tasks."""
 
 from __future__ import annotations
 
@@ -66,17 +66,37 @@ class Variances:
 
 
 class _Logs(NamedTuple):
-    """Unbounded: logarithms of ``Variances``, the logit of ``smooth``, and the variance of a task's level."""
+    """Unbounded: logarithms of ``Variances``, the logit of ``smooth``, and the logarithm of the variance of a level."""
 
-    transfer: Tensor
-    residual: Tensor
-    smooth: Tensor
-    stretch: Tensor
-    noise: Tensor
-    level: Tensor
-    shape_smooth: Tensor
-    shape_own: Tensor
-    ignorance: Tensor
+    transfer: Float[Tensor, ""]
+    residual: Float[Tensor, ""]
+    smooth: Float[Tensor, ""]
+    stretch: Float[Tensor, ""]
+    noise: Float[Tensor, ""]
+    level: Float[Tensor, ""]
+    shape_smooth: Float[Tensor, ""]
+    shape_own: Float[Tensor, ""]
+    ignorance: Float[Tensor, ""]
+
+    @classmethod
+    def start(cls, residual: float) -> _Logs:
+        """Where the search for them begins.
+
+        Args:
+            residual: Variance of the residual.
+        """
+        logs = {
+            "transfer": np.log(0.7),
+            "residual": np.log(residual),
+            "smooth": 1.0,
+            "stretch": 0.0,
+            "noise": np.log(1e-3),
+            "level": np.log(0.1),
+            "shape_smooth": -0.7,
+            "shape_own": -0.7,
+            "ignorance": -1.0,
+        }
+        return cls(**{name: torch.tensor(value, dtype=torch.float64) for name, value in logs.items()})
 
 
 def residual_curves(left: Sequence[LeftOut]) -> Residual:
@@ -123,12 +143,11 @@ class LeftOutLikelihood(nn.Module):
         self._batches = [_Points.draw(each, kernel, residual, generator) for each in some for _ in range(repeats)]
         self._n_points = sum(len(batch.target) for batch in self._batches)
         variance = max(residual.variance, 0.05) if n_tasks > FEW else UNKNOWN_RESIDUAL
-        logs = [np.log(0.7), np.log(variance), 1.0, 0.0, np.log(1e-3), np.log(0.1), -0.7, -0.7, -1.0]
-        self._start = torch.tensor(logs, dtype=torch.float64)
+        self._start = torch.stack(_Logs.start(variance))
         self._stiffness = STIFFNESS + STIFFNESS_OF_ONE / n_tasks**2
         self.raw = nn.Parameter(self._start.clone())
 
-    def forward(self) -> Tensor:
+    def forward(self) -> Float[Tensor, ""]:
         """The value to minimise."""
         named = _Logs(*self.raw)
         fit = torch.stack([batch.negative_log_likelihood(named) for batch in self._batches]).sum() / self._n_points
@@ -171,13 +190,13 @@ class LeftOutLikelihood(nn.Module):
 class _Points:
     """Random points of one left-out task's curves, ``N`` of them, and what is needed for their likelihood."""
 
-    target: Tensor  # (N,), minus the mean of the other tasks
-    loadings: Tensor  # (N, T)
-    distances: Tensor  # (N, N), by the kernel's lengths
-    same: Tensor  # (N, N), 1 within a configuration
-    following: Tensor  # (N,)
-    given_final: Tensor  # (N, N)
-    ignorance: Tensor  # (N,)
+    target: Float[Tensor, " N"]  # minus the mean of the other tasks
+    loadings: Float[Tensor, "N T"]
+    distances: Float[Tensor, "N N"]  # by the kernel's lengths
+    same: Float[Tensor, "N N"]  # 1 within a configuration
+    following: Float[Tensor, " N"]
+    given_final: Float[Tensor, "N N"]
+    ignorance: Float[Tensor, " N"]
 
     @classmethod
     def draw(cls, left: LeftOut, kernel: Kernel, residual: Residual, generator: np.random.Generator) -> _Points:
@@ -197,7 +216,7 @@ class _Points:
             ignorance=torch.from_numpy(left.ignorance[row]),
         )
 
-    def negative_log_likelihood(self, logs: _Logs) -> Tensor:
+    def negative_log_likelihood(self, logs: _Logs) -> Float[Tensor, ""]:
         """Of the points, without constant."""
         near = matern52(self.distances * torch.exp(-2.0 * logs.stretch))
         share, wide = torch.sigmoid(logs.smooth), torch.sqrt(1.0 + torch.exp(logs.ignorance) * self.ignorance)

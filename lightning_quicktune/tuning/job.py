@@ -1,0 +1,146 @@
+"""A tuning that is set up: task, search space, experience, and what trains its trials."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_quicktune.compose import FitConfig, read_yaml, with_overrides
+from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.tracking.delivery import Delivery
+from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
+from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials.recipe import check_search
+from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
+from lightning_quicktune.tuning.comparison import splits_of
+from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.timekeeper import Timekeeper
+from lightning_quicktune.tuning.watcher import Watcher
+from lightning_quicktune.types import Configuration
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What every part of a tuning works on.
+
+    Args:
+        settings: What the user set.
+        output: Folder of this search.
+        recipe: The fit YAML as it was read.
+        space: The search space.
+        experience: What earlier tasks taught.
+        setup: The task, described.
+        executor: Trains trials.
+        pool: Candidates, the default among them.
+        tracker: Where MLflow is.
+        timekeeper: The whole budget.
+        watcher: Is told of everything.
+    """
+
+    settings: TuneSettings
+    output: Path
+    recipe: FitConfig
+    space: SearchSpace
+    experience: Experience
+    setup: TaskSetup
+    executor: InProcessExecutor
+    pool: tuple[Configuration, ...]
+    tracker: Tracker
+    timekeeper: Timekeeper
+    watcher: Watcher
+
+    @property
+    def trials(self) -> Path:
+        """Folder of all trials."""
+        return self.output / "trials"
+
+    @property
+    def result(self) -> Path:
+        """Folder of what was found."""
+        return self.output / "result"
+
+    def deliver(self) -> Delivery:
+        """Sends what MLflow lacks of the task and of all trials, whatever came of them; says how much that is."""
+        folders = sorted(path.parent for path in self.trials.glob("*/trial.json"))
+        delivery = self.tracker.deliver([self.output / "task"], folders)
+        if delivery.n_lacking:
+            log.warning("%s. All are in %s and are sent at the end, or at the next start.", delivery.words, self.output)
+        return delivery
+
+
+def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tracker: Tracker) -> Job:
+    """Reads everything, checks that it fits together, and describes the task.
+
+    Args:
+        settings: What to tune, and how long.
+        timekeeper: The whole budget.
+        watcher: Is told of everything.
+        tracker: Where MLflow is.
+
+    Raises:
+        FileNotFoundError: If data, base model, recipe or surrogates aren't there.
+        ValueError: If they don't fit each other, or describing took all the time there is.
+    """
+    output = Path(settings.output)
+    recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
+    experience = load_experience(settings.surrogates, settings.experience)
+    space = _space(settings, experience)
+    if settings.surrogates or settings.experience:
+        experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
+    check_search(recipe, space)
+    watcher.stage("describing", f"Describing {settings.task} and the base model ...")
+    setup = set_up_task(settings.task, recipe, _max_fidelity(settings, experience, recipe), output / "task")
+    watcher.described(setup.info, splits_of(setup.info))
+    if timekeeper.left_s == 0 and not (output / "observations.jsonl").exists():
+        raise ValueError(
+            f"`budget.seconds` is {settings.budget.seconds:g}, but describing the task and the base model took "
+            f"{timekeeper.spent_s:.0f} s of it already. Raise `budget.seconds`, or set `budget.slices`."
+        )
+    pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
+    executor = _executor(settings, setup, space, pool, watcher)
+    job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher)
+    job.deliver()
+    return job
+
+
+def _executor(
+    settings: TuneSettings,
+    setup: TaskSetup,
+    space: SearchSpace,
+    pool: tuple[Configuration, ...],
+    watcher: Watcher,
+) -> InProcessExecutor:
+    place = (setup, space, Path(settings.output) / "trials", settings.seed, watcher.recorded, watcher.step)
+    executor = InProcessExecutor(*place)
+    if settings.cohort == 1:
+        return executor
+    capacity = executor_capacity(settings.cohort, [executor.plan(candidate) for candidate in pool])
+    watcher.note(f"Up to {capacity} trials are trained at once.")
+    return CohortExecutor(*place, capacity)
+
+
+def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:
+    if settings.space is not None:
+        return SearchSpace.from_yaml(Path(settings.space))
+    if experience.space is None:
+        raise ValueError(
+            "There is no search space: set `space` to a YAML such as configs/space/lora.yaml, or `surrogates` or "
+            "`experience`, which bring their own."
+        )
+    return experience.space
+
+
+def _max_fidelity(settings: TuneSettings, experience: Experience, recipe: FitConfig) -> int:
+    chosen = settings.max_fidelity or experience.max_fidelity or (recipe.get("trainer") or {}).get("max_epochs")
+    if chosen is None:
+        raise ValueError(
+            "Nothing says how long a full training is: `max_fidelity` is not set, there are no `surrogates`, and "
+            "`recipe` has no `trainer.max_epochs`. Set `max_fidelity` to a number of slices."
+        )
+    return int(chosen)

@@ -1,0 +1,1 @@
+"""What a tuning shows while it runs: a panel, plain lines, TensorBoard's files and MLflow's runs."""

@@ -1,0 +1,1 @@
+"""The page of a search: what it shows, its figures, its text."""

@@ -1,0 +1,201 @@
+"""Spends the search's part of the budget."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lightning_quicktune.search.build import build_searcher
+from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
+from lightning_quicktune.search.few_trials_searcher import FewTrialsSearcher
+from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
+from lightning_quicktune.search.journal import Journal
+from lightning_quicktune.search.knowledge import SearchContext
+from lightning_quicktune.search.loop import Live, run_search
+from lightning_quicktune.search.searcher import Searcher
+from lightning_quicktune.search.state import SearchResult, SearchState
+from lightning_quicktune.surrogate.threads import one_thread
+from lightning_quicktune.trials.runner import stop_trial
+from lightning_quicktune.trials.storage import read_trial
+from lightning_quicktune.trials.trainer import time_reference_step
+from lightning_quicktune.tuning.job import Job
+from lightning_quicktune.tuning.kept_checkpoints import drop_failed, slices_to_repeat
+from lightning_quicktune.tuning.one_thread_searcher import OneThreadSearcher
+from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.watcher import Reason
+from lightning_quicktune.types import Configuration, Observation, Suggestion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Search:
+    """The search of a tuning, from its first suggestion to its last.
+
+    Args:
+        job: The tuning.
+        journal: What was observed, on disk.
+        searcher: Who chooses.
+        reference_step_s: Seconds of the base model's reference step here.
+    """
+
+    job: Job
+    journal: Journal
+    searcher: Searcher
+    reference_step_s: float
+    _to_repeat: dict[str, int] = field(default_factory=dict)
+    _reached: dict[str, int] = field(default_factory=dict)
+    _is_warned: bool = False
+    _is_stopped: bool = False
+
+    @classmethod
+    def of(cls, job: Job, journal: Journal) -> Search:
+        """A search that has not begun, or goes on with what the journal holds."""
+        reference_step_s = time_reference_step(job.setup.fit)  # on as many threads as a trial has
+        with one_thread():
+            searcher = build_searcher(job.settings.searcher, _context(job, reference_step_s))
+        return cls(job, journal, searcher, reference_step_s)
+
+    def run(self, pace: Pace) -> SearchResult:
+        """Searches until budget, target, ideas or the user's patience end; what was trained then counts.
+
+        Args:
+            pace: Says what there is time for.
+
+        Raises:
+            ValueError: If there is no time for a single slice.
+        """
+        job, budget = self.job, self.job.settings.budget
+        self._to_repeat = slices_to_repeat(job.trials, self.journal.entries)
+        self._reached = {e.suggestion.configuration.id: e.observation.curve.fidelity for e in self.journal.entries}
+        searcher: Searcher = OneThreadSearcher(self.searcher)
+        if budget.trials is not None:
+            searcher = FewTrialsSearcher(searcher, budget.trials, job.setup.info.max_fidelity)
+        task = job.setup.info
+        words = (
+            f"Zero-shot {task.metric} {task.zero_shot_score:.4f}; {len(job.pool)} candidates, {job.settings.searcher}."
+        )
+        job.watcher.stage("searching", words)
+        result = run_search(
+            searcher,
+            job.executor,
+            budget,
+            self.journal,
+            self._on_observation(pace),
+            to_repeat=self._to_repeat,
+            live=Live(lambda *asked: self._cut(pace, *asked), self._begun, self._salvage),
+        )
+        for folder in sorted(job.trials.glob("*/")):
+            stop_trial(folder, job.tracker.sync_trial)
+        return replace(result, stopped_by="interrupted") if self._is_stopped else result
+
+    def stop(self) -> None:
+        """Lets nothing more be trained: a person has stopped the tuning before its search."""
+        self._is_stopped = True
+
+    @property
+    def curves(self) -> CurveTransferSearcher | None:
+        """What is believed of learning curves; none where the searcher believes nothing of them."""
+        searcher = self.searcher
+        if isinstance(searcher, GuardedSearcher):
+            return searcher.transfer
+        return searcher if isinstance(searcher, CurveTransferSearcher) else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the task is like those that are known, where the searcher asks so and has seen something."""
+        if not isinstance(self.searcher, GuardedSearcher) or not self.searcher.verdict.forecasts:
+            return None
+        return self.searcher.verdict
+
+    def foretold_slice_s(self, configuration: Configuration) -> float:
+        """Seconds of one slice by the surrogates; where they tell nothing, by what validation took and its size."""
+        foretold = self._by_surrogate(configuration)
+        return foretold if np.isfinite(foretold) and foretold > 0 else self._by_validation()
+
+    def _by_surrogate(self, configuration: Configuration) -> float:
+        experience, task = self.job.experience, self.job.setup.info
+        try:
+            self.job.space.check(configuration)
+        except ValueError:  # a recipe outside of it
+            return np.nan
+        with one_thread():
+            if experience.cost is not None:
+                return float(experience.cost.predict(task, [configuration], self.reference_step_s)[0])
+            if experience.curves is not None:
+                return float(experience.curves.predict_cost(task, [configuration], self.reference_step_s)[0])
+        return np.nan
+
+    def _by_validation(self) -> float:
+        """A step forward and back costs about three times a step forward, on each training token and validation's."""
+        facts = self.job.setup.info.facts
+        validated_s = float(facts.get("zero_shot_s", 1.0))
+        size = float(facts.get("validation_records", 1)) * float(facts.get("validation_tokens_median", 1.0))
+        trained = self.job.setup.info.records_per_slice * float(facts.get("train_tokens_median", 1.0))
+        return validated_s * (1.0 + 3.0 * trained / max(size, 1.0))
+
+    def _cut(self, pace: Pace, suggestion: Suggestion, reached: int, promised: int) -> Suggestion | None:
+        cut = None if self._is_stopped else pace.cut(suggestion, reached, promised)
+        if cut is None and not self._is_stopped and not self.journal.entries and not promised:
+            one, free = pace.slice_s(suggestion.configuration), pace.free_s or 0.0
+            raise ValueError(
+                f"`budget.seconds` is {self.job.settings.budget.seconds:g}, which is too short: one slice takes about "
+                f"{one:.0f} s here, the test and report at the end about {pace.reserve_s:.0f} s, and "
+                f"{max(free, 0):.0f} s are left between them. Set `budget.seconds` to "
+                f"{self.job.timekeeper.spent_s + pace.reserve_s + 2 * one:.0f} or more."
+            )
+        return cut
+
+    def _begun(self, suggestion: Suggestion) -> None:
+        reached = self._reached.get(suggestion.configuration.id, 0)
+        expected = self.curves.expected(suggestion.configuration, suggestion.fidelity) if self.curves else None
+        words = f"goes on from slice {reached}" if reached else "not tried yet"
+        self.job.watcher.begun(suggestion, Reason(words, *(expected or ())))
+
+    def _salvage(self, suggestion: Suggestion) -> Observation | None:
+        """What the record has of a trial that was stopped."""
+        trial = read_trial(self.job.executor.plan(suggestion.configuration).folder)
+        if trial is None or not trial.curve.slices:
+            return None
+        return Observation(suggestion.configuration, trial.curve, trial.status == "failed", sum(trial.curve.costs_s))
+
+    def _on_observation(self, pace: Pace) -> Callable[[Observation, SearchState], None]:
+        def told(observation: Observation, state: SearchState) -> None:
+            configuration, incumbent, watcher = observation.configuration, state.incumbent, self.job.watcher
+            n = observation.curve.fidelity
+            pace.saw_slices(configuration, n - self._reached.get(configuration.id, 0), observation.cost_s)
+            self._reached[configuration.id] = n
+            self.job.timekeeper.keep()
+            watcher.observed(observation, state)
+            if repeated := self._to_repeat.pop(configuration.id, 0):
+                watcher.note(
+                    f"{configuration.id}: {repeated} of these slices trained again: their checkpoint had been dropped."
+                )
+            if state.n_failed:
+                drop_failed(self.job.trials, incumbent.configuration.id if incumbent else None)
+            verdict = self.verdict
+            if verdict is not None:
+                watcher.verdict(verdict)
+                if verdict.is_unlike and not self._is_warned:
+                    self._is_warned = True
+                    log.warning(verdict.words)
+
+        return told
+
+
+def _context(job: Job, reference_step_s: float) -> SearchContext:
+    experience, task = job.experience, job.setup.info
+    if experience.curves is not None:
+        experience.curves.check_task(task)
+    return SearchContext(
+        pool=job.pool,
+        task=task,
+        space=job.space,
+        reference_step_s=reference_step_s,
+        seed=job.settings.seed,
+        knowledge=experience,
+        acquisition=job.settings.acquisition,
+    )

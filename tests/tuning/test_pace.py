@@ -1,0 +1,69 @@
+import pytest
+
+from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.timekeeper import Timekeeper
+from lightning_quicktune.types import Configuration, Suggestion
+
+FIRST, SECOND = Configuration({"lr": 0.1}), Configuration({"lr": 0.2})
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def keeper(tmp_path, clock):
+    return Timekeeper(100.0, tmp_path / "time.json", clock=clock)
+
+
+def test_what_earlier_starts_spent_is_spent(tmp_path, clock, keeper):
+    clock.now = 30.0
+    keeper.keep()
+    clock.now = 1000.0
+    again = Timekeeper(100.0, tmp_path / "time.json", began=990.0, clock=clock)
+    assert (again.spent_s, again.left_s) == (40.0, 60.0)
+    clock.now = 2000.0
+    assert again.left_s == 0.0
+    assert Timekeeper(None, tmp_path / "time.json", clock=clock).left_s is None
+
+
+def test_the_end_is_kept_back_and_a_suggestion_is_cut_to_what_fits(clock, keeper):
+    pace = Pace(keeper, lambda configuration: 10.0, report_s=5.0)
+    pace.saw_test(12.0)
+    pace.saw_test(15.0)
+    assert (pace.reserve_s, pace.free_s) == (20.0, 80.0)
+    assert pace.cut(Suggestion(FIRST, 4), 0) == Suggestion(FIRST, 4)
+    assert pace.cut(Suggestion(FIRST, 9), 1) == Suggestion(FIRST, 8)  # seven slices of eleven seconds
+    assert pace.cut(Suggestion(FIRST, 9), 0, promised=5) == Suggestion(FIRST, 2)
+    clock.now = 70.0
+    assert pace.cut(Suggestion(FIRST, 9), 0) is None
+    assert not pace.fits(10.0)
+    assert pace.fits(9.0)
+    assert not pace.fits(9.0, share=0.9)
+
+
+def test_slices_are_foretold_by_what_others_took_beyond_what_was_foretold(keeper):
+    pace = Pace(keeper, lambda configuration: 100 * configuration.values["lr"], report_s=5.0)
+    assert pace.slice_s(SECOND) == 20.0
+    pace.saw_slices(FIRST, 2, 60.0)
+    assert pace.slice_s(FIRST) == 30.0
+    assert pace.slice_s(SECOND) == 60.0
+    pace.saw_slices(SECOND, 1, 50.0)
+    pace.saw_slices(SECOND, 0, 7.0)  # a trial that failed in its first slice
+    assert pace.slice_s(SECOND) == 50.0
+
+
+def test_without_seconds_everything_fits(tmp_path):
+    pace = Pace(Timekeeper(None, tmp_path / "time.json"), lambda configuration: 1e9, report_s=5.0)
+    assert pace.free_s is None
+    assert pace.fits(1e9, share=0.1)
+    assert pace.cut(Suggestion(FIRST, 9), 0) == Suggestion(FIRST, 9)
