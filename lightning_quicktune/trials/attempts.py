@@ -95,15 +95,16 @@ def checked_finetuner(plan: TrialPlan, composed: Composed) -> Finetuner:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C stays a ``KeyboardInterrupt``, which Lightning turns into an exit and then makes SIGINT ignored."""
+    """An interruption stays of its kind; Lightning turns it into an exit, and then makes SIGINT ignored."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
+        interruption = stop.__context__
+        if not isinstance(interruption, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
+        raise type(interruption) from None
 
 
 def _check_same(plan: TrialPlan, known: Trial, now: Trial) -> None:

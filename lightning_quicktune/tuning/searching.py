@@ -20,6 +20,7 @@ from lightning_quicktune.search.state import SearchResult, SearchState
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.runner import stop_trial
 from lightning_quicktune.trials.storage import read_trial
+from lightning_quicktune.trials.termination import Terminated
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.job import Job
 from lightning_quicktune.tuning.kept_checkpoints import drop_failed, slices_to_repeat
@@ -86,7 +87,7 @@ class Search:
             self.journal,
             self._on_observation(pace),
             to_repeat=self._to_repeat,
-            live=Live(lambda *asked: self._cut(pace, *asked), self._begun, self._salvage),
+            live=Live(lambda *asked: self._cut(pace, *asked), self._begun, self._salvage, (Terminated,)),
         )
         for folder in sorted(job.trials.glob("*/")):
             stop_trial(folder, job.tracker.sync_trial)

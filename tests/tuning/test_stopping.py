@@ -1,12 +1,15 @@
 """Ctrl-C, starting again, and budgets that are too short."""
 
 import json
+import os
+import signal
 
 import pytest
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.trials.termination import Terminated
 from lightning_quicktune.tuning import tune as tuning
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.settings import TuneSettings
@@ -70,6 +73,30 @@ def test_the_second_one_pauses(settings, tmp_path, pressed, observed):
         tune(settings(budget={"slices": 50}, compare=[]), Impatient())
     assert observed()
     assert not (tmp_path / "search" / "result" / "report.md").exists()
+
+
+def test_a_request_to_end_pauses_at_once_and_the_same_command_goes_on(settings, tmp_path, monkeypatch, observed):
+    step, count = CausalLMFinetuner.training_step, []
+
+    def asked_to_end(self, *arguments):
+        count.append(1)
+        if len(count) == 11:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(CausalLMFinetuner, "training_step", asked_to_end)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated):
+        tune(settings(budget={"slices": 6}, compare=[]))
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not (tmp_path / "search" / "result").exists()
+    trials = [json.loads(path.read_text()) for path in tmp_path.glob("search/trials/*/trial.json")]
+    assert "running" not in {trial["status"] for trial in trials}
+    assert not any(trial["failure"] for trial in trials)
+    entries = observed()
+    tuned = tune(settings(budget={"slices": 6}, compare=[]))
+    assert tuned.outcome.result.stopped_by in ("budget", "exhausted")
+    assert observed()[: len(entries)] == entries
 
 
 def test_a_finished_search_prints_its_result_at_once(settings, tmp_path, monkeypatch):
