@@ -17,6 +17,7 @@ from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.trials.storage import check_output
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.conclusion import conclude
+from lightning_quicktune.tuning.contribution import contribute
 from lightning_quicktune.tuning.identity import contents, search_identity
 from lightning_quicktune.tuning.job import Job, set_up
 from lightning_quicktune.tuning.kept_checkpoints import keep_best
@@ -105,6 +106,7 @@ def tune(
             identity = search_identity(settings, job.setup, job.space.id, job.experience)
             journal = Journal(output, identity, later=contents(identity))
             if _is_finished(job, identity):
+                contribute(job)
                 return _tuned(job, read_outcome(job.result))
             tracked.begin()
             outcome = _spend(job, journal, command or _kept_command(job))
@@ -114,6 +116,7 @@ def tune(
                 write_json(output / _FINISHED, _finished(job, identity))
             _free(job, outcome)
             timekeeper.keep()
+            contribute(job)
             return tuned
 
 
