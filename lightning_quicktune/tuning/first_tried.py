@@ -36,12 +36,17 @@ def first_tried(
     if settings.experience is None or not by_curves or experience.curves is not None:
         return ()
     strong = strong_plan(setup, space, settings.seed, Path(settings.output)).configuration
-    best = () if experience.table is None else _best_of(experience.table, setup.info)
+    best = () if experience.table is None else best_of(experience.table, setup.info)
     return tuple(dict.fromkeys([*best, map_configuration(strong, space, space)]))
 
 
-def _best_of(table: MetaDataset, task: TaskInfo) -> tuple[Configuration, ...]:
-    """A few configurations of which one does well on each earlier task; the best where none can be ranked."""
+def best_of(table: MetaDataset, task: TaskInfo) -> tuple[Configuration, ...]:
+    """A few configurations of which one does well on each earlier task; the best where none can be ranked.
+
+    Args:
+        table: Trials of earlier tasks.
+        task: The new task.
+    """
     full = [row for row in table.curves() if row.outcome == "full"]
     ended = [row.task for row in table.curves() if row.outcome in ENDED]
     if full and max(map(ended.count, ended)) > 1:
