@@ -118,7 +118,7 @@ def _is_comparable(trial: Trial, job: Job) -> bool:
 def _begun_with(job: Job) -> MetaDataset | None:
     """What a new folder begins with: the experience of the search, where it is of the same kind."""
     source = as_it_was(job.settings.experience, job.output)
-    if source is None or is_empty(Path(source)):
+    if source is None or (not is_shipped(source) and is_empty(Path(source))):
         return None
     table = read_whole(source)
     differences = _differences(table, job.space, job.setup.info)

@@ -1,6 +1,7 @@
 """What a search adds to an experience, without a model: trials are written as records."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.storage import write_trial
 from lightning_quicktune.tuning.contribution import check_contribution, contribute
 from lightning_quicktune.tuning.experience_folder import CURVES, as_it_was, check_there, read_taught
+from lightning_quicktune.tuning.tune import tune
 from lightning_quicktune.types import BaseModelInfo, LearningCurve, SliceResult, TaskInfo, Trial
 
 FACTS = {"content_digest": "c0ffee11", "settings_digest": "5e771235", "path": "/of/this/machine"}
@@ -161,11 +163,13 @@ def test_an_experience_is_learned_from_once_it_is_large_enough(made, mine, small
     few = {c: (0.1, 0.2, 0.2 + 0.02 * i) for i, c in enumerate(configurations)}
     contribute(made("a", few))
     table, model = read_taught(str(mine))
-    assert table is not None and model is None
+    assert table is not None
+    assert model is None
     assert not (mine / CURVES).exists()
     contribute(made("b", few, name="shapes"))
     table, model = read_taught(str(mine))
-    assert table is None and model is not None
+    assert table is None
+    assert model is not None
     assert model.card.provenance["training_tasks"] == ["colours", "shapes"]
     (mine / CURVES / "surrogate.json").write_text("{}")  # what a kill may leave
     assert read_taught(str(mine))[1].card.base_models == ("tiny",)
@@ -174,8 +178,7 @@ def test_an_experience_is_learned_from_once_it_is_large_enough(made, mine, small
 def test_a_search_keeps_the_experience_it_began_with(made, mine, tmp_path, small_space):
     first, second = small_space.sample(2, 0)
     output = tmp_path / "search"
-    assert list((tmp_path / "search").glob("*")) == []
-    assert not any(__import__("pathlib").Path(as_it_was(str(mine), output)).iterdir())
+    assert not any(Path(as_it_was(str(mine), output)).iterdir())
     contribute(made("a", {first: (0.2,)}))
     assert len(scores_in(as_it_was(str(mine), output))) == 1  # nothing was observed yet
     (output / "observations.jsonl").write_text("")
@@ -202,4 +205,27 @@ def test_a_new_folder_begins_with_another_experience_of_the_same_kind(made, tmp_
     mine.rename(tmp_path / "old" / "mine")
     contribute(made("c", {second: (0.3,)}, name="shapes", experience="nano"))
     assert len(scores_in(mine)) == 1
-    assert any(note.startswith("Without the trials of nano: base model: nano-phi3 there, tiny here") for note in made.notes)
+    assert made.notes[-1].startswith("Without the trials of nano: base model: nano-phi3 there, tiny here")
+
+
+def test_a_search_contributes_once_and_goes_on_with_a_larger_budget(settings, mine, tmp_path, observed):
+    """Trains the tiny model for seconds: no experience at first, then that of the first search."""
+    changes = {"searcher": None, "experience": str(mine), "contribute": str(mine), "compare": []}
+    first = tune(settings(**changes, budget={"slices": 2}))
+    assert len(observed()) >= 1
+    before = (mine / TRIALS).stat().st_mtime_ns
+    again = tune(settings(**changes, budget={"slices": 2}))
+    assert again.outcome == replace(first.outcome, links=again.outcome.links)
+    assert (mine / TRIALS).stat().st_mtime_ns == before
+    tune(settings(**changes, budget={"slices": 4}))
+    assert sum(len(scores) for scores in scores_in(mine).values()) == 4
+    assert len(load(mine).task_names) == 1
+    tune(settings(**changes, budget={"slices": 1}, output=str(tmp_path / "next")))
+    assert len(list((tmp_path / "next" / "experience").iterdir())) >= 4
+
+
+def test_another_base_model_is_refused_before_anything_is_trained(settings, mine, tmp_path, made, small_space):
+    contribute(made("a", {small_space.default: (0.2,)}))
+    with pytest.raises(ValueError, match=r"`contribute` is .*base model: tiny there"):
+        tune(settings(contribute=str(mine)))
+    assert not list((tmp_path / "search").glob("trials/*"))
