@@ -17,6 +17,7 @@ from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.search.loop import Live, run_search
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import SearchResult, SearchState
+from lightning_quicktune.search.untaught_searcher import untaught_after
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.runner import stop_trial
 from lightning_quicktune.trials.storage import read_trial
@@ -57,7 +58,8 @@ class Search:
         """A search that has not begun, or goes on with what the journal holds."""
         reference_step_s = time_reference_step(job.setup.fit)  # on as many threads as a trial has
         with one_thread():
-            searcher = build_searcher(job.settings.searcher, _context(job, reference_step_s))
+            context = _context(job, reference_step_s)
+            searcher = untaught_after(context) if job.first else build_searcher(job.settings.searcher, context)
         return cls(job, journal, searcher, reference_step_s)
 
     def run(self, pace: Pace) -> SearchResult:
@@ -199,4 +201,5 @@ def _context(job: Job, reference_step_s: float) -> SearchContext:
         seed=job.settings.seed,
         knowledge=experience,
         acquisition=job.settings.acquisition,
+        first=job.first,
     )
