@@ -140,7 +140,7 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
         if isinstance(stop, Terminated) or not (references.candidates or journal.entries):
             raise
         search.stop()
-    result = search.run(pace)
+    result = search.run(pace, must_find=not references.candidates)
     if result.stopped_by != "interrupted":
         references.train_after()
     return conclude(job, search, result, comparison, references, pace, command)
