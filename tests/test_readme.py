@@ -111,7 +111,7 @@ def test_readme_is_two_screens():
 
 
 def run(subcommand, here, values, extra):
-    """Runs a subcommand's commands that have a word, with values for words in capitals and further options."""
+    """Runs a subcommand's commands that have a word, with values for what is in capitals, and further options."""
     for words in OURS:
         if words[0] == subcommand[0] and subcommand[1] in " ".join(words):
             filled = [re.sub("|".join(values), lambda match: str(values[match[0]]), word) for word in words]

@@ -27,6 +27,7 @@ SET = {  # what people set, with what it takes
     "where": "all|bad",
     "output": "FOLDER",
     "experience": "NAME|FOLDER",
+    "contribute": "FOLDER",
     "recipe": "FILE",
     "columns": "PAIRS",
     "config": "FILE",

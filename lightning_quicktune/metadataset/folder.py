@@ -31,15 +31,17 @@ TRIALS, TASKS, SPACE, INDEX = "trials.parquet", "tasks.parquet", "space.json", "
 SHIPPED = ("nano", "nano_seeds", "nano_t5", "smollm2", "smollm2_cohort")
 
 
-def save(table: MetaDataset, folder: str | Path) -> Path:
+def save(table: MetaDataset, folder: str | Path, grows: bool = False) -> Path:
     """Writes a meta-dataset; a reader never sees a mixture of an old and a new one.
 
     All files are written beside their places first. ``meta.json`` goes before and comes back after the others, and a
-    folder without it is none.
+    folder without it is none. Where the table holds all that the folder held, none of that is ever gone: tasks come
+    first and trials then, so that what is read in between is the old one, beside tasks that have no trial yet.
 
     Args:
         table: What to write.
         folder: Where; other files in it are left alone.
+        grows: Whether the table holds all tasks that the folder holds.
 
     Returns:
         The folder.
@@ -47,12 +49,13 @@ def save(table: MetaDataset, folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:  # the first of these takes its place last
-        unfinished = {name: stack.enter_context(staged(folder / name)) for name in (INDEX, SPACE, TASKS, TRIALS)}
+        unfinished = {name: stack.enter_context(staged(folder / name)) for name in (INDEX, SPACE, TRIALS, TASKS)}
         table.trials.to_parquet(unfinished[TRIALS], index=False)
         table.tasks.to_parquet(unfinished[TASKS], index=False)
         unfinished[SPACE].write_text(json.dumps(table.space.to_dict(), indent=1))
         unfinished[INDEX].write_text(json.dumps(table.meta, indent=1))
-        (folder / INDEX).unlink(missing_ok=True)
+        if not grows:
+            (folder / INDEX).unlink(missing_ok=True)
     return folder
 
 
@@ -80,7 +83,7 @@ def load(source: str | Path, with_test: bool = False) -> MetaDataset:
     _check_columns(tasks, TASK_COLUMNS, (META, FACT), folder / TASKS)
     trials = _with_overheads(pd.read_parquet(folder / TRIALS))
     _check_columns(trials, (*TRIAL_COLUMNS, *space.names), (METRIC, TEST), folder / TRIALS)
-    trials = _furthest(trials)
+    trials = furthest_rows(trials)
     if not with_test:
         trials = trials.drop(columns=[c for c in trials.columns if c.startswith(TEST)])
     return MetaDataset(trials, tasks, space, {**meta, **counts(trials, tasks)})
@@ -133,7 +136,12 @@ def _check_columns(frame: pd.DataFrame, needed: tuple[str, ...], prefixes: tuple
         )
 
 
-def _furthest(trials: pd.DataFrame) -> pd.DataFrame:
+def furthest_rows(trials: pd.DataFrame) -> pd.DataFrame:
+    """Of a trial that was recorded more than once the furthest record, of equally far ones the last; sorted by trial.
+
+    Args:
+        trials: Rows of ``trials.parquet``, each record without a gap.
+    """
     key = ["task", "config_id", "seed"]
     rows = trials.sort_values(key, kind="stable", ignore_index=True)
     trial = rows.groupby(key).ngroup().to_numpy()

@@ -33,6 +33,11 @@ def shipped_surrogates() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in (_PACKAGE / "assets" / "surrogates").iterdir() if path.is_dir()))
 
 
+def shipped_tables() -> tuple[str, ...]:
+    """Names of the meta-datasets that the package brings."""
+    return tuple(sorted(path.name for path in (_PACKAGE / "assets" / "meta_datasets").iterdir() if path.is_dir()))
+
+
 def surrogate_folder(name: str, kind: str) -> Path:
     """The folder of a shipped surrogate, which may lack this kind.
 

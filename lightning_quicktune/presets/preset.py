@@ -35,8 +35,8 @@ class Preset:
     @property
     def borrowed(self) -> str | None:
         """Whose experience it starts from, where it has none of its own."""
-        sources = self.settings.get("surrogates") or {}
-        return str(sources["curves"]) if self.settings.get("allow_other_base_model") and sources else None
+        experience = self.settings.get("experience")
+        return str(experience) if self.settings.get("allow_other_base_model") and experience else None
 
 
 def model_names() -> tuple[str, ...]:

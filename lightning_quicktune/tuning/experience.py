@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pandas as pd
 
 from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.finetune.source import short_name
@@ -15,13 +14,19 @@ from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.presets.places import shipped_surrogates, surrogate_folder
 from lightning_quicktune.search.knowledge import Knowledge
+from lightning_quicktune.search.names import SearcherName
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import Model, read_cost, read_curves, read_performance
 from lightning_quicktune.surrogate.card import Kind, SurrogateCard
 from lightning_quicktune.surrogate.cost_model import CostModel
 from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
+from lightning_quicktune.tuning.experience_folder import read_taught, table_digest
 from lightning_quicktune.tuning.settings import SurrogateSources
+
+BY_TRIALS: frozenset[SearcherName] = frozenset(
+    {"portfolio", "forest_portfolio", "nearest_task_portfolio", "portfolio_asha", "forest_portfolio_asha"}
+)  # searchers that take the trials themselves
 
 
 class Experience(Knowledge):
@@ -60,7 +65,7 @@ class Experience(Knowledge):
     def digests(self) -> dict[str, str]:
         """Digest of the content of each, by what it is: it changes where one was trained or collected anew."""
         digests = {f"surrogates.{model.card.kind}": _digest_of_model(model) for model in self.models}
-        return digests if self.table is None else {**digests, "experience": _digest_of_table(self.table)}
+        return digests if self.table is None else {**digests, "experience": table_digest(self.table)}
 
     def use_in(self, space: SearchSpace, base_model: str, allow_other_base_model: bool, partial: bool = False) -> None:
         """Makes the surrogates ready for a search; another search space or base model is refused.
@@ -96,23 +101,41 @@ def base_model_name(recipe: FitConfig) -> str:
     return short_name(str(name))
 
 
-def load_experience(sources: SurrogateSources | None, table: str | None = None) -> Experience:
+def load_experience(
+    sources: SurrogateSources | None, experience: str | None = None, by_curves: bool = False
+) -> Experience:
     """What is named, to be read when it is first asked for.
 
     Args:
         sources: Where the surrogates are.
-        table: Where the meta-dataset is.
+        experience: Where the meta-dataset is, and what was learned of it.
+        by_curves: Whether learning curves are wanted of ``experience``, unless ``sources`` names others. The trials are
+            then read only where they are too few to learn from.
 
     Raises:
         FileNotFoundError: If one of them isn't there.
         ValueError: If one is damaged or of another kind.
     """
     performance, cost, curves = (sources.performance, sources.cost, sources.curves) if sources else (None, None, None)
+    if experience and by_curves and not curves:
+        few, known = read_taught(experience)
+        read_few, read_known = (None if part is None else lambda part=part: part for part in (few, known))
+        return Experience(read_few, *_of_sources(performance, cost), read_known)
+    if by_curves:
+        experience = None
     return Experience(
-        (lambda: load(table)) if table else None,
+        (lambda: load(experience)) if experience else None,
+        *_of_sources(performance, cost),
+        (lambda: read_curves(_folder(curves, "curves"))) if curves else None,
+    )
+
+
+def _of_sources(
+    performance: str | None, cost: str | None
+) -> tuple[Callable[[], PerformanceModel] | None, Callable[[], CostModel] | None]:
+    return (
         (lambda: read_performance(_folder(performance, "performance"))) if performance else None,
         (lambda: read_cost(_folder(cost, "cost"))) if cost else None,
-        (lambda: read_curves(_folder(curves, "curves"))) if curves else None,
     )
 
 
@@ -121,14 +144,6 @@ def _digest_of_model(model: Model) -> str:
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _digest_of_table(table: MetaDataset) -> str:
-    digest = hashlib.sha256(json.dumps(table.space.to_dict(), sort_keys=True).encode())
-    for frame in (table.trials, table.tasks):
-        digest.update(json.dumps([str(name) for name in frame.columns]).encode())
-        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_quicktune.compose import FitConfig, read_yaml, with_overrides
+from lightning_quicktune.presets.places import configs_folder
 from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.delivery import Delivery
@@ -16,7 +17,10 @@ from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
 from lightning_quicktune.tuning.comparison import splits_of
-from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.contribution import check_contribution
+from lightning_quicktune.tuning.experience import BY_TRIALS, Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.experience_folder import as_it_was, check_there
+from lightning_quicktune.tuning.first_tried import first_tried
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
@@ -41,6 +45,7 @@ class Job:
         tracker: Where MLflow is.
         timekeeper: The whole budget.
         watcher: Is told of everything.
+        first: What is trained first where there is too little experience to learn from.
     """
 
     settings: TuneSettings
@@ -54,6 +59,7 @@ class Job:
     tracker: Tracker
     timekeeper: Timekeeper
     watcher: Watcher
+    first: tuple[Configuration, ...] = ()
 
     @property
     def trials(self) -> Path:
@@ -89,24 +95,42 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
     """
     output = Path(settings.output)
     recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
-    experience = load_experience(settings.surrogates, settings.experience)
+    if settings.experience:
+        check_there(settings.experience, settings.contribute)
+    source = as_it_was(settings.experience, output)
+    experience = load_experience(settings.surrogates, source, settings.searcher not in BY_TRIALS)
     space = _space(settings, experience)
-    if settings.surrogates or settings.experience:
+    if experience.models or experience.table:
         experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
     check_search(recipe, space)
     watcher.stage("describing", f"Describing {settings.task} and the base model ...")
-    setup = set_up_task(settings.task, recipe, _max_fidelity(settings, experience, recipe), output / "task")
+    begun_s = timekeeper.spent_s
+
+    def check_time() -> None:
+        if timekeeper.left_s == 0 and not (output / "observations.jsonl").exists():
+            raise ValueError(_late(settings, begun_s, timekeeper.spent_s))
+
+    length = _max_fidelity(settings, experience, recipe)
+    setup = set_up_task(settings.task, recipe, length, output / "task", check_time)
     watcher.described(setup.info, splits_of(setup.info))
-    if timekeeper.left_s == 0 and not (output / "observations.jsonl").exists():
-        raise ValueError(
-            f"`budget.seconds` is {settings.budget.seconds:g}, but describing the task and the base model took "
-            f"{timekeeper.spent_s:.0f} s of it already. Raise `budget.seconds`, or set `budget.slices`."
-        )
-    pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
+    if settings.contribute:
+        check_contribution(settings.contribute, space, setup.info)
+    check_time()
+    first = first_tried(settings, experience, setup, space)
+    pool = tuple(dict.fromkeys([*first, *candidate_pool(space, settings.pool_size - 1, settings.seed)]))
     executor = _executor(settings, setup, space, pool, watcher)
-    job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher)
+    job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher, first)
     job.deliver()
     return job
+
+
+def _late(settings: TuneSettings, begun_s: float, spent_s: float) -> str:
+    """Why there is no time for anything, once what was spent on the way is known."""
+    return (
+        f"`budget.seconds` is {settings.budget.seconds:g}, but nothing is left of it to search in: starting took "
+        f"{begun_s:.0f} s, and describing the task and the base model {spent_s - begun_s:.0f} s until now. "
+        f"Raise `budget.seconds` (`--time`), or set `budget.slices` (`--slices`)."
+    )
 
 
 def _executor(
@@ -128,6 +152,8 @@ def _executor(
 def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:
     if settings.space is not None:
         return SearchSpace.from_yaml(Path(settings.space))
+    if experience.space is None and settings.experience:  # that is yet to be made
+        return SearchSpace.from_yaml(configs_folder() / "space" / "lora.yaml")
     if experience.space is None:
         raise ValueError(
             "There is no search space: set `space` to a YAML such as configs/space/lora.yaml, or `surrogates` or "

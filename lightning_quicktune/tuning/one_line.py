@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.finetune.source import missing_weights
-from lightning_quicktune.presets.places import shipped_surrogates
+from lightning_quicktune.presets.places import shipped_surrogates, shipped_tables
 from lightning_quicktune.presets.preset import Preset, model_names, preset
 
 DEFAULT_SECONDS = 600.0
@@ -41,7 +41,7 @@ def complete(given: Mapping[str, Any], kind: type[Any], faults: Sequence[str] = 
 
     Args:
         given: Settings that the user gave in any way, plain values by their first key; ``model`` may be any name that
-            ``preset`` knows, and ``experience`` that of shipped surrogates.
+            ``preset`` knows.
         kind: The dataclass of the subcommand's settings; what it doesn't have is left out.
         faults: What is wrong with it already, a sentence each.
 
@@ -57,7 +57,9 @@ def complete(given: Mapping[str, Any], kind: type[Any], faults: Sequence[str] = 
     if chosen and (lacking := missing_weights(chosen.base_model)):
         found.append(lacking)
     settings = dict(chosen.settings) if chosen else {}
-    settings |= _experience(given.get("experience"), found)
+    if given.get("surrogates"):
+        settings.pop("experience", None)
+    settings |= _experience(given, found)
     if found:
         raise IncompleteError(_together(found))
     suffix = "" if "budget" in wanted else "_recommended"
@@ -94,24 +96,26 @@ def _preset(model: Any, found: list[str]) -> Preset | None:
         return None
 
 
-def _experience(experience: Any, found: list[str]) -> dict[str, Any]:
-    """The settings of an experience that was asked for, whatever base model it is of."""
-    if not experience:
-        return {}
+def _experience(given: Mapping[str, Any], found: list[str]) -> dict[str, Any]:
+    """The settings of an experience that was asked for: a shipped one is meant, whatever base model it is of."""
+    experience, contribute = given.get("experience"), given.get("contribute")
     if experience in shipped_surrogates():
-        return {"surrogates": {"curves": experience}, "allow_other_base_model": True}
-    if "://" not in str(experience) and ":/" not in str(experience) and not Path(str(experience)).is_dir():
+        return {"allow_other_base_model": True}
+    is_place = bool(experience) and ":/" not in str(experience) and experience not in shipped_tables()
+    is_made = bool(contribute) and Path(str(contribute)).resolve() == Path(str(experience)).resolve()
+    if is_place and not is_made and not Path(str(experience)).is_dir():
         names = ", ".join(shipped_surrogates())
         found.append(
-            f"The experience {experience} is not there. Give a folder that `collect` wrote, or a shipped one: {names}."
+            f"The experience {experience} is not there. Give a folder that `--contribute` or `collect` wrote, a "
+            f"shipped one ({names}), or the same folder to `--contribute` to begin with none."
         )
-    return {"surrogates": None}
+    return {}
 
 
 def _notes(chosen: Preset | None, under: Mapping[str, Any]) -> tuple[str, ...]:
-    if chosen is None or chosen.borrowed is None or under.get("surrogates") is None:
+    if chosen is None or chosen.borrowed is None or under.get("experience") is None:
         return ()
-    source = under["surrogates"]["curves"]
+    source = under["experience"]
     return (
         f"There is no experience with {chosen.name} yet. It starts from what was learned with {source}, another base "
         "model, and is on guard: it trusts its own trials as soon as they differ. `--experience` names another one.",

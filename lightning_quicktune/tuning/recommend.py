@@ -27,6 +27,7 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.experience_folder import check_there
 from lightning_quicktune.tuning.predicted import PredictedSlice
 from lightning_quicktune.tuning.recommendation import Recommendation, recommendation_table
 from lightning_quicktune.tuning.settings import RecommendSettings, SurrogateSources
@@ -66,7 +67,15 @@ def recommend(settings: RecommendSettings) -> Recommended:
     quiet_upstream()
     folder = Path(settings.output)
     recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
-    experience = load_experience(settings.surrogates or SHIPPED)
+    if settings.experience:
+        check_there(settings.experience, None)
+    sources = settings.surrogates or (None if settings.experience else SHIPPED)
+    experience = load_experience(sources, settings.experience, by_curves=True)
+    if not experience.cards:
+        raise ValueError(
+            f"`experience` is {settings.experience}, which has too few full trainings to learn from. `tune` can begin "
+            "with it; to recommend, set `experience` to a larger one."
+        )
     card = experience.cards[0]
     space = SearchSpace.from_yaml(Path(settings.space)) if settings.space is not None else card.space
     experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)

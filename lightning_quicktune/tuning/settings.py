@@ -53,8 +53,10 @@ class TuneSettings:
         model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
         surrogates: What earlier tasks taught; methods without transfer need none.
-        experience: Meta-dataset of earlier tasks (a folder, ``runs:/ID/meta_dataset`` or a shipped one by name); only
-            the portfolios need it.
+        experience: Trials of earlier tasks and what was learned from them: a shipped one by name, a folder of
+            ``contribute``, or any meta-dataset (a folder or ``runs:/ID/meta_dataset``).
+        contribute: Folder of an experience that the trials of this search are added to in the end; made if it is
+            missing, from all that ``experience`` holds.
         searcher: Who chooses what to train next.
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``.
         space: YAML of the search space; that of the surrogates or the experience if left out.
@@ -81,6 +83,7 @@ class TuneSettings:
     columns: str | None = None
     surrogates: SurrogateSources | None = None
     experience: str | None = None
+    contribute: str | None = None
     searcher: SearcherName = "transfer_guarded"
     acquisition: Acquisition = DEFAULT_ACQUISITION
     space: Path_fr | None = None
@@ -100,9 +103,12 @@ class TuneSettings:
         for name in ("recipe", "space"):
             if name in plain:
                 plain[name] = str(Path(plain[name]).absolute())
-        if Path(self.task).exists():
-            plain["task"] = str(Path(self.task).absolute())
-        plain["output"] = str(Path(self.output).absolute())
+        for name in ("task", "experience"):
+            if name in plain and Path(plain[name]).exists():
+                plain[name] = str(Path(plain[name]).absolute())
+        for name in ("output", "contribute"):
+            if name in plain:
+                plain[name] = str(Path(plain[name]).absolute())
         for name in ("budget", "surrogates", "tracking"):
             plain[name] = {key: value for key, value in (plain.get(name) or {}).items() if value is not None}
         return {name: value for name, value in plain.items() if value not in ({}, None)}
@@ -135,8 +141,8 @@ class RecommendSettings:
         output: Folder of the recommendations: a fit YAML of each, and their table.
         model: Base model in the place of the recipe's: a name, a folder, a ``.gguf`` file or a hub id.
         columns: The dataset's keys by those that are known here, as in ``question=Frage,answer=Antwort``.
-        surrogates: What earlier tasks taught; the shipped ones if left out. ``curves`` predicts scores, if it is given,
-            and ``cost`` seconds.
+        surrogates: What earlier tasks taught. ``curves`` predicts scores, if it is given, and ``cost`` seconds.
+        experience: As for ``tune``; the shipped one of the miniature Phi-3 if neither it nor ``surrogates`` is given.
         space: YAML of the search space; that of the surrogates if left out.
         k: How many configurations to recommend.
         pool_size: Candidate configurations; the default is one of them.
@@ -152,6 +158,7 @@ class RecommendSettings:
     model: str | None = None
     columns: str | None = None
     surrogates: SurrogateSources | None = None
+    experience: str | None = None
     space: Path_fr | None = None
     k: int = 5
     pool_size: int = 512

@@ -18,6 +18,7 @@ from lightning_quicktune.trials.storage import check_output
 from lightning_quicktune.trials.termination import Terminated, termination_as_interrupt
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.conclusion import conclude
+from lightning_quicktune.tuning.contribution import contribute
 from lightning_quicktune.tuning.identity import contents, search_identity
 from lightning_quicktune.tuning.job import Job, set_up
 from lightning_quicktune.tuning.kept_checkpoints import keep_best
@@ -107,6 +108,7 @@ def tune(
             identity = search_identity(settings, job.setup, job.space.id, job.experience)
             journal = Journal(output, identity, later=contents(identity))
             if _is_finished(job, identity):
+                contribute(job)
                 return _tuned(job, read_outcome(job.result))
             tracked.begin()
             outcome = _spend(job, journal, command or _kept_command(job))
@@ -116,6 +118,7 @@ def tune(
                 write_json(output / _FINISHED, _finished(job, identity))
             _free(job, outcome)
             timekeeper.keep()
+            contribute(job)
             return tuned
 
 
@@ -137,7 +140,7 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
         if isinstance(stop, Terminated) or not (references.candidates or journal.entries):
             raise
         search.stop()
-    result = search.run(pace)
+    result = search.run(pace, must_find=not references.candidates)
     if result.stopped_by != "interrupted":
         references.train_after()
     return conclude(job, search, result, comparison, references, pace, command)

@@ -33,7 +33,7 @@ def test_a_dataset_and_a_model_are_enough():
     settings = tune("shop.csv --model smollm2")
     assert (settings.task, settings.model, settings.output) == ("shop.csv", "smollm2", "runs/shop")
     assert settings.recipe == str(configs_folder() / "recipe" / "smollm2_tune.yaml")
-    assert settings.surrogates.curves == "smollm2"
+    assert settings.experience == "smollm2"
     assert settings.budget == Budget(seconds=600)
     assert settings.overrides == {"model.init_args.base_model.name": "smollm2"}
 
@@ -58,9 +58,10 @@ def test_what_is_typed_wins_over_files_and_files_over_names(tmp_path):
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"budget": {"slices": 7}, "output": "there", "model": "nano"}))
     settings = tune("shop.csv --config own.yaml --output here")
     assert (settings.budget, settings.output, settings.model) == (Budget(slices=7), "here", "nano")
-    assert settings.surrogates.curves == "nano"
+    assert settings.experience == "nano"
     assert tune("shop.csv --config own.yaml --model nano_t5").model == "nano_t5"
-    assert tune("shop.csv --config own.yaml --surrogates.curves mine").surrogates.curves == "mine"
+    own = tune("shop.csv --config own.yaml --surrogates.curves mine")
+    assert (own.surrogates.curves, own.experience) == ("mine", None)
 
 
 def test_a_yaml_alone_is_as_before(tmp_path):
@@ -70,18 +71,18 @@ def test_a_yaml_alone_is_as_before(tmp_path):
 
 def test_a_model_without_experience_says_whose_it_borrows(capsys):
     settings = tune("shop.csv --model phi3 --time 2h")
-    assert (settings.model, settings.surrogates.curves) == ("microsoft/Phi-3-mini-4k-instruct", "smollm2")
+    assert (settings.model, settings.experience) == ("microsoft/Phi-3-mini-4k-instruct", "smollm2")
     assert settings.allow_other_base_model
     assert (
         "There is no experience with phi3 yet. It starts from what was learned with smollm2" in capsys.readouterr().err
     )
-    assert tune("shop.csv --model phi3 --experience nano").surrogates.curves == "nano"
+    assert tune("shop.csv --model phi3 --experience nano").experience == "nano"
     assert "learned with nano" in capsys.readouterr().err
 
 
 def test_recommend_and_inspect_take_the_same_line():
     recommended = parse_line("recommend", RecommendSettings, ["shop.csv", "--model", "smollm2"])
-    assert (recommended.surrogates.curves, recommended.output) == ("smollm2", "runs/shop_recommended")
+    assert (recommended.experience, recommended.output) == ("smollm2", "runs/shop_recommended")
     inspected = parse_line("inspect", InspectSettings, ["shop.csv", "--model", "nano"])
     assert (inspected.task, inspected.recipe) == ("shop.csv", str(configs_folder() / "recipe" / "nano_lora.yaml"))
 

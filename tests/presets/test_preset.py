@@ -26,7 +26,7 @@ def test_a_name_stands_for_a_recipe_whose_base_model_and_space_fit_its_experienc
     recipe["trainer"] |= {"accelerator": "cpu", "precision": "32-true"}
     model = build(recipe).model
     assert model.base_model.name == chosen.base_model
-    curves = read_curves(surrogate_folder(chosen.settings["surrogates"]["curves"], "curves"))
+    curves = read_curves(surrogate_folder(chosen.settings["experience"], "curves"))
     check_space(recipe, curves.card.space)
     assert recipe["trainer"]["max_epochs"] == curves.card.layout.max_fidelity or chosen.borrowed
     own = short_name(chosen.base_model) in curves.card.base_models
