@@ -67,7 +67,9 @@ def here(tmp_path, monkeypatch, fit_config):
     result.mkdir(parents=True)
     for folder in (tmp_path, result):
         (folder / ("FIT.yaml" if folder == tmp_path else "fit.yaml")).write_text(to_yaml(fit_config))
-    (tmp_path / "shop.jsonl").write_text('{"question": "a", "answer": "b"}\n')
+    (tmp_path / "mine").mkdir()
+    for name in ("shop.jsonl", "club.jsonl"):
+        (tmp_path / name).write_text('{"question": "a", "answer": "b"}\n')
     return tmp_path
 
 
@@ -181,7 +183,7 @@ def test_one_line_becomes_an_adapter_to_talk_to(here, capsys):
     (here / "shop.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in answers))
     small = {"smollm2": "nano"}
     run(("recommend", ""), here, small, [])
-    run(("tune", "shop.jsonl"), here, {**small, "10m": "10h"}, ["--slices", "2", "--compare", "[]"])
+    run(("tune", "10m"), here, {**small, "10m": "10h"}, ["--slices", "2", "--compare", "[]"])
     assert (here / "runs/shop/result/adapter/adapter_config.json").is_file()
     run(("chat", "--prompt"), here, {"Where": "Where"}, ["--max_new_tokens", "4"])
     run(("predict", "--prompt"), here, {"Where": "Where"}, ["--model.init_args.score.max_new_tokens", "4"])
