@@ -66,7 +66,7 @@ def test_what_is_typed_wins_over_files_and_files_over_names(tmp_path):
 
 def test_a_yaml_alone_is_as_before(tmp_path):
     settings = parse_line("tune", TuneSettings, ["--config", str(configs_folder() / "tune" / "suite_nano.yaml")])
-    assert (settings.model, settings.budget, settings.output) == (None, Budget(seconds=120), "runs/quickstart")
+    assert (settings.model, settings.budget, settings.output) == (None, Budget(slices=40), "runs/quickstart")
 
 
 def test_a_model_without_experience_says_whose_it_borrows(capsys):
