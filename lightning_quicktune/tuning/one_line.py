@@ -65,7 +65,9 @@ def complete(given: Mapping[str, Any], kind: type[Any], faults: Sequence[str] = 
     suffix = "" if "budget" in wanted else "_recommended"
     settings |= {"output": default_output(str(task)) + suffix, "budget": {"seconds": DEFAULT_SECONDS}}
     under = {key: value for key, value in settings.items() if key in wanted and given.get(key) is None}
-    return OneLine(under, chosen.base_model if chosen else None, _notes(chosen, given.get("experience") or under.get("experience")))
+    return OneLine(
+        under, chosen.base_model if chosen else None, _notes(chosen, given.get("experience") or under.get("experience"))
+    )
 
 
 def default_output(task: str) -> str:
