@@ -1,5 +1,6 @@
-"""README's commands: all of them are parsed as they stand; those that train run in order on a tiny base model."""
+"""Commands of README and docs: all are parsed as they stand; those that train run in order on a tiny base model."""
 
+import json
 import re
 import shlex
 import sys
@@ -8,75 +9,109 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lightning_quicktune.cli.chat import ChatSettings
 from lightning_quicktune.cli.export import ExportSettings
 from lightning_quicktune.cli.inspect import InspectSettings
 from lightning_quicktune.cli.main import main
+from lightning_quicktune.cli.one_line import parse_line
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
-from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.metadataset.import_settings import DescribeSettings, ImportSettings
+from lightning_quicktune.tuning.settings import RecommendSettings, TuneSettings
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+ONE_LINE = {"tune": TuneSettings, "recommend": RecommendSettings, "inspect": InspectSettings}
 KINDS = {
+    "chat": ChatSettings,
     "collect": CollectSettings,
+    "describe": DescribeSettings,
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
-    "inspect": InspectSettings,
-    "tune": TuneSettings,
+    "import": ImportSettings,
 }
 SERVER = ["mlflow", "ui", "--backend-store-uri", "sqlite:///mlflow.db"]
+ELSEWHERE = {"runs/offline/run_offline", "cat", "source"}  # on a machine without network, and what every shell has
+LOOP = re.compile(r"for (\w+) in (.*?); do(.*?)\bdone\b", re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    """The words of each command in README's blocks, loops unrolled, comments left out."""
-    found = []
-    for block in re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
-        text = block.replace("\\\n", " ")
-        for name, values, body in re.findall(r"for (\w+) in (.*?); do\n(.*?)\ndone", text, re.DOTALL):
-            unrolled = "\n".join(body.replace(f"${name}", value) for value in values.split())
-            text = re.sub(rf"for {name} in .*?\ndone", lambda _, lines=unrolled: lines, text, count=1, flags=re.DOTALL)
-        found += [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
-    return found
+def unrolled(loop: re.Match[str]) -> str:
+    """The body of a loop over words, or over files of the repository, once for each."""
+    name, values, body = loop.groups()
+    names = [path.relative_to(ROOT) for word in values.split() for path in sorted(ROOT.glob(word)) if "*" in word]
+    return "\n".join(body.replace(f"${name}", str(value)).replace(";", "\n") for value in names or values.split())
 
 
-COMMANDS = commands()
+def commands(page: Path) -> list[list[str]]:
+    """The words of each command in a page's blocks, loops unrolled, comments left out."""
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    lines = LOOP.sub(unrolled, "\n".join(blocks).replace("\\\n", " ")).splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+COMMANDS = [list(words) for words in dict.fromkeys(tuple(words) for page in PAGES for words in commands(page))]
 OURS = [words[1:] for words in COMMANDS if words[0] == "lightning-quicktune"]
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, fit_config):
-    """A folder that looks like the repository's root to what is typed in it."""
+    """A folder that looks like the repository's root to what is typed in it, with a dataset and a search's result."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["lightning-quicktune"])
+    monkeypatch.setattr("lightning_quicktune.tuning.one_line.missing_weights", lambda name: None)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     fit_config["trainer"] |= {"max_epochs": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
-    (tmp_path / "FIT.yaml").write_text(to_yaml(fit_config))
+    result = tmp_path / "runs" / "shop" / "result"
+    result.mkdir(parents=True)
+    for folder in (tmp_path, result):
+        (folder / ("FIT.yaml" if folder == tmp_path else "fit.yaml")).write_text(to_yaml(fit_config))
+    (tmp_path / "shop.jsonl").write_text('{"question": "a", "answer": "b"}\n')
     return tmp_path
 
 
 def test_every_command_is_one_of_ours_a_script_or_the_server():
     others = [words for words in COMMANDS if words[0] != "lightning-quicktune" and words != SERVER]
-    assert all((ROOT / words[0]).is_file() for words in others)
+    for words in others:
+        script = words[1] if words[0] == "python" else words[0]
+        if script not in ELSEWHERE:
+            text = (ROOT / script).read_text(encoding="utf-8")
+            assert all(word in text for word in words if word.startswith("--")), words
     tracking = yaml.safe_load((ROOT / "configs/tracking/mlflow.yaml").read_text())["trainer"]["logger"][0]
     assert tracking["init_args"]["tracking_uri"] == SERVER[-1]
-    assert {words[0] for words in OURS} == {*KINDS, "fit", "predict"}
+    assert {words[0] for words in OURS} == {*KINDS, *ONE_LINE, "fit", "predict"}
 
 
-@pytest.mark.parametrize("words", OURS, ids=" ".join)
+@pytest.mark.parametrize("words", [words for words in OURS if "--prompt" not in words], ids=" ".join)
 def test_a_command_is_taken_as_it_stands(words, here, capsys):
     subcommand, *rest = words
-    if subcommand in KINDS:
-        assert parse_settings(subcommand, KINDS[subcommand], rest)
-        return
-    with pytest.raises(SystemExit) as stopped:
-        main([*words, "--print_config"])
-    assert stopped.value.code == 0
-    assert yaml.safe_load(capsys.readouterr().out).keys() >= {"trainer", "model", "data"}
+    if subcommand in ONE_LINE:
+        assert parse_line(subcommand, ONE_LINE[subcommand], rest)
+    elif subcommand in KINDS:
+        assert parse_settings(subcommand, KINDS[subcommand], ["--run", *rest] if subcommand == "chat" else rest)
+    else:
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, "--print_config"])
+        assert stopped.value.code == 0
+        assert yaml.safe_load(capsys.readouterr().out).keys() >= {"trainer", "model", "data"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    files = re.findall(r"`((?:configs|tools|lightning_quicktune|findings)/[\w./-]+)`", text)
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_readme_is_two_screens():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def run(subcommand, here, values, extra):
-    """Runs README's commands of a subcommand, with values for what it writes in capitals and further options."""
+    """Runs a subcommand's commands that have a word, with values for what is in capitals, and further options."""
     for words in OURS:
         if words[0] == subcommand[0] and subcommand[1] in " ".join(words):
             filled = [re.sub("|".join(values), lambda match: str(values[match[0]]), word) for word in words]
@@ -105,13 +140,13 @@ def test_a_dataset_is_trained_on_answered_looked_at_and_exported(here, colour_ta
     (checkpoint,) = here.rglob("last.ckpt")
     config = next(here.rglob("config.yaml"))
     values = {"FOLDER": colour_task, "CHECKPOINT": checkpoint, "FIT.yaml": config}
-    run(("predict", ""), here, values, [*tiny, "--trainer.logger", "false"])
+    run(("predict", "smollm2_lora"), here, values, [*tiny, "--trainer.logger", "false"])
     assert len((here / "predictions.jsonl").read_text().splitlines()) == 7
     (here / "configs").unlink()
     (here / "configs" / "recipe").mkdir(parents=True)
     (here / "configs" / "recipe" / "smollm2_lora.yaml").write_text((here / "FIT.yaml").read_text())
-    run(("inspect", ""), here, values, [])
-    run(("export", ""), here, values, [])
+    run(("inspect", "smollm2_lora"), here, values, [])
+    run(("export", "FIT.yaml"), here, values, [])
     assert (here / "adapter" / "adapter_config.json").is_file()
     assert (here / "merged" / "model.safetensors").is_file()
     assert any((here / "for_trl").iterdir())
@@ -125,7 +160,7 @@ def test_trials_of_ones_own_become_surrogates_that_tune(here, write_colours, sma
     tasks = [write_colours(here / f"task{number}", 24 + 4 * number) for number in range(2)]
     trials = ["--recipe", "FIT.yaml", "--max_fidelity", "2", "--tracking.uri", f"sqlite:///{here}/mlflow.db"]
     collect = ["--space", "space.yaml", "--n_shared", "4", "--workers", "1", "--tasks", f"[{tasks[0]}, {tasks[1]}]"]
-    run(("collect", ""), here, {"FOLDER": tasks[0]}, [*trials, *collect])
+    run(("collect", "tasks_smollm2"), here, {"FOLDER": tasks[0]}, [*trials, *collect])
     run(("fit", "surrogate"), here, {"FOLDER": tasks[0]}, ["--trainer.max_epochs", "1"])
     assert {path.parent.name for path in here.glob("runs/smollm2/*/surrogate.json")} == {
         "performance",
@@ -133,5 +168,38 @@ def test_trials_of_ones_own_become_surrogates_that_tune(here, write_colours, sma
         "curves",
     }
     tune = ["--budget.slices", "3", "--pool_size", "4", "--compare", "[]"]
-    run(("tune", ""), here, {"FOLDER": tasks[1]}, [*trials, *tune])
+    run(("tune", "task_smollm2"), here, {"FOLDER": tasks[1]}, [*trials, *tune])
     assert (here / "runs/smollm2_tune/result/adapter/adapter_config.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_one_line_becomes_an_adapter_to_talk_to(here, capsys):
+    """Takes a minute: README's first command, on the miniature base model, and what may be done with its result."""
+    (here / "runs" / "shop" / "result" / "fit.yaml").unlink()
+    answers = [{"question": f"What is desk {n} for?", "answer": "parcels" if n % 2 else "refunds"} for n in range(80)]
+    (here / "shop.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in answers))
+    small = {"smollm2": "nano"}
+    run(("recommend", ""), here, small, [])
+    run(("tune", "shop.jsonl"), here, {**small, "10m": "10h"}, ["--slices", "2", "--compare", "[]"])
+    assert (here / "runs/shop/result/adapter/adapter_config.json").is_file()
+    run(("chat", "--prompt"), here, {"Where": "Where"}, ["--max_new_tokens", "4"])
+    run(("predict", "--prompt"), here, {"Where": "Where"}, ["--model.init_args.score.max_new_tokens", "4"])
+    run(("export", "axolotl"), here, {"FIT.yaml": here / "FIT.yaml"}, [])
+    assert (here / "axolotl" / "axolotl.yaml").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("page", ["README.md", "docs/searching.md"])
+def test_the_lines_of_python_run(page, here):
+    """Takes a minute: the same search, from Python."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    (here / "shop.jsonl").write_text(
+        "".join(json.dumps({"question": f"Why {n}?", "answer": "so"}) + "\n" for n in range(80))
+    )
+    small = block.replace('"smollm2"', '"nano"').replace("minutes=10", "slices=1, compare=[]")
+    assert small.count("nano") == small.count("slices") == 1
+    names = {}
+    exec(compile(small, page, "exec"), names)
+    assert names["result"].report.is_file()

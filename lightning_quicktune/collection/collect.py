@@ -14,7 +14,7 @@ from lightning_quicktune.collection.known_trials import is_done, is_settled, tak
 from lightning_quicktune.collection.plans import in_shard, listed_configurations, plans, task_folder, task_of
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.collection.summary import summarize
-from lightning_quicktune.collection.workers import run_workers, termination_as_interrupt
+from lightning_quicktune.collection.workers import run_workers
 from lightning_quicktune.compose import FitConfig, read_yaml
 from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.metadataset.build import build
@@ -26,6 +26,7 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.storage import check_output, read_current
 from lightning_quicktune.trials.task_setup import TaskSetup, task_name
+from lightning_quicktune.trials.termination import termination_as_interrupt
 from lightning_quicktune.types import Trial
 
 if TYPE_CHECKING:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -28,14 +26,11 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.checkpoints import drop_checkpoints
 from lightning_quicktune.trials.cohorts import Cohorts
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.termination import Terminated, termination_as_interrupt
 
 log = logging.getLogger(__name__)
 _GRACE_S = 10.0  # for workers to pause their trials
 _PATIENCE_S = 1.0  # between looks at trials that other processes run
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end, alone: unlike Ctrl-C, its workers know nothing of it."""
 
 
 def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None:
@@ -59,21 +54,6 @@ def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None
         sys.stderr.write(f"Another process runs {', '.join(plan.key for plan in waiting[:3])}; waiting for it.\n")
         _wait_for(waiting[0])
         _work(settings, waiting, 0)
-
-
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Within it, a request to end (SIGTERM) is as Ctrl-C: trials are paused, and what is finished is kept."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run_processes(settings: CollectSettings) -> None:

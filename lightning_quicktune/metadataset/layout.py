@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.types import TaskInfo
 
 
@@ -114,3 +115,13 @@ def is_known(task: TaskInfo, name: str) -> bool:
         name: Name of the meta-feature.
     """
     return math.isfinite(task.meta_features.get(name, math.nan))
+
+
+def undescribed(table: MetaDataset) -> frozenset[str]:
+    """Names of the tasks without any meta-feature, where others have some: surrogates can't tell them apart.
+
+    Args:
+        table: The meta-dataset.
+    """
+    lacking = frozenset(name for name in table.task_names if not table.task_info(name).meta_features)
+    return lacking if len(lacking) < len(table.task_names) else frozenset()

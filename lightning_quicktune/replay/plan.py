@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lightning_quicktune.metadataset.layout import undescribed
 from lightning_quicktune.replay.methods import Method
 from lightning_quicktune.replay.pool import TaskPool
 from lightning_quicktune.replay.results import Replayed, ReplayKey, ReplayStore
@@ -30,10 +31,14 @@ class Plan:
         self._seeds = range(self._settings.seed, self._settings.seed + self._settings.n_seeds)
         self.left_out: dict[str, str] = {}
         names = sorted({name for fold in self._divider.test_folds for name in self._divider.held_out(fold)})
+        described = [method.shown for method in self._settings.entries if method.lesson == "surrogates"]
+        unknown = undescribed(place.table) if described else ()
         for name in names:
             poor = next((pool for pool in self._pools(name) if not pool.is_telling), None)
             if poor is not None:
                 self.left_out[name] = _reason(poor)
+            elif name in unknown:
+                self.left_out[name] = f"it has none of the meta-features, by which {described[0]} goes"
         self.tasks = [name for name in names if name not in self.left_out]
         if not self.tasks:
             raise ValueError(

@@ -24,11 +24,13 @@ class Live:
             that there is time for, or none if the search must end.
         begun: Called with each suggestion that is started.
         salvage: Called with each suggestion that ran when a person stopped the search: gives what came of it so far.
+        ends_all: Kinds of interruption that end the program all the same.
     """
 
     cut: Callable[[Suggestion, int, int], Suggestion | None]
     begun: Callable[[Suggestion], None]
     salvage: Callable[[Suggestion], Observation | None]
+    ends_all: tuple[type[KeyboardInterrupt], ...] = ()
 
 
 def run_search(
@@ -64,8 +66,8 @@ def run_search(
     search = _Search(searcher, executor, budget, journal, clock, to_repeat or {}, live)
     try:
         _spend(search, on_observation)
-    except KeyboardInterrupt:
-        if live is None:
+    except KeyboardInterrupt as stop:
+        if live is None or isinstance(stop, live.ends_all):
             raise
         search.salvage()
         return search.result("interrupted")

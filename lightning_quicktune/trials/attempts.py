@@ -23,6 +23,8 @@ from lightning_quicktune.types import Trial
 
 log = logging.getLogger(__name__)
 
+_CONTEXT = 2**30  # bytes of a GPU that libraries, or a desktop, hold beside what tensors do
+
 
 def known_trial(plan: TrialPlan, fidelity: int) -> tuple[Trial, bool]:
     """The record that a trial goes on with, and whether there is nothing more to do.
@@ -95,15 +97,16 @@ def checked_finetuner(plan: TrialPlan, composed: Composed) -> Finetuner:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C stays a ``KeyboardInterrupt``, which Lightning turns into an exit and then makes SIGINT ignored."""
+    """An interruption stays of its kind; Lightning turns it into an exit, and then makes SIGINT ignored."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
+        interruption = stop.__context__
+        if not isinstance(interruption, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
+        raise type(interruption) from None
 
 
 def _check_same(plan: TrialPlan, known: Trial, now: Trial) -> None:
@@ -127,10 +130,23 @@ def failure_of(error: Exception, data: Any, folder: Path) -> str:
         return "diverged"
     text = " ".join(str(error).split())
     if is_out_of_memory(error):
+        others = memory_of_others()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return f"out_of_memory: batch of {data.batch_size} records of at most {data.token_settings.max_length} tokens"
+        batch = f"batch of {data.batch_size} records of at most {data.token_settings.max_length} tokens"
+        if others:  # which says nothing of the configuration
+            return f"error: {type(error).__name__}: no room for a {batch} beside {others / 2**30:.1f} GiB of others"
+        return f"out_of_memory: {batch}"
     return f"error: {type(error).__name__}: {text[:500]}"
+
+
+def memory_of_others() -> int:
+    """Bytes of the GPU that other processes hold; 0 without a GPU, or if they hold hardly any."""
+    if not torch.cuda.is_available():
+        return 0
+    free, total = torch.cuda.mem_get_info()
+    others = total - free - torch.cuda.memory_reserved() - _CONTEXT
+    return max(others, 0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

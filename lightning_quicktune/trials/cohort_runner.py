@@ -19,6 +19,7 @@ from lightning_quicktune.finetune.cohort.passes import SlicePasses
 from lightning_quicktune.trials.attempts import interruptible, is_out_of_memory, known_trial
 from lightning_quicktune.trials.cohort_recorder import CohortRecorder
 from lightning_quicktune.trials.cohort_rules import can_join, check_cohort
+from lightning_quicktune.trials.cohort_size import lora_rank
 from lightning_quicktune.trials.facts import device_info
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.runner import run_trial
@@ -83,7 +84,10 @@ def _verb(names: Sequence[str]) -> str:
 
 
 def _train(seats: Sequence[Seat]) -> None:
-    """Trains trials side by side; where memory is too small, half of them after the other half."""
+    """Trains trials side by side; where memory is too small, half of them after the other half.
+
+    The halves are those of low and of high ranks, because all members are padded to the highest rank among them.
+    """
     if len(seats) == 1:
         _train_alone(seats[0])
         return
@@ -94,6 +98,7 @@ def _train(seats: Sequence[Seat]) -> None:
         left = [seat for seat in seats if not seat.has_left]
         if not is_out_of_memory(error) or not left:
             raise
+        left.sort(key=lambda seat: lora_rank(seat.plan.resolved))
         half = -(-len(left) // 2)
         log.warning(
             "Memory is too small for %d trials side by side; they go on %d at a time from the last slice of each.",

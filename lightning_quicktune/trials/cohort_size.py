@@ -42,7 +42,16 @@ def fitting_cohort(plans: Sequence[TrialPlan], n_processes: int) -> int:
 
 def _size(fit: FitConfig) -> tuple[int, int]:
     """Records in memory at once, then rank."""
-    return int(fit["data"]["init_args"].get("batch_size", 0)), int(fit["model"]["init_args"]["lora"].get("rank", 0))
+    return int(fit["data"]["init_args"].get("batch_size", 0)), lora_rank(fit)
+
+
+def lora_rank(fit: FitConfig) -> int:
+    """Rank of a trial's adapter, 0 if its fit YAML names none.
+
+    Args:
+        fit: The trial's, with its configuration.
+    """
+    return int(fit["model"]["init_args"]["lora"].get("rank", 0))
 
 
 def _measure(fit: FitConfig) -> tuple[int, int]:

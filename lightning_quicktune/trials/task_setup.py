@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,13 @@ class TaskSetup:
     fit: FitConfig
 
 
-def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path) -> TaskSetup:
+def set_up_task(
+    source: str,
+    recipe: FitConfig,
+    max_fidelity: int,
+    folder: Path,
+    before_part: Callable[[], None] | None = None,
+) -> TaskSetup:
     """Describes a task by its text and by the untrained base model, once; later calls read what was kept.
 
     Args:
@@ -48,6 +55,7 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
         recipe: The fit YAML to start from.
         max_fidelity: Slices of a full training.
         folder: Where the task's record is kept.
+        before_part: Called before each part of describing that takes long; what it raises ends it.
 
     Raises:
         FileNotFoundError: If data or base model aren't there.
@@ -68,9 +76,12 @@ def set_up_task(source: str, recipe: FitConfig, max_fidelity: int, folder: Path)
         _check_same(task_name(source), folder, identity)
         info = TaskInfo.from_dict(known)
         return TaskSetup(replace(info, facts={**info.facts, SETTINGS: settings_digest(fit)}), fit)
+    before_part = before_part or (lambda: None)
+    before_part()
     sys.stderr.write(f"{task_name(source)}: measuring meta-features and the untrained base model\n")
     module.loaded.model.to(trial_device(fit))
-    info = _describe(task_name(source), module, data, max_fidelity, {**facts, SETTINGS: settings_digest(fit)})
+    facts = {**facts, SETTINGS: settings_digest(fit)}
+    info = _describe(task_name(source), module, data, max_fidelity, facts, before_part)
     write_json(folder / IDENTITY, identity)
     write_json(folder / TASK_RECORD, info.to_dict())
     return TaskSetup(info, fit)
@@ -144,15 +155,24 @@ def _check_same(name: str, folder: Path, now: dict[str, Any]) -> None:
         )
 
 
-def _describe(name: str, module: Finetuner, data: TaskData, max_fidelity: int, facts: dict[str, Any]) -> TaskInfo:
+def _describe(
+    name: str,
+    module: Finetuner,
+    data: TaskData,
+    max_fidelity: int,
+    facts: dict[str, Any],
+    before_part: Callable[[], None],
+) -> TaskInfo:
     module.configure_model()  # a wrong adapter is to fail here, once, and not in every trial
     module.release()
     base = module.loaded
     start = time.perf_counter()
     texts = text_meta_features(data.records("train"), data.tokens("train"))
+    before_part()
     read = time.perf_counter()
     score = module.score
     zero_shot = split_metrics(base.model, module.tokenizer, data, "validation", score, generate=score.generates)
+    before_part()
     scored = time.perf_counter()
     features = texts | landmarks(base, data.evaluation_dataloader("train"), zero_shot["loss"])
     end = time.perf_counter()

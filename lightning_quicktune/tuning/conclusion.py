@@ -104,7 +104,7 @@ def conclude(
         outlook=outlook(search.curves, pace, job.setup.info.max_fidelity, incumbent.score)
         if search.curves is not None and incumbent is not None
         else None,
-        left_out=tuple([*_warnings(job, result, comparison), *references.notes]),
+        left_out=tuple([*_warnings(job, result, comparison), *search.notes, *references.notes]),
         fit_yaml=fit_yaml,
         carried=carried,
         adapter=str(adapter) if adapter is not None else None,

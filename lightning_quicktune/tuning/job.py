@@ -104,21 +104,33 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
         experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
     check_search(recipe, space)
     watcher.stage("describing", f"Describing {settings.task} and the base model ...")
-    setup = set_up_task(settings.task, recipe, _max_fidelity(settings, experience, recipe), output / "task")
+    begun_s = timekeeper.spent_s
+
+    def check_time() -> None:
+        if timekeeper.left_s == 0 and not (output / "observations.jsonl").exists():
+            raise ValueError(_late(settings, begun_s, timekeeper.spent_s))
+
+    length = _max_fidelity(settings, experience, recipe)
+    setup = set_up_task(settings.task, recipe, length, output / "task", check_time)
     watcher.described(setup.info, splits_of(setup.info))
     if settings.contribute:
         check_contribution(settings.contribute, space, setup.info)
-    if timekeeper.left_s == 0 and not (output / "observations.jsonl").exists():
-        raise ValueError(
-            f"`budget.seconds` is {settings.budget.seconds:g}, but describing the task and the base model took "
-            f"{timekeeper.spent_s:.0f} s of it already. Raise `budget.seconds`, or set `budget.slices`."
-        )
+    check_time()
     first = first_tried(settings, experience, setup, space)
     pool = tuple(dict.fromkeys([*first, *candidate_pool(space, settings.pool_size - 1, settings.seed)]))
     executor = _executor(settings, setup, space, pool, watcher)
     job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher, first)
     job.deliver()
     return job
+
+
+def _late(settings: TuneSettings, begun_s: float, spent_s: float) -> str:
+    """Why there is no time for anything, once what was spent on the way is known."""
+    return (
+        f"`budget.seconds` is {settings.budget.seconds:g}, but nothing is left of it to search in: starting took "
+        f"{begun_s:.0f} s, and describing the task and the base model {spent_s - begun_s:.0f} s until now. "
+        f"Raise `budget.seconds` (`--time`), or set `budget.slices` (`--slices`)."
+    )
 
 
 def _executor(

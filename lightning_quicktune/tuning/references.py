@@ -17,12 +17,13 @@ from lightning_quicktune.tuning.reference_plans import WrittenPlan, default_plan
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.watcher import Reason
-from lightning_quicktune.types import Suggestion
+from lightning_quicktune.types import Suggestion, Trial
 
 log = logging.getLogger(__name__)
 
 _BEFORE: Mapping[Reference, float] = {"recipe": 0.5, "strong": 0.2, "default": 0.2}  # shares of the time that is left
 _AFTER: Mapping[Reference, float] = {"recipe": 1.0, "strong": 1.0, "default": 1.0}
+_LENIENCE = 1.4  # how much more one may take that has begun: what it has would be of no use until after the search
 _CALLED: Mapping[RowName, str] = {
     "recipe": "your recipe as written",
     "strong": "a strong published recipe",
@@ -103,18 +104,23 @@ class References:
             n_left = self._slices_left(plan)
             seconds = n_left * self._pace.slice_s(plan.configuration) + self._pace.test_s
             if self._pace.fits(seconds, shares[name]):
-                self._train(name, plan, n_left)
+                self._train(name, plan, n_left, shares[name])
             else:
                 self._left_out[name] = self._too_long(name, n_left, seconds)
 
-    def _train(self, name: Reference, plan: TrialPlan, n_left: int) -> None:
+    def _train(self, name: Reference, plan: TrialPlan, n_left: int, share: float) -> None:
         job, length = self._job, plan.task.max_fidelity
         job.watcher.stage("comparing", f"For comparison: {_CALLED[name]}")
         job.watcher.begun(Suggestion(plan.configuration, length), Reason("in full, for comparison"), name)
-        began = time.perf_counter()
-        trial = job.executor.train_plan(plan, length)
-        self._pace.saw_slices(plan.configuration, n_left, time.perf_counter() - began)
-        job.timekeeper.keep()
+        if n_left > 1 and job.settings.budget.seconds is not None:  # one slice tells what the others take
+            self._train_to(plan, length - n_left + 1)
+            n_left = self._slices_left(plan)
+            seconds = n_left * self._pace.slice_s(plan.configuration) + self._pace.test_s
+            if not self._pace.fits(seconds, min(_LENIENCE * share, 1.0)):
+                self._left_out[name] = self._too_long(name, n_left, seconds)
+                job.watcher.note(self._left_out[name])
+                return
+        trial = self._train_to(plan, length)
         self._left_out.pop(name, None)
         if not (plan.folder / BEST).is_file():
             failure = trial.failure or "its checkpoint is gone"
@@ -127,6 +133,13 @@ class References:
         self._pace.saw_test(seconds)
         job.watcher.compared(row)
 
+    def _train_to(self, plan: TrialPlan, fidelity: int) -> Trial:
+        n_left, began = self._slices_left(plan), time.perf_counter()
+        trial = self._job.executor.train_plan(plan, fidelity)
+        self._pace.saw_slices(plan.configuration, n_left - self._slices_left(plan), time.perf_counter() - began)
+        self._job.timekeeper.keep()
+        return trial
+
     def _slices_left(self, plan: TrialPlan) -> int:
         """Slices that it is still to be trained; none where it has failed."""
         trial = read_trial(plan.folder)
@@ -137,6 +150,6 @@ class References:
     def _too_long(self, name: Reference, n_left: int, seconds: float) -> str:
         free = max(self._pace.free_s or 0.0, 0.0)
         return (
-            f"{_CALLED[name].capitalize()} was not trained for comparison: its {n_left} slices and its test take about "
-            f"{seconds:.0f} s, and {free:.0f} s were left. Raise `budget.seconds` to have it."
+            f"{_CALLED[name].capitalize()} was not trained for comparison: its {n_left} slice{'s' * (n_left != 1)} and "
+            f"its test take about {seconds:.0f} s, and {free:.0f} s were left. Raise `budget.seconds` to have it."
         )

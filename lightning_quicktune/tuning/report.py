@@ -12,7 +12,7 @@ from lightning_quicktune.space.border import AtBorder
 from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Answer
-from lightning_quicktune.tuning.tried import borders, chosen_from, runner_up
+from lightning_quicktune.tuning.tried import borders, chosen_from, luck, runner_up
 from lightning_quicktune.tuning.verdict_words import (
     ROWS,
     gain_words,
@@ -172,7 +172,8 @@ def _chosen(outcome: Outcome) -> list[str]:
     second = runner_up(outcome)
     if second is not None:
         parts.append(f"Runner-up: {inline(describe(second.configuration))}, {second.best:.3f} on validation.")
-    return parts
+    noise = luck(outcome)
+    return [*parts, noise] if noise else parts
 
 
 def _of(value: object) -> str:

@@ -21,6 +21,7 @@ from lightning_quicktune.search.untaught_searcher import untaught_after
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.runner import stop_trial
 from lightning_quicktune.trials.storage import read_trial
+from lightning_quicktune.trials.termination import Terminated
 from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.job import Job
 from lightning_quicktune.tuning.kept_checkpoints import drop_failed, slices_to_repeat
@@ -51,6 +52,8 @@ class Search:
     _reached: dict[str, int] = field(default_factory=dict)
     _is_warned: bool = False
     _is_stopped: bool = False
+    _must_find: bool = True
+    _no_time: str | None = None
 
     @classmethod
     def of(cls, job: Job, journal: Journal) -> Search:
@@ -61,15 +64,17 @@ class Search:
             searcher = untaught_after(context) if job.first else build_searcher(job.settings.searcher, context)
         return cls(job, journal, searcher, reference_step_s)
 
-    def run(self, pace: Pace) -> SearchResult:
+    def run(self, pace: Pace, must_find: bool = True) -> SearchResult:
         """Searches until budget, target, ideas or the user's patience end; what was trained then counts.
 
         Args:
             pace: Says what there is time for.
+            must_find: Whether without the search there is nothing to choose.
 
         Raises:
-            ValueError: If there is no time for a single slice.
+            ValueError: If it must find something, and there is no time for a single slice.
         """
+        self._must_find = must_find
         job, budget = self.job, self.job.settings.budget
         self._to_repeat = slices_to_repeat(job.trials, self.journal.entries)
         self._reached = {e.suggestion.configuration.id: e.observation.curve.fidelity for e in self.journal.entries}
@@ -88,7 +93,7 @@ class Search:
             self.journal,
             self._on_observation(pace),
             to_repeat=self._to_repeat,
-            live=Live(lambda *asked: self._cut(pace, *asked), self._begun, self._salvage),
+            live=Live(lambda *asked: self._cut(pace, *asked), self._begun, self._salvage, (Terminated,)),
         )
         for folder in sorted(job.trials.glob("*/")):
             stop_trial(folder, job.tracker.sync_trial)
@@ -97,6 +102,11 @@ class Search:
     def stop(self) -> None:
         """Lets nothing more be trained: a person has stopped the tuning before its search."""
         self._is_stopped = True
+
+    @property
+    def notes(self) -> list[str]:
+        """Why nothing was searched, where there was no time to."""
+        return [] if self._no_time is None else [self._no_time]
 
     @property
     def curves(self) -> CurveTransferSearcher | None:
@@ -142,14 +152,20 @@ class Search:
     def _cut(self, pace: Pace, suggestion: Suggestion, reached: int, promised: int) -> Suggestion | None:
         cut = None if self._is_stopped else pace.cut(suggestion, reached, promised)
         if cut is None and not self._is_stopped and not self.journal.entries and not promised:
-            one, free = pace.slice_s(suggestion.configuration), pace.free_s or 0.0
-            raise ValueError(
-                f"`budget.seconds` is {self.job.settings.budget.seconds:g}, which is too short: one slice takes about "
-                f"{one:.0f} s here, the test and report at the end about {pace.reserve_s:.0f} s, and "
-                f"{max(free, 0):.0f} s are left between them. Set `budget.seconds` to "
-                f"{self.job.timekeeper.spent_s + pace.reserve_s + 2 * one:.0f} or more."
-            )
+            said = self._too_short(pace, pace.slice_s(suggestion.configuration))
+            if self._must_find:
+                raise ValueError(
+                    f"`budget.seconds` is {self.job.settings.budget.seconds:g}, which is too short: {said}"
+                )
+            self._no_time = f"There was no time for a search: {said}"
         return cut
+
+    def _too_short(self, pace: Pace, one_s: float) -> str:
+        return (
+            f"one slice takes about {one_s:.0f} s here, the test and report at the end about {pace.reserve_s:.0f} s, "
+            f"and {max(pace.free_s or 0.0, 0.0):.0f} s are left between them. Set `budget.seconds` (`--time`, in "
+            f"seconds) to {self.job.timekeeper.spent_s + pace.reserve_s + 2 * one_s:.0f} or more."
+        )
 
     def _begun(self, suggestion: Suggestion) -> None:
         reached = self._reached.get(suggestion.configuration.id, 0)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from lightning_quicktune.metadataset.noise import score_noise, validation_records
 from lightning_quicktune.space.border import AtBorder, at_border
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import RowName
@@ -58,6 +61,23 @@ def runner_up(outcome: Outcome) -> Tried | None:
     """The best of those that were not chosen; none if no other has a score."""
     chosen = outcome.incumbent.configuration.id if outcome.incumbent else None
     return next((t for t in tried(outcome) if t.scores and t.configuration.id != chosen), None)
+
+
+def luck(outcome: Outcome) -> str | None:
+    """How exactly the best score was measured, and how many come that near to it; none where that is unknown."""
+    curves = [each.scores for each in tried(outcome) if each.scores]
+    scores = np.full((len(curves), max(map(len, curves), default=0)), np.nan)
+    for row, curve in zip(scores, curves, strict=True):
+        row[: len(curve)] = curve
+    noise = score_noise(scores, np.array([curve[-1] for curve in curves]), validation_records(outcome.task))
+    if noise is None:
+        return None
+    said = f"The best score was measured on {noise.n_records} validation records: a standard error of "
+    said += f"{noise.standard_error:.3f}, if it is a share of right answers."
+    if len(curves) == 1:
+        return said
+    said += f" It is the best of {len(curves)} configurations, and {noise.n_alike or 'none'} of the others came nearer"
+    return f"{said}{', so which of them was chosen may be luck' if noise.n_alike else ''}."
 
 
 def chosen_curve(outcome: Outcome) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.trials.storage import check_output
+from lightning_quicktune.trials.termination import Terminated, termination_as_interrupt
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.conclusion import conclude
 from lightning_quicktune.tuning.contribution import contribute
@@ -72,7 +73,8 @@ def tune(
 ) -> Tuned:
     """Searches within the budget, tests what was found, and reports; goes on with what ``output`` holds.
 
-    The first Ctrl-C ends the search, and what it has is tested and reported; another one pauses.
+    The first Ctrl-C ends the search, and what it has is tested and reported; another one pauses. A request to
+    end (SIGTERM) pauses at once.
 
     Args:
         settings: What to tune, and how long.
@@ -99,7 +101,7 @@ def tune(
                 "has ended, or set `output` to another folder."
             )
         tracked, files = TrackedSearch(settings, output), EventFiles(output / "tensorboard")
-        with tracked, closing(files):
+        with tracked, closing(files), termination_as_interrupt():
             watched = Several(watcher, tracked, files)
             watched.started(timekeeper)
             job = set_up(settings, timekeeper, watched, tracked.tracker)
@@ -134,11 +136,11 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     references = References(job, comparison, pace)
     try:
         references.train_before()
-    except KeyboardInterrupt:
-        if not (references.candidates or journal.entries):
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Terminated) or not (references.candidates or journal.entries):
             raise
         search.stop()
-    result = search.run(pace)
+    result = search.run(pace, must_find=not references.candidates)
     if result.stopped_by != "interrupted":
         references.train_after()
     return conclude(job, search, result, comparison, references, pace, command)

@@ -80,9 +80,9 @@ def test_what_was_said_before_is_remembered_where_asked(found, capsys, monkeypat
 
 
 def test_a_folder_without_a_result_is_one_sentence(tmp_path, capsys):
-    assert main(["chat", str(tmp_path)]) == 1
+    assert main(["chat", str(tmp_path)]) == 2
     assert "There is nothing to talk to in" in capsys.readouterr().err
-    assert main(["chat", str(tmp_path / "gone")]) == 1
+    assert main(["chat", str(tmp_path / "gone")]) == 2
     assert "There is no folder" in capsys.readouterr().err
 
 
@@ -91,10 +91,10 @@ def test_a_torn_adapter_or_one_of_another_model_is_one_sentence(found, tiny_phi3
     fit = yaml.safe_load((result / "fit.yaml").read_text())
     fit["model"]["init_args"]["base_model"]["name"] = str(tiny_phi3)
     (result / "fit.yaml").write_text(to_yaml(fit))
-    assert main(["chat", "search", "--prompt", "red"]) == 1
+    assert main(["chat", "search", "--prompt", "red"]) == 2
     assert "can't be put on `tiny-phi3`: " in capsys.readouterr().err
     (result / "adapter" / "adapter_model.safetensors").unlink()
-    assert main(["chat", "search", "--prompt", "red"]) == 1
+    assert main(["chat", "search", "--prompt", "red"]) == 2
     assert "is not whole: it lacks adapter_model.safetensors." in capsys.readouterr().err
 
 
@@ -103,7 +103,7 @@ def test_a_base_model_that_is_gone_is_one_sentence(found, tmp_path, capsys):
     fit = json.loads(json.dumps(yaml.safe_load((result / "fit.yaml").read_text())))
     fit["model"]["init_args"]["base_model"]["name"] = str(tmp_path / "gone")
     (result / "fit.yaml").write_text(to_yaml(fit))
-    assert main(["chat", "search", "--prompt", "red"]) == 1
+    assert main(["chat", "search", "--prompt", "red"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "There is no base model" in line
 
@@ -124,5 +124,5 @@ def test_a_mistake_in_the_line_is_one_sentence(words, sentence, capsys):
 
 
 def test_an_answer_has_at_least_one_token(tmp_path, capsys):
-    assert main(["chat", str(tmp_path), "--max_new_tokens", "0"]) == 1
+    assert main(["chat", str(tmp_path), "--max_new_tokens", "0"]) == 2
     assert "`max_new_tokens` is 0, but an answer has at least 1 token." in capsys.readouterr().err

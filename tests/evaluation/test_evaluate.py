@@ -214,6 +214,23 @@ def test_trials_that_are_left_out_are_counted_and_explained(settings, source, tm
     assert "; 1 interrupted (ended by an error that says nothing of the configuration)." in text
 
 
+def test_a_task_without_meta_features_teaches_and_tests_no_method_that_goes_by_them(settings, source, tmp_path):
+    table = load(source)
+    known = [c for c in table.tasks.columns if c.startswith("meta/")]
+    tasks = table.tasks.copy()
+    tasks.loc[tasks["task"] == "t1", known] = np.nan
+    folder = str(save(replace(table, tasks=tasks), tmp_path / "undescribed"))
+    told = settings(meta_dataset=folder, methods=["transfer", "random"], n_seeds=1, budgets=[0.5])
+    text = evaluate(told).report.read_text()
+    assert "- Left out: t1, it has none of the meta-features, by which transfer goes." in text
+    assert "Tasks: 4 replayed, 2 left out" in text
+    tables = [*(tmp_path / "evaluation" / "lessons").rglob("meta_dataset/tasks.parquet")]
+    assert len(tables) == 2  # of two folds
+    assert not any((pd.read_parquet(table)["task"] == "t1").any() for table in tables)
+    cheap = settings(meta_dataset=folder, methods=["random"], n_seeds=1, output=str(tmp_path / "cheap"))
+    assert "Tasks: 5 replayed, 1 left out" in evaluate(cheap).report.read_text()
+
+
 def test_methods_that_no_seed_changes_are_named(settings):
     assert "One replay per task: default in known; every seed" in evaluate(settings()).report.read_text()
 

@@ -143,7 +143,7 @@ def test_the_test_table_has_the_score_that_was_tuned(settings, fit_config, tmp_p
     fit_config["model"]["init_args"]["score"] = {"name": "label_accuracy", "max_new_tokens": 4}
     (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
     report = tune(make).report.with_suffix(".md").read_text()
-    assert re.search(r"^\| .*label\W+accuracy", report, re.MULTILINE)
+    assert re.search(r"^\| .*\| label_accuracy \|", report, re.MULTILINE)
     row = next(line for line in report.splitlines() if line.startswith("| tuned"))
     tested = json.loads((tmp_path / "search" / "test" / "chosen.json").read_text())["row"]["per_record"]
     right = sum(tested["label_accuracy"])

@@ -259,7 +259,7 @@ def test_one_of_two_surrogates_is_not_enough(settings, surrogates):
 
 def test_help_names_the_options(capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["recommend", "--help"])
+        main(["recommend", "--help=all"])
     assert stopped.value.code == 0
     assert "--pool_size" in capsys.readouterr().out
 

@@ -1,14 +1,18 @@
 """Ctrl-C, starting again, and budgets that are too short."""
 
 import json
+import os
+import signal
 
 import pytest
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.finetune.causal_lm import CausalLMFinetuner
+from lightning_quicktune.trials.termination import Terminated
 from lightning_quicktune.tuning import tune as tuning
 from lightning_quicktune.tuning.outcome import Outcome
+from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.tune import tune
 from lightning_quicktune.tuning.watcher import Unwatched
@@ -70,6 +74,30 @@ def test_the_second_one_pauses(settings, tmp_path, pressed, observed):
         tune(settings(budget={"slices": 50}, compare=[]), Impatient())
     assert observed()
     assert not (tmp_path / "search" / "result" / "report.md").exists()
+
+
+def test_a_request_to_end_pauses_at_once_and_the_same_command_goes_on(settings, tmp_path, monkeypatch, observed):
+    step, count = CausalLMFinetuner.training_step, []
+
+    def asked_to_end(self, *arguments):
+        count.append(1)
+        if len(count) == 11:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(CausalLMFinetuner, "training_step", asked_to_end)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated):
+        tune(settings(budget={"slices": 6}, compare=[]))
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not (tmp_path / "search" / "result").exists()
+    trials = [json.loads(path.read_text()) for path in tmp_path.glob("search/trials/*/trial.json")]
+    assert "running" not in {trial["status"] for trial in trials}
+    assert not any(trial["failure"] for trial in trials)
+    entries = observed()
+    tuned = tune(settings(budget={"slices": 6}, compare=[]))
+    assert tuned.outcome.result.stopped_by in ("budget", "exhausted")
+    assert observed()[: len(entries)] == entries
 
 
 def test_a_finished_search_prints_its_result_at_once(settings, tmp_path, monkeypatch):
@@ -149,3 +177,37 @@ def test_what_there_is_no_time_for_is_left_out_and_said(settings, monkeypatch):
     assert [row.name for row in outcome.rows][:1] == ["zero-shot"]
     left_out = " ".join(outcome.left_out)
     assert ("Your recipe as written was not trained" in left_out) == (outcome.row("recipe") is None)
+
+
+def test_a_search_that_there_is_no_time_for_leaves_what_was_compared(settings, monkeypatch):
+    """The recipe took longer than was foretold: it is delivered, and why nothing was searched is said."""
+    monkeypatch.setattr(Pace, "cut", lambda *given: None)
+    tuned = tune(settings(budget={"seconds": 600}, compare=["recipe"]))
+    assert tuned.adapter.is_dir()
+    assert tuned.outcome.result.entries == ()
+    assert tuned.outcome.row("chosen").test_metrics == tuned.outcome.row("recipe").test_metrics
+    left_out = " ".join(tuned.outcome.left_out)
+    assert "There was no time for a search: one slice takes about" in left_out
+    assert "There was no time for a search" in tuned.report.read_text()
+
+
+@pytest.mark.parametrize("is_time_later", [True, False])
+def test_one_slice_of_the_recipe_tells_whether_there_is_time_for_it(settings, tmp_path, monkeypatch, is_time_later):
+    """Foretold to be quick, it is not: what it has waits until after the search."""
+    answers, trained = iter([True, False]), []
+    monkeypatch.setattr(Pace, "fits", lambda *given: next(answers, is_time_later))
+
+    class Looking(Unwatched):
+        def stage(self, name, words):
+            if name == "searching":
+                trained.extend(json.loads((tmp_path / "search/trials/recipe-0/trial.json").read_text())["curve"])
+
+    outcome = tune(settings(budget={"seconds": 600, "slices": 1}, compare=["recipe"]), Looking()).outcome
+    assert len(trained) == 1
+    left_out = " ".join(outcome.left_out)
+    if is_time_later:
+        assert len(outcome.row("recipe").curve) == 4
+        assert "not trained" not in left_out
+    else:
+        assert outcome.row("recipe") is None
+        assert "Your recipe as written was not trained for comparison: its 3 slices and its test take" in left_out

@@ -1,6 +1,10 @@
+import math
 from dataclasses import replace
 
-from lightning_quicktune.tuning.tried import borders, chosen_curve, chosen_from, runner_up, tried, varied
+import pytest
+
+from lightning_quicktune.tuning.report import report
+from lightning_quicktune.tuning.tried import borders, chosen_curve, chosen_from, luck, runner_up, tried, varied
 from lightning_quicktune.types import Configuration
 
 
@@ -27,6 +31,27 @@ def test_the_runner_up_is_the_best_that_was_not_chosen(make_outcome):
     outcome = make_outcome()
     assert runner_up(outcome) == tried(outcome)[1]
     assert runner_up(make_outcome(n_trials=1)) is None
+
+
+@pytest.mark.parametrize("n_records", [4, 10**7])
+def test_how_many_others_come_as_near_as_the_best_score_is_exact(make_outcome, n_records):
+    outcome = make_outcome()
+    told = replace(outcome, task=replace(outcome.task, facts={"validation_records": n_records}))
+    best, *others = [each.best for each in tried(told) if each.scores]
+    error = math.sqrt(best * (1 - best) / n_records)
+    near = sum(score > best - error for score in others)
+    assert bool(near) == (n_records == 4)
+    words = f"{near} of the others came nearer, so which" if near else "none of the others came nearer."
+    assert f"on {n_records} validation records: a standard error of {error:.3f}" in luck(told)
+    assert f"It is the best of {1 + len(others)} configurations, and {words}" in report(told, None)
+
+
+def test_nothing_is_said_of_luck_where_records_are_unknown_or_nothing_else_was_tried(make_outcome):
+    assert luck(replace(make_outcome(), task=replace(make_outcome().task, facts={}))) is None
+    alone = make_outcome(n_trials=1)
+    said = luck(replace(alone, task=replace(alone.task, facts={"validation_records": 9})))
+    assert "standard error" in said
+    assert "others" not in said
 
 
 def test_a_choice_is_known_by_the_row_it_comes_from(make_outcome):

@@ -16,7 +16,9 @@ from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
 from lightning_quicktune.tracking.tracker import Tracker
+from lightning_quicktune.trials import task_setup
 from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.tune import tune
 
 
@@ -207,9 +209,27 @@ def test_a_recipe_without_a_base_model_is_refused(settings, fit_config, tmp_path
         tune(settings(searcher="transfer", surrogates=shipped, space=None))
 
 
-def test_a_budget_that_the_description_has_used_up(settings):
-    with pytest.raises(ValueError, match=r"`budget.seconds` is 0.001, but describing the task .* Raise"):
+def test_a_budget_that_is_used_up_before_anything_is_measured(settings, monkeypatch):
+    monkeypatch.setattr("lightning_quicktune.trials.task_setup._describe", None)
+    with pytest.raises(
+        ValueError, match=r"`budget.seconds` is 0.001, but nothing is left .*: starting took \d+ s.* Raise"
+    ):
         tune(settings(budget={"seconds": 0.001}))
+
+
+@pytest.mark.parametrize("part", ["text_meta_features", "split_metrics", "landmarks"])
+def test_describing_ends_with_the_part_that_has_used_up_the_budget(settings, monkeypatch, part):
+    parts = ["text_meta_features", "split_metrics", "landmarks"]
+    done, place = [], "lightning_quicktune.trials.task_setup.{}"
+    for name in parts:
+        measure = getattr(task_setup, name)
+        monkeypatch.setattr(
+            place.format(name), lambda *a, _name=name, _measure=measure, **k: done.append(_name) or _measure(*a, **k)
+        )
+    monkeypatch.setattr(Timekeeper, "left_s", property(lambda self: 0.0 if part in done else 9.0))
+    with pytest.raises(ValueError, match=r"nothing is left of it to search in.* describing the task .* Raise"):
+        tune(settings(budget={"seconds": 9}))
+    assert done == parts[: parts.index(part) + 1]
 
 
 def test_a_search_in_which_every_trial_fails_says_where_the_reasons_are(settings, monkeypatch):

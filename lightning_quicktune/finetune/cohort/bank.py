@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_quicktune.finetune.cohort.dropped import Kept
 from lightning_quicktune.finetune.cohort.layout import BankLayout, Matrices
-from lightning_quicktune.finetune.cohort.part import AdapterPart, Dropout, MemberPart
+from lightning_quicktune.finetune.cohort.part import AdapterPart, MemberPart
 from lightning_quicktune.finetune.cohort.start import adapter_dtype, adapter_scale
 from lightning_quicktune.finetune.cohort.whole import WholeSegments
 from lightning_quicktune.finetune.lora import LoraSettings
@@ -75,7 +76,6 @@ class AdapterBank:
         self.weights = self.layout.zeros(len(rows), self.dtype, device)
         self.gradients = self.layout.zeros(len(rows), self.dtype, device)
         self.noise: RecordNoise | None = None  # in training
-        self.dropout = Dropout([row.lora.dropout for row in rows], device)
         self.by_rank = goes_by_rank(device)
         self.adapted = [_AdaptedModule(self, name, target.module) for name, target in self.targets.items()]
         self._whole = None if self.by_rank else WholeSegments(self)
@@ -117,26 +117,18 @@ class _AdaptedModule:
         """Hook of the module: its output with each member's update added."""
         n_members, sizes = len(self.bank.rows), [end - start for start, end, _ in self.parts]
         x, out = (hidden.reshape(n_members, -1, hidden.shape[-1]) for hidden in (inputs[0], output))
-        is_dropped = self.bank.noise is not None and self.bank.dropout.is_on and not self.bank.by_rank
-        if is_dropped:
-            x = self._dropped(x, self.bank.dropout, 0, n_members)
         outs = []
         for own_x, own_out, part in zip(torch.split(x, sizes), torch.split(out, sizes), self.parts, strict=True):
-            outs.append(own_out if part[2] is None else self._added(own_x, own_out, part[2], is_dropped))
+            outs.append(own_out if part[2] is None else part[2](own_x, own_out, self._kept(part[2])))
         return (outs[0] if len(outs) == 1 else torch.cat(outs)).view(output.shape)
 
-    def _added(self, x: Tensor, out: Tensor, part: AdapterPart, is_dropped: bool) -> Tensor:
-        """Outputs of a part's members with their updates added."""
-        if self.bank.by_rank and self.bank.noise is not None and part.dropout.is_on:
-            return part(self._dropped(x, part.dropout, part.start, part.end), out, is_dropped=True)
-        return part(x, out, is_dropped)
-
-    def _dropped(self, x: Tensor, dropout: Dropout, start: int, end: int) -> Tensor:
-        """What dropout leaves of the inputs of members ``start`` to ``end``."""
+    def _kept(self, part: AdapterPart) -> Kept | None:
+        """Which inputs of a part's members dropout leaves, where there is any."""
         noise = self.bank.noise
-        assert noise is not None
+        if noise is None or not part.dropout.is_on:
+            return None
         each = noise.n_rows // len(self.bank.rows)
-        return dropout(x, noise, self.name, slice(start * each, end * each))
+        return part.dropout.kept(noise, self.name, slice(part.start * each, part.end * each))
 
     def _alike(self, k: int) -> tuple[bool, int, bool]:
         """What members of one part have in common: DoRA, the rank they are padded to, and whether they adapt at all."""

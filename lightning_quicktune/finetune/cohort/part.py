@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_quicktune.finetune.cohort.dropped import Kept, dropped_products
 from lightning_quicktune.finetune.cohort.layout import Matrices
 from lightning_quicktune.finetune.noise import RecordNoise, threshold
 
@@ -50,23 +50,27 @@ class AdapterPart:
         self.adapts = self.scale[:, :, 0] != 0
         self._squares: Tensor | None = None
 
-    def __call__(self, x: Tensor, out: Tensor, is_dropped: bool) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor, kept: Kept | None) -> Tensor:
         """The module's outputs with the updates added.
 
         Args:
-            x: Inputs of the adapters, shape ``(n, tokens, in)``, in training those that dropout has left.
+            x: Inputs of the adapters, shape ``(n, tokens, in)``.
             out: The module's outputs, shape ``(n, tokens, out)``.
-            is_dropped: Whether dropout has set a part of ``x`` to 0.
+            kept: Which inputs dropout leaves, if it does anything.
         """
-        if not torch.is_autocast_enabled(x.device.type):
-            x = x.to(self.scale.dtype)
-        low = torch.bmm(x, self.weights.a.transpose(1, 2))
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.scale.dtype
+        a, is_dora = self.weights.a.to(dtype), self.weights.magnitude is not None
+        if kept is None:
+            low, base = torch.bmm(x.to(dtype), a.transpose(1, 2)), None
+        else:
+            low, base = dropped_products(x, a, kept, self.weight if is_dora else None)
         if not self.is_scaled:
-            low = low * (self.scale * self.kept if is_dropped else self.scale)
-        if self.weights.magnitude is None:
+            low = low * (self.scale if kept is None else self.scale * self.kept)
+        if not is_dora:
             return self._added(out, low)
+        base = self._less_bias(out) if base is None else base * self.kept
         factor = self.own_factor() if self.factor is None else self.factor
-        base = F.linear(x, self.weight()) * self.kept if is_dropped else self._less_bias(out)
         return (out - base + factor * self._added(base, low)).to(out.dtype)
 
     def _added(self, out: Tensor, low: Tensor) -> Tensor:
@@ -116,16 +120,15 @@ class Dropout:
         thresholds = [threshold(probability) for probability in probabilities]
         self.thresholds = torch.tensor(thresholds, dtype=torch.int32, device=device)[:, None, None]
 
-    def __call__(self, x: Tensor, noise: RecordNoise, name: str, rows: slice) -> Tensor:
-        """Sets each member's share to 0; what is left is not scaled up yet.
+    def kept(self, noise: RecordNoise, name: str, rows: slice) -> Kept:
+        """Tells which inputs stay, in shape ``(n, tokens, in)``; those are not scaled up yet.
 
         Args:
-            x: Inputs, shape ``(n, tokens, in)``.
             noise: The batch's.
             name: Name of the module.
             rows: The members' rows of the batch.
         """
-        return x * (noise.words(x, name, rows) >= self.thresholds)
+        return lambda x: noise.words(x, name, rows) >= self.thresholds
 
 
 @torch.no_grad()
