@@ -65,7 +65,9 @@ def complete(given: Mapping[str, Any], kind: type[Any], faults: Sequence[str] = 
     suffix = "" if "budget" in wanted else "_recommended"
     settings |= {"output": default_output(str(task)) + suffix, "budget": {"seconds": DEFAULT_SECONDS}}
     under = {key: value for key, value in settings.items() if key in wanted and given.get(key) is None}
-    return OneLine(under, chosen.base_model if chosen else None, _notes(chosen, under))
+    return OneLine(
+        under, chosen.base_model if chosen else None, _notes(chosen, given.get("experience") or under.get("experience"))
+    )
 
 
 def default_output(task: str) -> str:
@@ -112,10 +114,9 @@ def _experience(given: Mapping[str, Any], found: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _notes(chosen: Preset | None, under: Mapping[str, Any]) -> tuple[str, ...]:
-    if chosen is None or chosen.borrowed is None or under.get("experience") is None:
+def _notes(chosen: Preset | None, source: Any) -> tuple[str, ...]:
+    if chosen is None or chosen.borrowed is None or source not in shipped_surrogates():
         return ()
-    source = under["experience"]
     return (
         f"There is no experience with {chosen.name} yet. It starts from what was learned with {source}, another base "
         "model, and is on guard: it trusts its own trials as soon as they differ. `--experience` names another one.",

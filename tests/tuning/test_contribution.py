@@ -215,7 +215,7 @@ def test_a_search_contributes_once_and_goes_on_with_a_larger_budget(settings, mi
     assert len(observed()) >= 1
     before = (mine / TRIALS).stat().st_mtime_ns
     again = tune(settings(**changes, budget={"slices": 2}))
-    assert again.outcome == replace(first.outcome, links=again.outcome.links)
+    assert (again.outcome.created, again.headline) == (first.outcome.created, first.headline)
     assert (mine / TRIALS).stat().st_mtime_ns == before
     tune(settings(**changes, budget={"slices": 4}))
     assert sum(len(scores) for scores in scores_in(mine).values()) == 4
