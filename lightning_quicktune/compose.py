@@ -151,6 +151,9 @@ def quiet_upstream() -> None:
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("huggingface_hub.utils._http").setLevel(
+        logging.ERROR
+    )  # each try to reach it; the last one raises
 
 
 @lru_cache(maxsize=1)
