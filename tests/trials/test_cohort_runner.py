@@ -198,6 +198,22 @@ def test_too_little_memory_halves_the_cohort_which_goes_on_from_its_last_slice(t
     assert caplog.text.count("Memory is too small for 4 trials side by side; they go on 2 at a time") == 1
 
 
+def test_halves_are_those_of_low_and_of_high_ranks_which_are_padded_less(trio, make_plan, monkeypatch):
+    plans = [*trio("together"), make_plan("together/3", lr=0.02, lora_rank=2)]  # ranks 4, 2, 4, 2
+    take, seen = module.AdapterBank, []
+
+    def scarce(model, rows, device):
+        seen.append([row.lora.rank for row in rows])
+        if len(rows) > 2:
+            raise MemoryError
+        return take(model, rows, device)
+
+    monkeypatch.setattr(module, "AdapterBank", scarce)
+    assert {t.status for t in run_cohort(plans, [1] * 4)} == {"paused"}
+    assert sorted(seen[0]) == [2, 2, 4, 4]
+    assert seen[1:] == [[2, 2], [4, 4]]
+
+
 def test_memory_for_none_is_what_it_is_for_the_trial_alone(trio, monkeypatch):
     def exhausted(*arguments):
         raise MemoryError

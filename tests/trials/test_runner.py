@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lightning_quicktune.trials.attempts import memory_of_others
 from lightning_quicktune.trials.checkpoints import LAST
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recorder import SliceRecorder
@@ -124,6 +125,32 @@ def test_out_of_memory_is_recorded_with_batch_size_and_length(make_plan, monkeyp
     monkeypatch.setattr("lightning_quicktune.finetune.finetuner.next_token_loss", exhausted)
     trial = run_trial(make_plan("memory"), 1)
     assert trial.failure == "out_of_memory: batch of 4 records of at most 2048 tokens"
+    assert trial.status == "failed"
+
+
+def test_memory_that_other_processes_hold_interrupts_a_trial_which_goes_on_when_it_is_free(make_plan, monkeypatch):
+    def exhausted(*arguments):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_quicktune.finetune.finetuner.next_token_loss", exhausted)
+        patch.setattr("lightning_quicktune.trials.attempts.memory_of_others", lambda: 96 * 2**30)
+        trial = run_trial(make_plan("memory"), 1)
+    assert trial.status == "interrupted"
+    assert trial.failure == (
+        "error: MemoryError: no room for a batch of 4 records of at most 2048 tokens beside 96.0 GiB of others"
+    )
+    assert run_trial(make_plan("memory"), 1).status == "paused"
+
+
+def test_memory_of_others_is_what_neither_is_free_nor_ours_nor_a_context(monkeypatch):
+    gib = 2**30
+    assert memory_of_others() == 0 or torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 30 * gib)
+    for free, others in ((1, 108), (109, 0), (110, 0)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free * gib, 140 * gib))
+        assert memory_of_others() == others * gib
 
 
 def test_a_damaged_checkpoint_is_detected_and_the_trial_still_ends_bit_equal(make_plan, caplog):

@@ -59,5 +59,5 @@ class _DroppedProducts(torch.autograd.Function):
             of_left = torch.bmm(of_low, a)
             if of_base is not None:
                 of_left += of_base @ ctx.weight().to(a.dtype)
-            of_x = of_left.to(x.dtype) * mask
+            of_x = of_left.to(x.dtype).mul_(mask)
         return of_x, of_a, None, None
