@@ -118,15 +118,19 @@ def outlook(
     """
     left_s, chosen = 60 * minutes, list[Configuration]()
     for configuration, reached in curves.unfinished():
-        left_s -= (max_fidelity - reached) * pace.slice_s(configuration)
+        needed_s = (max_fidelity - reached) * pace.slice_s(configuration)
+        if not chosen and needed_s > left_s:
+            short = f"Another {minutes:.0f} minutes end before the most promising training does, which takes about "
+            return Outlook(minutes, 0.0, f"{short}{needed_s / 60:.0f}: what they bring can't be told.")
+        left_s -= needed_s
         if left_s < 0 or len(chosen) == _MOST:
             break
         chosen.append(configuration)
-    gain = 0.0
-    if chosen:
-        mean, covariance = curves.ends(chosen)
-        drawn = np.random.default_rng(0).multivariate_normal(mean, covariance, _DRAWS, check_valid="ignore")
-        gain = float(np.clip(drawn.clip(0.0, 1.0).max(1) - best, 0.0, None).mean())
+    if not chosen:
+        return Outlook(minutes, 0.0, "Every candidate is trained to its end: more time brings nothing.")
+    mean, covariance = curves.ends(chosen)
+    drawn = np.random.default_rng(0).multivariate_normal(mean, covariance, _DRAWS, check_valid="ignore")
+    gain = float(np.clip(drawn.clip(0.0, 1.0).max(1) - best, 0.0, None).mean())
     advice = "worth going on" if gain >= WORTH else "stop here"
     told = f"about +{gain:.2f}".replace("+0.", "+.")
     return Outlook(minutes, gain, f"Another {minutes:.0f} minutes would likely bring {told}: {advice}.")

@@ -120,7 +120,17 @@ def test_where_nothing_better_is_to_be_expected_the_advice_is_to_stop(curves, pa
     assert low.words.endswith("worth going on.")
     assert high.gain == 0.0
     assert high.words == "Another 10 minutes would likely bring about +.00: stop here."
-    assert outlook(curves, pace, 6, 0.05, minutes=0.1).gain == 0.0  # too short for any
+
+
+def test_a_while_that_is_too_short_for_a_training_promises_nothing(curves, pace):
+    short = outlook(curves, pace, 6, 0.05, minutes=0.1)
+    assert short.gain == 0.0
+    assert "end before the most promising training does, which takes about 0: what they bring" in short.words
+    slow = Pace(pace._timekeeper, lambda configuration: 600.0, 5.0)
+    assert "which takes about 60: what" in outlook(curves, slow, 6, 0.05).words
+    for configuration in curves.pool:
+        tell(curves, configuration, (0.2, 0.3, 0.4, 0.4, 0.4, 0.4))
+    assert outlook(curves, pace, 6, 0.05).words == "Every candidate is trained to its end: more time brings nothing."
 
 
 def test_configurations_of_another_space_are_not_expected_anything(curves):
