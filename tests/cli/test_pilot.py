@@ -160,7 +160,7 @@ def tune_and_check(searcher: str, surrogates: dict[str, str]) -> None:
     output = Path(f"tuned-{searcher}")
     settings = {"recipe": "recipe.yaml", "budget": {"slices": 4}, "pool_size": 8, "output": str(output)}
     printed = configured("tune", task="tasks/unseen", searcher=searcher, surrogates=surrogates, **settings)
-    assert "unseen: answer_likelihood " in printed
+    assert "unseen: answer likelihood " in printed
     assert (output / "result" / "adapter" / "adapter_model.safetensors").is_file()
     assert f"Searcher: {searcher}" in (output / "result" / "report.md").read_text()
     assert yaml.safe_load((output / "result" / "fit.yaml").read_text())["trainer"]["max_epochs"] == MAX_FIDELITY

@@ -153,8 +153,8 @@ def check(make_plans, rows, setup, tolerance, fidelity=2):
         assert scores
         for mine, alone in scores:
             assert mine.score == pytest.approx(alone.score, abs=1e-4), plan.configuration.values
-            assert mine.metrics["loss"] == pytest.approx(alone.metrics["loss"], abs=1e-4), plan.configuration.values
-            assert mine.test_metrics["loss"] == pytest.approx(alone.test_metrics["loss"], abs=1e-4)
+            loss, test_loss = (pytest.approx(of["loss"], rel=1e-4) for of in (alone.metrics, alone.test_metrics))
+            assert (mine.metrics["loss"], mine.test_metrics["loss"]) == (loss, test_loss), plan.configuration.values
             assert mine.cost_tokens == alone.cost_tokens
             assert mine.cohort_size == len(rows)
         apart = moved_apart(weights(plan), weights(other), start_of(other, setup))

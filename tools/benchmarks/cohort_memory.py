@@ -3,8 +3,8 @@
     python tools/benchmarks/cohort_memory.py [--layers 6] [--members 6]
 
 The model has the shapes of SmolLM2-135M's layers with random weights, and all its linear modules are adapted. Tensors
-are counted once however often they are kept; weights are not counted. What is printed holds for a GPU, too, where
-members are padded to the highest rank (``--pad``), except where attention is computed otherwise there.
+are counted once however often they are kept; weights are not counted. With ``--pad`` what is printed holds for a GPU,
+where members are padded to the highest rank and masks are computed again, except where attention is computed otherwise.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lightning_quicktune.finetune.base_model import BaseModel
 from lightning_quicktune.finetune.cohort import bank as cohort_bank
+from lightning_quicktune.finetune.cohort import dropped
 from lightning_quicktune.finetune.cohort.bank import AdapterBank, BankRow
 from lightning_quicktune.finetune.lora import LoraSettings, adapted_modules
 from lightning_quicktune.finetune.noise import RecordNoise
@@ -79,6 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.pad:
         cohort_bank.goes_by_rank = lambda device: False
+        dropped.is_scarce = lambda x: True
     base = base_model(arguments.layers)
     print("| adapter | rank | dropout | KiB a token, layer and member | seconds of a pass |\n|---|---|---|---|---|")
     for variant in ("lora", "dora"):

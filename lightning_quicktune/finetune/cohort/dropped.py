@@ -1,7 +1,8 @@
 """Products of inputs that dropout has thinned out, which keep the inputs for the backward pass, not what was left.
 
 The modules of a block share their inputs, but dropout leaves each of them something else. Its masks are hashes, which
-can be computed again; so what dropout has left is, too.
+can be computed again; so what dropout has left is, too. Masks are computed again where memory is the limit, on a GPU;
+on a CPU, where time is, they are kept.
 """
 
 from __future__ import annotations
@@ -42,16 +43,17 @@ class _DroppedProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, a: Tensor, kept: Kept, weight: Callable[[], Tensor] | None) -> Any:
-        ctx.save_for_backward(x, a)
+        mask = kept(x)
+        ctx.save_for_backward(x, a, *([] if is_scarce(x) else [mask]))
         ctx.kept, ctx.weight = kept, weight
-        left = (x * kept(x)).to(a.dtype)
+        left = (x * mask).to(a.dtype)
         low = torch.bmm(left, a.transpose(1, 2))
         return low, None if weight is None else left @ weight().to(a.dtype).T
 
     @staticmethod
     def backward(ctx: Any, of_low: Tensor, of_base: Tensor | None) -> Any:
-        x, a = ctx.saved_tensors
-        mask, of_x, of_a = ctx.kept(x), None, None
+        x, a, *masks = ctx.saved_tensors
+        mask, of_x, of_a = masks[0] if masks else ctx.kept(x), None, None
         if ctx.needs_input_grad[1]:
             left = (x * mask).to(a.dtype)
             of_a = torch.bmm(left.transpose(1, 2), of_low).transpose(1, 2)
@@ -61,3 +63,8 @@ class _DroppedProducts(torch.autograd.Function):
                 of_left += of_base @ ctx.weight().to(a.dtype)
             of_x = of_left.to(x.dtype).mul_(mask)
         return of_x, of_a, None, None
+
+
+def is_scarce(x: Tensor) -> bool:
+    """Whether memory is the limit where a tensor is, and not time."""
+    return x.device.type != "cpu"

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lightning_quicktune.finetune.cohort import dropped
 from lightning_quicktune.finetune.cohort.dropped import dropped_products
 from lightning_quicktune.finetune.cohort.layout import Matrices
 from lightning_quicktune.finetune.cohort.part import AdapterPart, Dropout, MemberPart
@@ -24,8 +25,10 @@ def drawn(dtype):
 
 
 @pytest.mark.parametrize("with_base", [False, True])
+@pytest.mark.parametrize("scarce", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_products_and_gradients_are_those_of_dropout_and_a_product(noise, dtype, with_base):
+def test_products_and_gradients_are_those_of_dropout_and_a_product(noise, dtype, scarce, with_base, monkeypatch):
+    monkeypatch.setattr(dropped, "is_scarce", lambda x: scarce)
     kept = Dropout([0.0, 0.3, 0.6], torch.device("cpu")).kept(noise, "q_proj", slice(None))
     x, a, weight = drawn(dtype)
     left = x * kept(x)
@@ -39,7 +42,9 @@ def test_products_and_gradients_are_those_of_dropout_and_a_product(noise, dtype,
 
 
 @pytest.mark.parametrize("dora", [False, True])
-def test_modules_that_share_inputs_keep_them_once_with_dropout_as_without(noise, dora):
+def test_where_memory_is_scarce_shared_inputs_are_kept_once_with_dropout_as_without(noise, dora, monkeypatch):
+    monkeypatch.setattr(dropped, "is_scarce", lambda x: True)
+
     def kept_bytes(dropout):
         members, (x, a, weight) = [MemberPart(2.0, dropout)] * N, drawn(torch.float32)
         storages = {}
