@@ -68,7 +68,7 @@ def here(tmp_path, monkeypatch, fit_config):
     for folder in (tmp_path, result):
         (folder / ("FIT.yaml" if folder == tmp_path else "fit.yaml")).write_text(to_yaml(fit_config))
     (tmp_path / "mine").mkdir()
-    for name in ("shop.jsonl", "club.jsonl"):
+    for name in ("shop.jsonl", "club.jsonl", "claims.jsonl", "returns.jsonl"):
         (tmp_path / name).write_text('{"question": "a", "answer": "b"}\n')
     return tmp_path
 

@@ -1,6 +1,7 @@
 """What MLflow and TensorBoard have of a tuning, while it runs and afterwards."""
 
 import json
+import time
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -115,6 +116,7 @@ def test_a_search_that_goes_on_writes_no_slice_twice(tmp_path, story):
         told.slices = 3 if n == 5 else 0
         told.end(1e-3, 0.1 * n, n=n)
         files.close()
+        time.sleep(1.1)  # TensorBoard reads files in the order of their names, which begin with the second
     (trial,) = (path for path in tmp_path.iterdir() if path.name.startswith("adamw, lr 1e-3"))
     assert [e.step for e in EventAccumulator(str(trial)).Reload().Scalars("score")] == [1, 2, 3, 4, 5]
     best = EventAccumulator(str(tmp_path / "search")).Reload().Scalars("best score")
