@@ -182,7 +182,7 @@ def test_one_line_becomes_an_adapter_to_talk_to(here, capsys):
     answers = [{"question": f"What is desk {n} for?", "answer": "parcels" if n % 2 else "refunds"} for n in range(80)]
     (here / "shop.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in answers))
     small = {"smollm2": "nano"}
-    run(("recommend", ""), here, small, [])
+    run(("recommend", "shop.jsonl"), here, small, [])
     run(("tune", "10m"), here, {**small, "10m": "10h"}, ["--slices", "2", "--compare", "[]"])
     assert (here / "runs/shop/result/adapter/adapter_config.json").is_file()
     run(("chat", "--prompt"), here, {"Where": "Where"}, ["--max_new_tokens", "4"])
