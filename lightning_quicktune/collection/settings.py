@@ -30,7 +30,7 @@ class CollectSettings:
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Processes that run trials side by side; with more than one, each uses one thread.
         cohort: Trials of one task that each worker trains at once, in one pass over the frozen base model; ``auto`` for
-            as many as the memory holds.
+            as many as memory holds, one on a CPU.
         seed: Seed of the configurations, and the first seed of trials.
         parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine;
             they stay in the collection, also where they would not be drawn from the space as it is now.

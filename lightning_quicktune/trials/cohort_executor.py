@@ -108,7 +108,7 @@ def executor_capacity(cohort: int | str, plans: Sequence[TrialPlan]) -> int:
     """Trials of a search to train at once.
 
     Args:
-        cohort: How many, or ``auto``: as many as the memory holds, and no more than ``MOST_IN_SEARCH``.
+        cohort: How many, or ``auto``: as many as memory holds, one on a CPU, and at most ``MOST_IN_SEARCH``.
         plans: Trials that the search may ask for.
     """
     if cohort != "auto":

@@ -37,7 +37,7 @@ class Cohorts:
     """Trains trials of a task to their ends, up to ``cohort`` at once; what can't be in a cohort is trained alone.
 
     Args:
-        cohort: How many at once, or ``auto`` for as many as the memory holds.
+        cohort: How many at once, or ``auto`` for as many as memory holds, one on a CPU.
         n_processes: Processes that share the memory.
         on_record: Called with a trial's folder whenever its record has changed.
     """
@@ -63,7 +63,7 @@ class Cohorts:
         if task not in self._sizes:
             self._sizes[task] = fitting_cohort(plans, self.n_processes) if self.cohort == "auto" else self.cohort
             if self.cohort == "auto":
-                log.info("%s: memory holds %d trials at once.", task, self._sizes[task])
+                log.info("%s: `cohort: auto` trains %d at once.", task, self._sizes[task])
         return self._sizes[task]
 
     def train(self, plans: Sequence[TrialPlan]) -> Iterator[Result]:

@@ -61,8 +61,8 @@ class TuneSettings:
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``.
         space: YAML of the search space; that of the surrogates or the experience if left out.
         max_fidelity: Slices of a full training; that of the surrogates or the experience if left out.
-        cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as the
-            memory holds, up to eight. Each choice then knows less, and a second brings more of them.
+        cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as
+            memory holds, up to eight, and one on a CPU. Each choice then knows less, and a second brings more of them.
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.

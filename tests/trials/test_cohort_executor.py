@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.trials import cohort_executor, in_process
+from lightning_quicktune.trials import cohort_executor, cohort_size, in_process
 from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.types import LearningCurve, Suggestion
@@ -75,8 +75,10 @@ def test_what_cant_join_is_trained_alone(executor, small_space, monkeypatch):
     assert set(sizes.values()) == {2}
 
 
-def test_a_search_takes_what_memory_holds_up_to_eight(make_plan):
+def test_a_search_takes_what_memory_holds_up_to_eight_and_one_on_a_cpu(make_plan, monkeypatch):
     plans = [make_plan(str(n)) for n in range(20)]
+    assert executor_capacity("auto", plans) == 1
+    monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
     assert executor_capacity("auto", plans) == 8
     assert executor_capacity("auto", plans[:3]) == 3
     assert executor_capacity(5, plans) == 5

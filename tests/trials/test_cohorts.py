@@ -12,7 +12,7 @@ from lightning_quicktune.collection.collect import collect
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.files.locks import exclusive
-from lightning_quicktune.trials import cohort_runner, cohort_size, cohorts
+from lightning_quicktune.trials import cohort_runner, cohort_size
 from lightning_quicktune.trials.cohort_size import fitting_cohort
 from lightning_quicktune.trials.cohorts import Cohorts
 from lightning_quicktune.trials.runner import run_trial
@@ -131,6 +131,7 @@ def test_a_cohort_is_no_part_of_what_a_collection_is(settings):
 
 def test_memory_says_how_many_fit(make_plan, monkeypatch):
     plans = [make_plan(str(n), lora_rank=2 + 2 * (n % 2)) for n in range(12)]
+    monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
     monkeypatch.setattr(cohort_size, "_free_bytes", lambda device: 10**12)
     assert fitting_cohort(plans, 1) == 12
     need, _ = cohort_size._measure(plans[1].resolved)
@@ -143,6 +144,14 @@ def test_memory_says_how_many_fit(make_plan, monkeypatch):
     assert fitting_cohort(plans, 1) == 1
 
 
+def test_a_cpu_trains_one_after_the_other_unless_told_how_many(make_plan):
+    plans = [make_plan(str(n)) for n in range(3)]
+    assert not cohort_size.pays_on(plans[0].resolved)
+    assert fitting_cohort(plans, 1) == 1
+    assert Cohorts("auto", 1).size(plans) == 1
+    assert Cohorts(3, 1).size(plans) == 3
+
+
 def test_measuring_memory_leaves_the_base_model_as_it_was(make_plan, tmp_path):
     before = run_trial(make_plan("before"), 1).curve.scores
     cohort_size._measure(make_plan("other").resolved)
@@ -153,6 +162,7 @@ def test_a_batch_that_doesnt_fit_alone_is_tried_alone(make_plan, monkeypatch):
     def run_out(*arguments):
         raise torch.cuda.OutOfMemoryError("no room")
 
+    monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
     monkeypatch.setattr(cohort_size, "_step", run_out)
     assert fitting_cohort([make_plan("a"), make_plan("b")], 1) == 1
 
@@ -178,6 +188,6 @@ def test_a_cohort_that_was_halved_makes_the_next_ones_smaller(make_plan, monkeyp
 def test_a_trial_goes_on_in_a_cohort_and_alone(make_plan):
     plans = [make_plan(name) for name in "ab"]
     run_trial(plans[0], 2)
-    results = list(cohorts.Cohorts(2, 1).train(plans))
+    results = list(Cohorts(2, 1).train(plans))
     assert [result.trial.curve.fidelity for result in results] == [4, 4]
     assert read_trial(plans[0].folder).status == "completed"
