@@ -69,6 +69,9 @@ class MeanCurve:
         amplitudes: Of the mean curves.
         forest: Weight of the forest, from 0 to 1; the process has the rest.
         seed: Of the forest.
+
+    References:
+        Geurts, Ernst and Wehenkel (2006), Extremely Randomized Trees.
     """
 
     tried: Tried
