@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials import task_setup
 from lightning_quicktune.trials.in_process import InProcessExecutor
@@ -131,7 +133,8 @@ def test_the_default_searcher_is_guarded_and_the_report_compares_predicted_and_o
 
 def test_a_task_unlike_what_is_known_is_said_in_log_report_and_mlflow(settings, monkeypatch, caplog):
     """The limit is set such that any task is unlike."""
-    monkeypatch.setattr("lightning_quicktune.search.guarded_searcher.LIMIT", 0.5)
+    believed = CurveModel.pool_prior
+    monkeypatch.setattr(CurveModel, "pool_prior", lambda *arguments: replace(believed(*arguments), limit=0.5))
     changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
     tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 6}, compare=[]))
     (warning,) = [r.getMessage() for r in caplog.records if "unlike those that are known" in r.getMessage()]
