@@ -74,9 +74,9 @@ class GuardedSearcher:
     every score, and by transfer again once the evidence is for it.
 
     From a part ``DOUBT`` of that limit on transfer is in doubt: trainings may be paused at their first knot, and other
-    configurations are begun until there are ``OPINIONS``, or a ``SHARE`` of the pool. Until as much evidence is for
+    configurations are begun until there are ``OPINIONS``, or a ``SHARE`` of the pool. Until there is evidence for
     transfer, what it wants to train for long is shown at its first knot first, and goes on from there unless that
-    brings doubt.
+    brings doubt: going on after a pause may cost something.
 
     Args:
         transfer: Searches by transfer.
@@ -161,7 +161,7 @@ class GuardedSearcher:
         while (suggestion := ask()) is not None:
             config_id = suggestion.configuration.id
             if config_id not in self._pending:
-                if self._is_fallen_back or config_id in self._begun or self._evidence.least > DOUBT * self._limit:
+                if self._is_fallen_back or config_id in self._begun or self._evidence.least > 0.0:
                     return suggestion
                 return replace(suggestion, fidelity=self._transfer.looks(suggestion.configuration)[0])
         return None

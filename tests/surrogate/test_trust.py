@@ -7,26 +7,34 @@ import pytest
 
 from lightning_quicktune.surrogate.curves.evidence import CAP, WEIGHED, Evidence, log_density
 from lightning_quicktune.surrogate.curves.first_look import searched, searches
+from lightning_quicktune.surrogate.curves.left_out_search import Seen
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.surrogate.curves.prior import draft_curve_prior
-from lightning_quicktune.surrogate.curves.trust import MOST_LIMIT, learned_limit, limit_of, lowest_evidence
+from lightning_quicktune.surrogate.curves.trust import (
+    LEAST_TASKS,
+    MOST_LIMIT,
+    SHARE,
+    learned_limit,
+    limit_of,
+    lowest_evidence,
+)
 from lightning_quicktune.surrogate.curves.untaught import untaught_prior, without_configurations
 
 
-def test_too_few_tasks_tell_of_no_twentieth_of_them():
-    assert limit_of(np.full(18, -9.0)) == LEAST_LIMIT
-    assert limit_of(np.full(19, -9.0)) == 9.0
+def test_few_tasks_tell_too_little():
+    assert limit_of(np.full(LEAST_TASKS - 1, -9.0)) == LEAST_LIMIT
+    assert limit_of(np.full(LEAST_TASKS, -9.0)) == 9.0
     assert limit_of(np.zeros(0)) == LEAST_LIMIT
 
 
-def test_it_holds_for_all_but_a_twentieth_of_tasks_like_these():
-    """The one that comes next is within the limit in at least 95 of 100 cases, whatever the distribution."""
+def test_it_holds_for_all_but_a_share_of_tasks_like_these():
+    """The one that comes next is within the limit in at least 80 of 100 cases, whatever the distribution."""
     generator, within = np.random.default_rng(0), []
     for _ in range(2000):
         lowest = -4.0 - generator.exponential(1.0, size=25)
         within.append(-lowest[-1] <= limit_of(lowest[:-1]))
-    assert 0.94 < np.mean(within) < 0.98
+    assert 1 - SHARE - 0.02 < np.mean(within) < 1 - SHARE + 0.05
 
 
 @pytest.mark.parametrize(("lowest", "limit"), [(-0.5, LEAST_LIMIT), (-5.0, 5.0), (-CAP * WEIGHED, MOST_LIMIT)])
@@ -38,8 +46,8 @@ def test_evidence_of_a_search_is_that_of_its_scores_one_after_the_other(curve_pr
     """Against whole posteriors, which are told the same."""
     table = made_up(50)
     taught, blocks = curve_prior.pool_prior(table.encoded), np.arange(4)
-    seen = [(place, knot, float(1.0 - table.scores[place, knot])) for place in (3, 7, 3, 9) for knot in (0, 1)][:7]
-    seen = list({(place, knot): (place, knot, score) for place, knot, score in seen}.values())
+    points = ((3, 0), (3, 1), (7, 0), (9, 0), (9, 1), (7, 1))
+    seen = [Seen(place, knot, float(1.0 - table.scores[place, knot])) for place, knot in points]
     alternatives = without_configurations(taught), untaught_prior(table.encoded, blocks, taught.shares)
     posteriors, evidence, least = [CurvePosterior(each) for each in (taught, *alternatives)], Evidence(2), [0.0]
     for place, knot, score in seen:
@@ -54,24 +62,23 @@ def test_evidence_of_a_search_is_that_of_its_scores_one_after_the_other(curve_pr
 
 
 @pytest.fixture(scope="module")
-def drafts(made_up):
-    """Of tasks that are alike, and of tasks of which each fourth is the other way round. Takes seconds."""
-
-    def reversed_(table):
-        return replace(table, scores=1.0 - table.scores)
-
-    alike = [made_up(seed, n=20, n_slices=4) for seed in range(1, 25)]
-    mixed = [reversed_(table) if n % 4 == 3 else table for n, table in enumerate(alike)]
-    return {name: draft_curve_prior(tables) for name, tables in (("alike", alike), ("mixed", mixed))}
+def draft(made_up):
+    """Of final scores on as few tasks as tell enough, a third of them the other way round. Takes seconds."""
+    tables = [made_up(seed, n=12, n_slices=1) for seed in range(LEAST_TASKS)]
+    tables = [replace(t, scores=1.0 - t.scores) if n % 3 == 0 else t for n, t in enumerate(tables)]
+    return draft_curve_prior(tables)
 
 
-def test_where_training_tasks_contradict_each_other_more_is_borne(drafts):
-    limits = {name: draft.finished().limit for name, draft in drafts.items()}
-    assert limits["alike"] < limits["mixed"] <= MOST_LIMIT
+def test_where_training_tasks_contradict_what_is_believed_more_is_borne(draft):
+    """Somebody who is sure that all are alike is contradicted by a third of them."""
+    surer = replace(draft.prior.variances, transfer=0.01, residual=0.01, ignorance=0.0)
+    limits = []
+    for prior in (draft.prior, replace(draft.prior, variances=surer)):
+        limits.append(learned_limit(prior, draft.left, searches(prior, draft.left)))
+    assert LEAST_LIMIT <= limits[0] < limits[1] <= MOST_LIMIT
 
 
-def test_it_is_learned_from_the_searches_that_the_first_look_was_chosen_by(drafts):
-    draft = drafts["mixed"]
+def test_it_is_learned_from_the_searches_that_the_first_look_was_chosen_by(draft):
     prior = draft.finished()
     found = searches(prior, draft.left)
     blocks = prior.predictor.mean.kernel.blocks
@@ -79,4 +86,5 @@ def test_it_is_learned_from_the_searches_that_the_first_look_was_chosen_by(draft
         lowest_evidence(prior.of_left_out(one, rows), one.task.encoded[rows], blocks, search.seen)
         for (one, rows), search in zip(searched(draft.left), found, strict=True)
     ]
+    assert len(lowest) == LEAST_TASKS
     assert prior.limit == learned_limit(prior, draft.left, found) == limit_of(np.array(lowest))

@@ -19,12 +19,16 @@ from lightning_quicktune.surrogate.curves.untaught import untaught_prior, withou
 if TYPE_CHECKING:
     from lightning_quicktune.surrogate.curves.prior import CurvePrior
 
-SHARE = 0.05  # of tasks like those that taught, on which that may be given up
+SHARE = 0.2  # of training tasks on which what the others taught may be given up; new ones have fewer surprises in store
+LEAST_TASKS = 20  # fewer tell too little of such a share
 MOST_LIMIT = CAP * WEIGHED / 2  # where half of the trials that are weighed say so, it is given up anyway
 
 
 def learned_limit(prior: CurvePrior, left: Sequence[LeftOut], found: Sequence[LeftOutSearch]) -> float:
-    """The limit of evidence which all but ``SHARE`` of tasks like these stay within; see ``PoolPrior``.
+    """The limit of evidence that all but ``SHARE`` of training tasks stay within; see ``PoolPrior``.
+
+    Half of what is tried on them was hidden on all others, and the others are fewer than those that a new task is
+    searched by: of new ones, fewer go beyond it.
 
     Args:
         prior: What was searched by.
@@ -41,7 +45,7 @@ def learned_limit(prior: CurvePrior, left: Sequence[LeftOut], found: Sequence[Le
 
 
 def limit_of(lowest: Float[np.ndarray, " T"]) -> float:
-    """At least ``LEAST_LIMIT`` and at most ``MOST_LIMIT``; the former where too few tasks tell of such a share.
+    """At least ``LEAST_LIMIT``, which it is where there are fewer than ``LEAST_TASKS``, and at most ``MOST_LIMIT``.
 
     Args:
         lowest: Lowest evidence of each task.
@@ -50,7 +54,7 @@ def limit_of(lowest: Float[np.ndarray, " T"]) -> float:
         Vovk, Gammerman and Shafer (2005), Algorithmic Learning in a Random World, chapter 2.
     """
     rank = int(np.ceil((1.0 - SHARE) * (len(lowest) + 1)))
-    if rank > len(lowest):
+    if len(lowest) < LEAST_TASKS:
         return LEAST_LIMIT
     return float(np.clip(np.sort(-lowest)[rank - 1], LEAST_LIMIT, MOST_LIMIT))
 
