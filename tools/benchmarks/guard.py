@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +25,13 @@ from lightning_quicktune.replay.threads import one_thread
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 from lightning_quicktune.search.searcher import Searcher
+from lightning_quicktune.surrogate.curves.first_look import searches
 from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
-from lightning_quicktune.surrogate.curves.prior import CurvePrior, PriorDraft, draft_curve_prior
+from lightning_quicktune.surrogate.curves.left_out import LeftOut
+from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch
+from lightning_quicktune.surrogate.curves.prior import CurvePrior, draft_curve_prior
 from lightning_quicktune.surrogate.curves.tables import TaskTable
+from lightning_quicktune.surrogate.curves.trust import learned_limit
 from lightning_quicktune.surrogate.curves.untaught import untaught_prior, without_configurations
 from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
 
@@ -40,6 +46,7 @@ CONSTANTS = {
     "least limit": (CURVES + "trust", "LEAST_LIMIT"),
     "largest limit": (CURVES + "trust", "MOST_LIMIT"),
     "share of alike tasks that may be given up": (CURVES + "trust", "SHARE"),
+    "tasks that tell of it": (CURVES + "trust", "LEAST_TASKS"),
     "what one trial counts": (CURVES + "evidence", "CAP"),
     "trials that are weighed": (CURVES + "evidence", "WEIGHED"),
     "least deviation of a forecast": (CURVES + "evidence", "LEAST_STD"),
@@ -50,11 +57,17 @@ CONSTANTS = {
 
 
 class Case(NamedTuple):
-    """A table that is learned from, and tasks that are searched."""
+    """A table that was learned from, and tasks that are searched."""
 
     name: str
-    draft: PriorDraft
+    prior: CurvePrior
+    left: Sequence[LeftOut]
+    found: list[LeftOutSearch]
     tasks: list[tuple[Array, Array]]  # encoded configurations and their curves
+
+    def relearned(self) -> CurvePrior:
+        """With the limit that present constants give."""
+        return replace(self.prior, limit=learned_limit(self.prior, self.left, self.found))
 
 
 def made_up(seed: int) -> TaskTable:
@@ -69,7 +82,7 @@ def made_up(seed: int) -> TaskTable:
 
 
 def case_of(source: str) -> Case:
-    """Learns from a table, all but the variances' consequences."""
+    """Learns from a table."""
     if source.startswith(MADE_UP):
         blocks = np.arange(DIMENSIONS)
         tables = [made_up(seed) for seed in range(1, 1 + int(source.removeprefix(MADE_UP)))]
@@ -83,9 +96,10 @@ def case_of(source: str) -> Case:
         tables, left = [every[i] for i in order[fifth:]], [every[i] for i in order[:fifth]]
     draft = draft_curve_prior(tables, blocks)
     draft.likelihood.minimise()
+    prior = draft.finished()
     tasks = [(each.encoded[~each.failed], each.scores[~each.failed]) for each in left]
     telling = [(e, s) for e, s in tasks if np.isfinite(s).all() and s.max() > np.median(s[:, -1])]
-    return Case(Path(source).name, draft, telling[:SEARCHED])
+    return Case(Path(source).name, prior, draft.left, searches(prior, draft.left), telling[:SEARCHED])
 
 
 def changed(kind: str, scores: Array, seed: int) -> Array:
@@ -124,18 +138,16 @@ def play(searcher: Searcher, scores: Array) -> Array:
     return np.asarray((scores.max() - ends) / (scores.max() - np.median(scores[:, -1])))
 
 
-def measured(case: Case, prior: CurvePrior) -> dict[str, tuple[Array, Array, float]]:
-    """Of each kind: regret without and with the guard, and how often it gave up what was taught."""
+def measured(case: Case, prior: CurvePrior, is_guarded: bool) -> dict[str, tuple[Array, float]]:
+    """Of each kind: regret, and how often what was taught was given up."""
     found = {}
     for kind in KINDS:
         regrets, fallen = [], []
         for seed, (encoded, scores) in enumerate(case.tasks):
-            given = changed(kind, scores, seed)
-            alone, guarded = searchers(prior, encoded, scores.shape[1])
-            regrets.append((play(alone, given), play(guarded, given)))
-            fallen.append(guarded.verdict.is_unlike)
-        without, with_guard = np.mean(regrets, axis=0)
-        found[kind] = without, with_guard, float(np.mean(fallen))
+            searcher = searchers(prior, encoded, scores.shape[1])[is_guarded]
+            regrets.append(play(searcher, changed(kind, scores, seed)))
+            fallen.append(isinstance(searcher, GuardedSearcher) and searcher.verdict.is_unlike)
+        found[kind] = np.mean(regrets, axis=0), float(np.mean(fallen))
     return found
 
 
@@ -148,11 +160,11 @@ def compare(cases: list[Case]) -> None:
     """Prints what the guard does."""
     print("| table | limit | tasks | without guard | with it, gives up |\n|---|---|---|---|---|")
     for case in cases:
-        prior = case.draft.finished()
-        for kind, (without, with_guard, fallen) in measured(case, prior).items():
-            alone = cell(without, 0.0).removesuffix(", 0%")
+        of_alone, of_guarded = (measured(case, case.prior, is_guarded) for is_guarded in (False, True))
+        for kind, (with_guard, fallen) in of_guarded.items():
+            alone = cell(of_alone[kind][0], 0.0).removesuffix(", 0%")
             print(
-                f"| {case.name} | 1/{np.exp(prior.limit):.0f} | {kind} | {alone} | {cell(with_guard, fallen)} |",
+                f"| {case.name} | 1/{np.exp(case.prior.limit):.0f} | {kind} | {alone} | {cell(with_guard, fallen)} |",
                 flush=True,
             )
 
@@ -166,9 +178,9 @@ def vary(cases: list[Case]) -> None:
         place = importlib.import_module(module)
         usual = getattr(place, constant)
         setattr(place, constant, type(usual)(usual * factor))
-        rows = [measured(case, case.draft.finished()) for case in cases]
+        rows = [measured(case, case.relearned(), True) for case in cases]
         setattr(place, constant, usual)
-        cells = " | ".join(cell(*row[kind][1:]) for row in rows for kind in KINDS)
+        cells = " | ".join(cell(*row[kind]) for row in rows for kind in KINDS)
         word = {0.5: ", half", 1.0: "", 2.0: ", double"}[factor]
         print(f"| {name}{word} | {cells} |", flush=True)
 
