@@ -29,7 +29,7 @@ class CohortExecutor(InProcessExecutor):
         folder: Each trial gets a folder in it.
         seed: Seed of every trial.
         on_record: Called with a trial's folder whenever its record has changed.
-        on_step: As of ``InProcessExecutor``, of what is trained alone.
+        on_step: As of ``InProcessExecutor``; a batch of several trials is told of each.
         capacity: Suggestions that are trained at once, at least 1.
     """
 
@@ -73,7 +73,7 @@ class CohortExecutor(InProcessExecutor):
         chosen = [plans[s.configuration.id] for s in at_once]
         before = [_paid_s(read_trial(plan.folder)) for plan in chosen]
         start = time.perf_counter()
-        trials = run_cohort(chosen, [s.fidelity for s in at_once], self.on_record)
+        trials = run_cohort(chosen, [s.fidelity for s in at_once], self.on_record, self.on_step)
         seconds = time.perf_counter() - start
         paid = [_paid_s(trial) - known for trial, known in zip(trials, before, strict=True)]
         shares = _shares(seconds, paid)

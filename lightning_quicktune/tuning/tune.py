@@ -67,6 +67,12 @@ class Tuned:
     delivery: Delivery
     outcome: Outcome
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the same command has nothing more to do: the search was not interrupted, and MLflow has all of it."""
+        is_sent = self.run_id is not None and not self.delivery.n_lacking
+        return is_sent and self.outcome.result.stopped_by != "interrupted"
+
 
 def tune(
     settings: TuneSettings, watcher: Watcher | None = None, began: float | None = None, command: str | None = None
@@ -103,20 +109,18 @@ def tune(
         tracked, files = TrackedSearch(settings, output), EventFiles(output / "tensorboard")
         with tracked, closing(files), termination_as_interrupt():
             watched = Several(watcher, tracked, files)
-            watched.started(timekeeper)
+            watched.started(timekeeper, settings.has_shipped_recipe)
             job = set_up(settings, timekeeper, watched, tracked.tracker)
             identity = search_identity(settings, job.setup, job.space.id, job.experience)
             journal = Journal(output, identity, later=contents(identity))
             if _is_finished(job, identity):
                 contribute(job)
-                return _tuned(job, read_outcome(job.result))
+                return _tuned(job, read_outcome(job.result), is_new=False)
             tracked.begin()
-            outcome = _spend(job, journal, command or _kept_command(job))
-            write_report(outcome, job.result)
-            tuned = _tuned(job, outcome)
-            if outcome.result.stopped_by != "interrupted":
+            tuned = _tuned(job, _spend(job, journal, command or _kept_command(job)), is_new=True)
+            if tuned.outcome.result.stopped_by != "interrupted":
                 write_json(output / _FINISHED, _finished(job, identity))
-            _free(job, outcome)
+            _free(job, tuned.outcome)
             timekeeper.keep()
             contribute(job)
             return tuned
@@ -146,13 +150,15 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     return conclude(job, search, result, comparison, references, pace, command)
 
 
-def _tuned(job: Job, outcome: Outcome) -> Tuned:
-    """Tells MLflow and whoever watches."""
+def _tuned(job: Job, outcome: Outcome, is_new: bool) -> Tuned:
+    """Reports an outcome that is new, or whose place in MLflow is, and tells MLflow and whoever watches."""
     tracker = job.tracker
     tracker.begin()
-    links = {"run_id": tracker.run_id, "mlflow": tracker.table}
-    outcome = replace(outcome, links={**outcome.links, **{name: at for name, at in links.items() if at is not None}})
-    write_json(job.result / RECORD, outcome.to_dict())
+    found = {"run_id": tracker.run_id, "mlflow": tracker.table}
+    links = {**outcome.links, **{name: at for name, at in found.items() if at is not None}}
+    if is_new or links != outcome.links:
+        outcome = replace(outcome, links=links)
+        write_report(outcome, job.result)
     job.watcher.done(outcome)
     delivery = job.deliver()
     return Tuned(

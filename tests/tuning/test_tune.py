@@ -22,6 +22,7 @@ from lightning_quicktune.trials import task_setup
 from lightning_quicktune.trials.in_process import InProcessExecutor
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.tune import tune
+from lightning_quicktune.tuning.watcher import Unwatched
 
 
 def entries(tmp_path):
@@ -59,6 +60,20 @@ def test_a_search_in_cohorts_spends_its_budget_on_different_trials_and_goes_on(s
     assert sizes == {2}
     tune(settings(cohort="auto", budget={"slices": 6}))
     assert sum(slices_by_configuration(tmp_path).values()) == 6
+
+
+def test_a_cohort_s_steps_are_told_to_whoever_watches(settings, tmp_path):
+    class Steps(Unwatched):
+        def __init__(self):
+            self.told = Counter()
+
+        def step(self, config_id, step, of):
+            self.told[config_id, step, of] += 1
+
+    watcher = Steps()
+    tune(settings(cohort=2, budget={"slices": 2}, compare=[]), watcher)
+    assert {e["curve"][0]["cohort_size"] for e in entries(tmp_path)} == {2}
+    assert watcher.told == {(e["config_id"], n, 4): 1 for e in entries(tmp_path) for n in range(1, 5)}
 
 
 @pytest.mark.parametrize("size", [0, 10_000])
