@@ -34,12 +34,13 @@ def what_is_read(settings: TuneSettings) -> dict[str, Any]:
     of_recipe = [settings.overrides.get(key, _at(recipe, key)) for key in _FILES]
     surrogates = asdict(settings.surrogates).values() if settings.surrogates else ()
     named = [settings.task, settings.recipe, settings.space, *of_recipe, *surrogates]
+    places = [Path(name) for name in named if name is not None]
     return {
         "version": __version__,
         "settings": settings.to_dict(),
         "output": settings.output,  # as paths are printed
         "mlflow": shown_uri(resolve_uri(settings.tracking.uri)),
-        "files": {str(name): state for name in named if name is not None and (state := _state(Path(str(name))))},
+        "files": {str(place): state for place in places if (state := _state(place))},
     }
 
 

@@ -129,7 +129,7 @@ class TuneSettings:
     @property
     def has_shipped_recipe(self) -> bool:
         """Whether the recipe is one that the package brings, such as that of a model's name."""
-        return is_shipped(self.recipe)
+        return is_shipped(Path(self.recipe))
 
     @property
     def overrides(self) -> dict[str, Any]:

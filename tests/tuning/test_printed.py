@@ -50,9 +50,8 @@ def test_records_base_model_and_surrogates_are_among_what_is_read(settings, tmp_
     (tmp_path / "curves").mkdir()
     (tmp_path / "curves" / "weights.safetensors").write_bytes(b"1")
     files = what_is_read(settings(**changes))["files"]
-    assert {str(colour_task), str(tiny_phi3), str(tmp_path / "curves"), "recipe.yaml", "space.yaml"} <= {
-        name.removeprefix(f"{tmp_path}/") if name.endswith(".yaml") else name for name in files
-    }
+    named = (colour_task, tiny_phi3, *(tmp_path / name for name in ("curves", "recipe.yaml", "space.yaml")))
+    assert set(files) == {str(place) for place in named}
     (tmp_path / "curves" / "weights.safetensors").write_bytes(b"12")
     assert what_is_read(settings(**changes))["files"] != files
 

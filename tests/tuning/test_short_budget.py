@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.trials import task_setup
 from lightning_quicktune.tuning import short_budget
 from lightning_quicktune.tuning.short_budget import ShortBudget
@@ -13,8 +14,11 @@ from lightning_quicktune.types import Configuration
 POOL = (Configuration({"lr": 0.1}), Configuration({"lr": 0.2}))
 
 
-class Curves:
+class Curves(CurveModel):
     """Foretells that a record takes 2 and 3 reference steps."""
+
+    def __init__(self):
+        """Has learned nothing."""
 
     def slice_costs_s(self, configurations, reference_step_s, records_per_slice):
         return np.array([2.0, 3.0])[: len(configurations)] * reference_step_s * records_per_slice
