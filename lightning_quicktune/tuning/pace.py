@@ -8,6 +8,7 @@ from statistics import median
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.types import Configuration, LearningCurve, Suggestion
 
+REPORT_S = 6.0  # of exporting, asking the surrogates, reporting, telling MLflow and leaving, on a slow core
 _CAUTION = 1.1  # on what is foretold of slices: what is cut short is lost, what is late breaks a promise
 _ENOUGH = 3  # slices whose median is believed, whatever it is
 _SURPRISE = 3.0  # times as much, or as little, as was foretold, that fewer are believed

@@ -11,6 +11,7 @@ from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.trainer import time_reference_step
+from lightning_quicktune.tuning.pace import REPORT_S
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.types import Configuration
@@ -44,7 +45,7 @@ class ShortBudget:
         """Refuses the budget if it can't be kept.
 
         Raises:
-            ValueError: If nothing is left of it, or less than the cheapest slice takes.
+            ValueError: If nothing is left of it, or less than the cheapest slice and the report take.
         """
         left_s = self._timekeeper.left_s
         if left_s is None or Path(self._settings.output, "observations.jsonl").exists():
@@ -55,15 +56,16 @@ class ShortBudget:
             self._is_foretold = True
             one_s = self._cheapest_slice_s()
             left_s = self._timekeeper.left_s or 0.0
-            if one_s > left_s:
+            if one_s > 0 and one_s + REPORT_S > left_s:
+                enough_s = self._timekeeper.spent_s + 4 * one_s + 2 * REPORT_S
                 raise ValueError(
                     f"`budget.seconds` is {self._settings.budget.seconds:g}, which is too short: one slice takes "
-                    f"{one_s:.0f} s or more here, and {left_s:.0f} s are left. Set `budget.seconds` (`--time`) to "
-                    f"{self._timekeeper.spent_s + 4 * one_s:.0f} or more, in seconds."
+                    f"{one_s:.0f} s or more here, the report at the end {REPORT_S:.0f} s, and {left_s:.0f} s are left. "
+                    f"Set `budget.seconds` (`--time`, in seconds) to {enough_s:.0f} or more."
                 )
 
     def _cheapest_slice_s(self) -> float:
-        """Seconds of the cheapest slice, by what earlier tasks taught and this machine's speed; 0 if nothing tells."""
+        """Seconds of the cheapest slice, by what earlier tasks taught and this machine's speed; 0 if none tells."""
         n_records = self._recipe["data"]["init_args"].get("records_per_slice")
         if self._curves is None or n_records is None:
             return 0.0

@@ -27,7 +27,7 @@ from lightning_quicktune.tuning.live.onlooker import onlooker
 from lightning_quicktune.tuning.live.several import Several
 from lightning_quicktune.tuning.live.tracked import TrackedSearch
 from lightning_quicktune.tuning.outcome import Outcome
-from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.pace import REPORT_S, Pace
 from lightning_quicktune.tuning.references import References
 from lightning_quicktune.tuning.report import headline
 from lightning_quicktune.tuning.searching import Search
@@ -36,7 +36,6 @@ from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import PAGE, RECORD, read_outcome, write_report
 
-REPORT_S = 6.0  # of exporting, asking the surrogates, reporting, telling MLflow and leaving, on a slow core
 _ANSWERS = 0.04  # share of the budget that generating one row's answers may take
 _FINISHED = "finished.json"
 
