@@ -32,6 +32,7 @@ from lightning_quicktune.tuning.references import References
 from lightning_quicktune.tuning.report import headline
 from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.slow_slice import SlowSlice
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import PAGE, RECORD, read_outcome, write_report
@@ -107,7 +108,7 @@ def tune(
             )
         tracked, files = TrackedSearch(settings, output), EventFiles(output / "tensorboard")
         with tracked, closing(files), termination_as_interrupt():
-            watched = Several(watcher, tracked, files)
+            watched = Several(watcher, tracked, files, SlowSlice(timekeeper, watcher.note))
             watched.started(timekeeper, settings.has_shipped_recipe)
             job = set_up(settings, timekeeper, watched, tracked.tracker)
             identity = search_identity(settings, job.setup, job.space.id, job.experience)
