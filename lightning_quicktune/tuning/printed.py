@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from lightning_quicktune import __version__
 from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.presets.preset import BASE_MODEL
 from lightning_quicktune.tracking.places import resolve_uri, shown_uri, sqlite_path
+from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.tuning.settings import TuneSettings
 
 PRINTED = "printed.json"
@@ -36,7 +36,7 @@ def what_is_read(settings: TuneSettings) -> dict[str, Any]:
     named = [settings.task, settings.recipe, settings.space, *of_recipe, *surrogates]
     places = [Path(name) for name in named if name is not None]
     return {
-        "version": __version__,
+        "label_version": LABEL_VERSION,
         "settings": settings.to_dict(),
         "output": settings.output,  # as paths are printed
         "mlflow": shown_uri(resolve_uri(settings.tracking.uri)),
