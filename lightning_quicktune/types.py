@@ -182,6 +182,16 @@ class TaskInfo:
     meta_features_cost_s: float = 0.0
     facts: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset; tasks that train on it for different lengths, such as ``shop@480``, share it."""
+        return str(self.facts.get("dataset", self.name.partition("@")[0]))
+
+    @property
+    def training_records(self) -> int:
+        """Records of a full training, those counted again that come again."""
+        return self.max_fidelity * self.records_per_slice
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)

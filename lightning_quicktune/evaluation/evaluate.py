@@ -28,12 +28,14 @@ from lightning_quicktune.evaluation.summary import (
     test_scores,
 )
 from lightning_quicktune.files.whole import write_whole
+from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.outcome import Outcome
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.replay.parallel import do_all
 from lightning_quicktune.replay.plan import Plan
 from lightning_quicktune.replay.results import Replayed, ReplayStore
 from lightning_quicktune.replay.settings import SettingName
+from lightning_quicktune.replay.strong import strong_configuration
 from lightning_quicktune.replay.workplace import Workplace
 
 _FIGURE_POINTS = 60
@@ -49,6 +51,7 @@ class Evaluated:
         comparisons: One method against each other one, the primary comparison first.
         left_out: Why tasks were not replayed, by name.
         outcomes: How many trials of the replayed folds had which outcome; only full and failed ones are replayed.
+        clusters: Cluster of each task, for intervals.
         run_id: MLflow run of the report; none if the server was away.
     """
 
@@ -57,6 +60,7 @@ class Evaluated:
     comparisons: Sequence[Comparison]
     left_out: Mapping[str, str]
     outcomes: Mapping[Outcome, int]
+    clusters: Mapping[str, int]
     run_id: str | None
 
 
@@ -103,6 +107,7 @@ def _conclude(settings: EvaluateSettings, place: Workplace, plan: Plan, replays:
         fallen_back=_fallen_back(replays),
         left_out=LeftOut(plan.left_out, outcomes),
         time=Time(place.charges_thinking, place.lacks_costs),
+        stand_ins=_stand_ins(place, plan.tasks),
     )
     files = _figures(settings, place, replays, folds, clusters)
     pictures = [name for name in files if name.endswith(".png")]
@@ -116,7 +121,7 @@ def _conclude(settings: EvaluateSettings, place: Workplace, plan: Plan, replays:
     tags = {"tasks": str(len(plan.tasks)), "left_out": str(len(plan.left_out))}
     metrics = metrics_of(summaries, comparisons, findings.calibration)
     run_id = publish(folder, place.output / "mlflow.json", metrics, tags, settings.tracking)
-    return Evaluated(folder / "report.md", summaries, comparisons, plan.left_out, outcomes, run_id)
+    return Evaluated(folder / "report.md", summaries, comparisons, plan.left_out, outcomes, clusters, run_id)
 
 
 def _summaries(
@@ -176,8 +181,29 @@ def _fallen_back(replays: Sequence[Replayed]) -> dict[tuple[str, str], tuple[int
     return found
 
 
+def _stand_ins(place: Workplace, tasks: Sequence[str]) -> list[str]:
+    """On how many tasks another configuration stands in for a recipe that wasn't recorded."""
+    labels = [method.shown for method in place.settings.entries if method.name == "strong"]
+    if not labels:
+        return []
+    wanted = strong_configuration(place.table.space).id
+    lacking = sum(wanted not in place.whole_pool(name).trials for name in tasks)
+    if not lacking:
+        return []
+    return [
+        f"{', '.join(labels)}: the recipe itself was not recorded on {lacking} of {len(tasks)} tasks, where the "
+        "nearest configuration that was stands in for it."
+    ]
+
+
 def _identity(place: Workplace) -> dict[str, object]:
     settings = place.settings
+    later = (  # what came later, so that finished evaluations without it go on
+        ("at_once", settings.at_once, 1),
+        ("held_out", sorted(settings.held_out), []),
+        ("learn_from", {name: _fingerprint(load(name)) for name in settings.learn_from}, {}),
+        ("configuration_share", settings.configuration_share, 1.0),
+    )
     names = ("calibration_budgets", "folds", "n_folds", "train_share", "seed", "cost", "shuffle_configurations")
     return {
         "meta_dataset": _fingerprint(place.table),
@@ -185,7 +211,7 @@ def _identity(place: Workplace) -> dict[str, object]:
         "charge_thinking": place.charges_thinking,
         "train_folds": sorted(place.divider.train_folds),
         "surrogates": asdict(settings.surrogates),
-        **({"at_once": settings.at_once} if settings.at_once > 1 else {}),
+        **{name: value for name, value, usual in later if value != usual},
     }
 
 

@@ -41,17 +41,20 @@ def facts(settings: EvaluateSettings, findings: Findings, folds: Folds) -> list[
     learned = (
         "all other folds" if settings.train_folds is None else f"folds {settings.train_folds} but the replayed one"
     )
+    if settings.learn_from:
+        learned = f"{' and '.join(settings.learn_from)} without the datasets of the replayed fold"
     described = [method.shown for method in settings.entries if method.describes_the_task]
     lines = [
         f"- Meta-dataset: {settings.meta_dataset}",
         f"- Tasks: {n_compared + n_developed} replayed, {len(left_out.tasks)} left out; {settings.n_seeds} seeds.",
         f"- Folds by {settings.folds}: {', '.join(folds.compared + folds.development)} replayed; methods learn from "
-        f"{learned}" + (f", {settings.train_share:.0%} of these tasks." if settings.train_share < 1 else "."),
+        f"{learned}{_shares(settings)}",
         _time(settings.cost, findings.time),
         f"- {', '.join(described)} pay for the meta-features of the task."
         if described
         else "- No method uses meta-features.",
     ]
+    lines += [f"- {words}" for words in findings.stand_ins]
     refitted = [method.shown for method in settings.entries if method.name == "quicktune"]
     if refitted:
         lines.append(
@@ -71,6 +74,12 @@ def facts(settings: EvaluateSettings, findings: Findings, folds: Folds) -> list[
         )
     lines += _trials_left_out(left_out.outcomes)
     return lines + [f"- Left out: {name}, {reason}." for name, reason in left_out.tasks.items()]
+
+
+def _shares(settings: EvaluateSettings) -> str:
+    shares = {"datasets": settings.train_share, "configurations": settings.configuration_share}
+    told = [f"{share:.0%} of the {what}" for what, share in shares.items() if share < 1]
+    return f": {' and '.join(told)}." if told else "."
 
 
 def _time(cost: CostName, time: Time) -> str:

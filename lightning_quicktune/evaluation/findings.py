@@ -65,6 +65,7 @@ class Findings:
         fallen_back: How many replays of a guarded method fell back, of how many, by setting and method.
         left_out: What was not replayed.
         time: What moved the simulated clock.
+        stand_ins: What was replayed in place of something that wasn't recorded, in words.
     """
 
     summaries: Mapping[SettingName, Sequence[Summary]]
@@ -75,3 +76,4 @@ class Findings:
     fallen_back: Mapping[tuple[str, str], tuple[int, int]]
     left_out: LeftOut
     time: Time
+    stand_ins: Sequence[str] = ()

@@ -125,12 +125,13 @@ def summarise(results: pd.DataFrame, clusters: Mapping[str, int], seed: int, lim
 
 
 def task_clusters(table: MetaDataset) -> dict[str, int]:
-    """Cluster of each task: those of one domain together where the table says so, else each alone.
+    """Cluster of each task: those of one domain together where the table says so, else those of one dataset.
 
     Args:
         table: The meta-dataset.
     """
-    names = {name: str(table.task_info(name).facts.get("domain", f"task {name}")) for name in table.task_names}
+    datasets = table.datasets
+    names = {n: str(table.task_info(n).facts.get("domain", f"dataset {datasets[n]}")) for n in table.task_names}
     places = {name: place for place, name in enumerate(sorted(set(names.values())))}
     return {task: places[name] for task, name in names.items()}
 

@@ -75,7 +75,7 @@ class MetaDatasetModule(LightningDataModule):
             return
         table = _without(load(self.source), self.leave_out)
         _check_same_metric(table)
-        training, validation = holdout(table.task_names, self.validation_fraction, self.seed)
+        training, validation = holdout(table.datasets, self.validation_fraction, self.seed)
         self.training = task_curves(table, training)
         self.validation = task_curves(table, validation)
         self.layout = _layout(table, [curves.task for curves in self.training], self.meta_features)

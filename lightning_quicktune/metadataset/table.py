@@ -118,6 +118,11 @@ class MetaDataset:
         """Names of all tasks, sorted."""
         return tuple(sorted(self.tasks["task"]))
 
+    @property
+    def datasets(self) -> dict[str, str]:
+        """Dataset of each task, by the task's name: what is held out, is held out with all its lengths of training."""
+        return {name: self.task_info(name).dataset for name in self.task_names}
+
     def task_info(self, name: str) -> TaskInfo:
         """The record of one task, without the meta-features and facts it lacks.
 

@@ -44,6 +44,18 @@ def _searcher(method: Method, context: SearchContext, trials: Mapping[str, Recor
             assert trials is not None  # the workplace gives them
             order = best_first(context.pool, trials)
             return OrderedSearcher(order, context.lengths or context.task.max_fidelity)
+        case "strong":
+            from lightning_quicktune.replay.strong import nearest_to_strong
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+
+            nearest = nearest_to_strong(context.space, context.pool)
+            return OrderedSearcher((nearest,), context.lengths or context.task.max_fidelity)
+        case "recommended":
+            from lightning_quicktune.replay.recommended import recommended_order
+            from lightning_quicktune.search.ordered_searcher import OrderedSearcher
+
+            order = recommended_order(context.pool, context.knowledge)
+            return OrderedSearcher(order, context.lengths or context.task.max_fidelity)
         case "curve_transfer" | "transfer":
             from lightning_quicktune.replay.without_parts import ablated
 

@@ -9,7 +9,7 @@ from typing import Literal
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 
 Lesson = Literal["surrogates", "surrogates_undescribed", "prior"]
-MethodName = SearcherName | Literal["oracle"]
+MethodName = SearcherName | Literal["oracle", "strong", "recommended"]
 
 _OPTIONS: dict[str, tuple[MethodName, ...]] = {
     "acquisition": ("transfer", "quicktune"),
@@ -38,8 +38,9 @@ class Method:
     """A search method, as it is or without a part of it.
 
     Args:
-        name: Name of the search method; ``oracle`` takes configurations by their final scores, best first, which no
-            method can know: it shows the limit.
+        name: Name of the search method. ``oracle`` takes configurations by their final scores, best first, which no
+            method can know: it shows the limit. ``strong`` trains a recipe that is known to do well, or what was
+            recorded nearest to it; ``recommended`` what ``recommend`` names, in that order, each to the end.
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``: its improvement at the next slice, at
             the end of training, or the probability to pass a random threshold at a random horizon.
         meta_features: Whether surrogates are trained with the meta-features of tasks; ``transfer`` and ``quicktune``.
@@ -97,7 +98,7 @@ class Method:
         """What is learned from the other tasks once per split, and takes long; none for cheap methods."""
         if self.name in ("transfer", "quicktune"):
             return "surrogates" if self.meta_features else "surrogates_undescribed"
-        return "prior" if self.name in ("curve_transfer", "transfer_guarded") else None
+        return "prior" if self.name in ("curve_transfer", "transfer_guarded", "recommended") else None
 
     @property
     def head_start(self) -> Literal["default_first", "none"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from lightning_quicktune.replay.pool import TaskPool
 from lightning_quicktune.replay.results import Replayed, ReplayKey, ReplayStore
 from lightning_quicktune.replay.splits import Split
 from lightning_quicktune.replay.workplace import LearnJob, ReplayJob, Workplace
-from lightning_quicktune.types import Configuration
 
 
 class Plan:
@@ -23,7 +22,8 @@ class Plan:
         place: Meta-dataset and settings.
 
     Raises:
-        ValueError: If no task tells methods apart, or the default configuration is to be replayed and wasn't recorded.
+        ValueError: If no task tells methods apart, or the default configuration is to be replayed and was recorded on
+            none.
     """
 
     def __init__(self, place: Workplace) -> None:
@@ -46,12 +46,11 @@ class Plan:
                 f"{'; '.join(f'{name}: {reason}' for name, reason in self.left_out.items())}. "
                 "Collect more configurations, up to full trainings."
             )
+        self._leave_out_without_default()
         replayed = [f for f in self._divider.test_folds if set(self._divider.held_out(f)) & set(self.tasks)]
         held_out = [fold for fold in replayed if fold not in self._divider.development_folds]
         self.compared_folds = tuple(held_out or replayed)
         self.development_folds = tuple(fold for fold in replayed if fold not in self.compared_folds)
-        pools = {task: place.whole_pool(task) for task in self.tasks}
-        _check_default(self._settings.entries, place.table.space.default, pools)
         self._wanted = list(self._keys())
 
     def missing(self, store: ReplayStore) -> tuple[list[LearnJob], list[ReplayJob]]:
@@ -91,6 +90,22 @@ class Plan:
         splits = {self._divider.split(setting, "", seed) for setting in settings.setting_names for seed in self._seeds}
         return [self._place.whole_pool(task), *(self._place.pool(task, split) for split in sorted(splits))]
 
+    def _leave_out_without_default(self) -> None:
+        """Leaves out tasks on which the default configuration wasn't recorded, where a method replays it."""
+        needing = next((m.key for m in self._settings.entries if m.name == "default" or m.default_first), None)
+        default = self._place.table.space.default.id
+        lacking = [name for name in self.tasks if default not in self._place.whole_pool(name).trials]
+        if needing is None or not lacking:
+            return
+        if len(lacking) == len(self.tasks):
+            raise ValueError(
+                f"`methods` has `{needing}`, but the default configuration ({default}) was not recorded on "
+                f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `{needing}` out "
+                "of `methods`, or collect its trials."
+            )
+        self.left_out |= dict.fromkeys(lacking, f"the default configuration, by which {needing} goes, has no trial")
+        self.tasks = [name for name in self.tasks if name not in lacking]
+
     def _horizon_s(self, task: str, split: Split) -> float:
         pool = self._place.pool(task, split)
         return max([self._settings.budgets[-1] * pool.full_training_s, *self._settings.budgets_s])
@@ -101,15 +116,3 @@ def _reason(pool: TaskPool) -> str:
         return "no trial reached a full training"
     gain = pool.best - pool.median_final
     return f"best and median score differ by {gain:.3g}, not more than the noise between seeds ({pool.seed_std:.3g})"
-
-
-def _check_default(methods: Sequence[Method], default: Configuration, pools: Mapping[str, TaskPool]) -> None:
-    """Refuses to replay the default configuration where it was not recorded, before anything is trained."""
-    lacking = sorted(name for name, pool in pools.items() if default.id not in pool.trials)
-    needing = next((method.key for method in methods if method.name == "default" or method.default_first), None)
-    if lacking and needing:
-        raise ValueError(
-            f"`methods` has `{needing}`, but the default configuration ({default.id}) was not recorded on "
-            f"{len(lacking)} tasks ({', '.join(lacking[:5])}), so it can't be replayed there. Take `{needing}` out of "
-            "`methods`, or collect its trials."
-        )

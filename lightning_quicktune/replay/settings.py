@@ -11,7 +11,8 @@ from lightning_quicktune.replay.methods import Method, MethodName
 CostName = Literal["cost_s", "cost_cpu_s", "slices"]
 SettingName = Literal["known", "new"]
 FACT_PREFIX, WORD_PREFIX = "fact:", "name:"
-_FOLDS = re.compile(r"seed|fact:.+|name:[1-9]\d*")
+BY_SEED, BY_DATASET = "seed", "dataset"
+_FOLDS = re.compile(rf"{BY_SEED}|{BY_DATASET}|fact:.+|name:[1-9]\d*")
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,20 @@ class ReplaySettings:
         budgets_s: The same in seconds.
         calibration_budgets: When predicted final scores are compared with the recorded ones, of methods that predict a
             distribution, in full trainings: 0 for before any observation.
-        folds: How tasks are held out: ``seed`` for random folds, ``fact:NAME`` for one fold per value of a fact of the
-            tasks, such as their domain, or ``name:2`` for one per second word of names such as ``suite-towns-dates``.
+        folds: How tasks are held out: ``seed`` for random folds, ``dataset`` for one fold per dataset, ``fact:NAME``
+            for one per value of a fact of the tasks, such as their domain, or ``name:2`` for one per second word of
+            names such as ``suite-towns-dates``. Whatever it is, nothing is learned from other tasks of a replayed dataset.
         n_folds: Number of random folds.
         test_folds: Names of the folds that are replayed; all of them if not given. Random folds are named 0, 1, ...
         train_folds: Names of the folds that may be learned from; all of them if not given. Of these, the fold that is
             replayed is always left out.
+        held_out: Names of tasks that are replayed together, as one fold, in place of all folds; the others are learned
+            from.
+        learn_from: Meta-datasets to learn from, in place of the one that is replayed; of one search space.
         development_folds: Names of the folds on which methods were developed. Where others are replayed too, the others
             alone are compared, and these have tables of their own.
-        train_share: Share of the training tasks that is learned from, by a seeded draw.
+        train_share: Share of the training tasks that is learned from, by a seeded draw of datasets.
+        configuration_share: Share of the configurations of which trials are learned from, by a seeded draw.
         n_seeds: Replays of each method on each task.
         seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
         cost: Recorded cost that moves the simulated clock: wall seconds, CPU seconds where the machine was shared, or
@@ -90,7 +96,10 @@ class ReplaySettings:
     test_folds: list[int | str] | None = None
     train_folds: list[int | str] | None = None
     development_folds: list[int | str] | None = None
+    held_out: list[str] = field(default_factory=list)
+    learn_from: list[str] = field(default_factory=list)
     train_share: float = 1.0
+    configuration_share: float = 1.0
     n_halvings: int = 5
     n_seeds: int = 10
     seed: int = 0
@@ -111,13 +120,22 @@ class ReplaySettings:
         _check_moments(self.calibration_budgets, self.budgets[-1])
         if not _FOLDS.fullmatch(self.folds):
             raise ValueError(
-                f"`folds` is {self.folds!r}, but tasks are held out at random, by one of their facts or by a word of "
-                "their names. Write `folds: seed`, `folds: fact:domain` with the fact's name, or `folds: name:2`."
+                f"`folds` is {self.folds!r}, but tasks are held out at random, by dataset, by one of their facts or by "
+                "a word of their names. Write `folds: seed`, `folds: dataset`, `folds: fact:domain` with the fact's "
+                "name, or `folds: name:2`."
             )
-        if not 0.0 < self.train_share <= 1.0:
+        _check_share("train_share", self.train_share, "training tasks")
+        _check_share("configuration_share", self.configuration_share, "configurations")
+        others = [name for name in ("test_folds", "train_folds", "development_folds") if getattr(self, name)]
+        if self.held_out and others:
             raise ValueError(
-                f"`train_share` is {self.train_share}, but it is a share of the training tasks, above 0 and at most 1. "
-                "Write `train_share: 0.5` to learn from half of them."
+                f"`held_out` names {len(self.held_out)} tasks as the one fold that is replayed, but `{others[0]}` "
+                f"names folds too. Leave out `held_out` or `{others[0]}`."
+            )
+        if self.learn_from and self.train_folds:
+            raise ValueError(
+                "`learn_from` names the meta-datasets that are learned from, but `train_folds` names folds of the one "
+                "that is replayed. Leave one of them out."
             )
         if self.cost == "slices" and (self.charge_thinking or self.budgets_s):
             raise ValueError(
@@ -156,6 +174,14 @@ class ReplaySettings:
 def _check_count(name: str, value: int, least: int) -> None:
     if value < least:
         raise ValueError(f"`{name}` is {value}, but it counts things, at least {least}. Raise `{name}`.")
+
+
+def _check_share(name: str, value: float, of: str) -> None:
+    if not 0.0 < value <= 1.0:
+        raise ValueError(
+            f"`{name}` is {value}, but it is a share of the {of}, above 0 and at most 1. Write `{name}: 0.5` to learn "
+            "from half of them."
+        )
 
 
 def _check_moments(moments: list[float], last: float) -> None:

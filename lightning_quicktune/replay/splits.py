@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from lightning_quicktune.metadataset.splits import task_folds
 from lightning_quicktune.metadataset.table import OVERHEADS, TEST, MetaDataset, counts
-from lightning_quicktune.replay.settings import FACT_PREFIX, WORD_PREFIX, ReplaySettings, SettingName
+from lightning_quicktune.replay.folds import HELD_OUT, folds_of
+from lightning_quicktune.replay.settings import ReplaySettings, SettingName
 
 
 @dataclass(frozen=True, order=True)
@@ -38,6 +38,8 @@ class Split:
 class Divider:
     """Divides the tasks of a meta-dataset into folds and its configurations into halves.
 
+    Tasks of one dataset, which differ in how long is trained, are never learned from when another of them is replayed.
+
     Each pair of seeds takes the next of ``n_halvings`` draws: the even one searches the first half and the odd one the
     second, while methods learn from the other one, so that intervals know of the luck of the draw. The default
     configuration is in both pools, and in neither table of new configurations.
@@ -45,21 +47,24 @@ class Divider:
     Args:
         table: The meta-dataset.
         settings: How it is divided.
+        taught: What is learned from; the same meta-dataset if not given.
 
     Raises:
         ValueError: If there is one task only, tasks lack what folds are made by, or there is no fold of a name.
     """
 
-    def __init__(self, table: MetaDataset, settings: ReplaySettings) -> None:
+    def __init__(self, table: MetaDataset, settings: ReplaySettings, taught: MetaDataset | None = None) -> None:
         self._settings = settings
+        self._datasets, self._taught = table.datasets, (table if taught is None else taught).datasets
         self._default = table.space.default.id
-        self._all = _folds(table, settings)
-        self.test_folds = self._named("test_folds", settings.test_folds)
+        self._all = folds_of(table, settings)
+        self.test_folds = (HELD_OUT,) if settings.held_out else self._named("test_folds", settings.test_folds)
         self.train_folds = self._named("train_folds", settings.train_folds)
         for fold in self.test_folds:
             self.learned_tasks(fold)
         developed = settings.development_folds
         self.development_folds = () if developed is None else self._named("development_folds", developed)
+        self._kept = _share_of(table if taught is None else taught, settings)
         self._ids = np.array(sorted(set(table.trials["config_id"]) - {self._default}), dtype=object)
         self._halves = lru_cache(maxsize=None)(self._draw_halves)
 
@@ -80,15 +85,20 @@ class Divider:
         Raises:
             ValueError: If there are none.
         """
-        others = sorted(name for f in self.train_folds if f != fold for name in self._all[f])
+        replayed = {self._datasets[name] for name in self._all[fold]}
+        names = self._taught if self._settings.learn_from else [n for f in self.train_folds for n in self._all[f]]
+        others = {name: self._taught[name] for name in names if self._taught[name] not in replayed}
         if not others:
+            key = "learn_from" if self._settings.learn_from else "train_folds"
+            chosen = self._settings.learn_from or list(self.train_folds)
             raise ValueError(
-                f"Fold {fold!r} would be replayed, but `train_folds` is {list(self.train_folds)}, so no other task is "
-                "left to learn from. Name at least one other fold in `train_folds`."
+                f"Fold {fold!r} would be replayed, but `{key}` is {chosen}, so no task of another dataset is "
+                f"left to learn from. Name at least one other in `{key}`."
             )
-        order = np.random.default_rng(self._settings.seed).permutation(len(others))
-        n = max(1, round(self._settings.train_share * len(others)))
-        return tuple(sorted(others[i] for i in order[:n]))
+        datasets = sorted(set(others.values()))
+        order = np.random.default_rng(self._settings.seed).permutation(len(datasets))
+        kept = {datasets[i] for i in order[: max(1, round(self._settings.train_share * len(datasets)))]}
+        return tuple(sorted(name for name, dataset in others.items() if dataset in kept))
 
     def searched(self, split: Split) -> frozenset[str] | None:
         """Ids of the configurations that a pool is made of; none if all of them are."""
@@ -103,9 +113,11 @@ class Divider:
         """
         table = visible.select(self.learned_tasks(split.fold))
         searched = self.searched(split)
-        if searched is None:
+        if searched is None and self._kept is None:
             return table
-        trials = table.trials[~table.trials["config_id"].isin(list(searched))].reset_index(drop=True)
+        hidden = table.trials["config_id"].isin(list(searched or ()))
+        shown = True if self._kept is None else table.trials["config_id"].isin(list(self._kept))
+        trials = table.trials[~hidden & shown].reset_index(drop=True)
         return MetaDataset(trials, table.tasks, table.space, {**table.meta, **counts(trials, table.tasks)})
 
     def _draw_halves(self, halving: int) -> tuple[frozenset[str], ...]:
@@ -122,6 +134,15 @@ class Divider:
                 f"{', '.join(self._all)}. Name some of these in `{key}`, or leave it out for all."
             )
         return tuple(dict.fromkeys(str(name) for name in names))
+
+
+def _share_of(table: MetaDataset, settings: ReplaySettings) -> frozenset[str] | None:
+    """The configurations of which trials are learned from; of a larger share the same and more; none if all are."""
+    if settings.configuration_share == 1.0:
+        return None
+    ids = sorted(set(table.trials["config_id"]))
+    order = np.random.default_rng(settings.seed).permutation(len(ids))
+    return frozenset(ids[i] for i in order[: max(1, round(settings.configuration_share * len(ids)))])
 
 
 def without_test(table: MetaDataset, cost: str) -> MetaDataset:
@@ -158,44 +179,3 @@ def counted_in_slices(table: MetaDataset) -> MetaDataset:
     trials["unfinished_s"] = (rows["status"] == "failed").astype(float)
     trials["cost_s"], trials["cost_cpu_s"] = costs, costs
     return MetaDataset(trials, table.tasks.assign(meta_features_cost_s=0.0), table.space, table.meta)
-
-
-def _folds(table: MetaDataset, settings: ReplaySettings) -> dict[str, tuple[str, ...]]:
-    if len(table.task_names) < 2:
-        raise ValueError(
-            f"{settings.meta_dataset} has trials of {len(table.task_names)} task, but methods are replayed on one task "
-            "with what they learned from others. Collect trials of a second task, or set `meta_dataset` to another one."
-        )
-    if settings.folds == "seed":
-        folds = task_folds(table.task_names, settings.n_folds, settings.seed)
-        return {str(number): names for number, names in enumerate(folds)}
-    if settings.folds.startswith(WORD_PREFIX):
-        return _by_value(_words(table.task_names, int(settings.folds.removeprefix(WORD_PREFIX))))
-    fact = settings.folds.removeprefix(FACT_PREFIX)
-    values = {name: table.task_info(name).facts.get(fact) for name in table.task_names}
-    lacking = [name for name, value in values.items() if value is None]
-    known = sorted({key for name in lacking for key in table.task_info(name).facts})
-    if lacking:
-        raise ValueError(
-            f"`folds` is {settings.folds!r}, but {len(lacking)} of {len(values)} tasks lack the fact {fact!r} "
-            f"({', '.join(lacking[:5])}); they have {', '.join(known) or 'no facts'}. Name one that all tasks have, or "
-            "write `folds: seed`."
-        )
-    return _by_value(values)
-
-
-def _words(names: Sequence[str], place: int) -> dict[str, str]:
-    short = [name for name in names if len(name.split("-")) < place]
-    if short:
-        raise ValueError(
-            f"`folds` is 'name:{place}', but {len(short)} of {len(names)} names of tasks have fewer words between "
-            f"hyphens ({', '.join(short[:5])}). Write a lower number, `folds: fact:NAME` or `folds: seed`."
-        )
-    return {name: name.split("-")[place - 1] for name in names}
-
-
-def _by_value(values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
-    return {
-        str(value): tuple(name for name in values if values[name] == value)
-        for value in sorted(set(values.values()), key=str)
-    }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
+from lightning_quicktune.metadataset.merge import merged
 from lightning_quicktune.replay.ablations import replayed_searcher
 from lightning_quicktune.replay.calibration import Calibrated, calibrate
 from lightning_quicktune.replay.code import replay_code
@@ -28,6 +29,7 @@ from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.searcher import Guarded
 
 if TYPE_CHECKING:
+    from lightning_quicktune.metadataset.table import MetaDataset
     from lightning_quicktune.replay.methods import Lesson, Method
     from lightning_quicktune.replay.settings import ReplaySettings
 
@@ -87,9 +89,10 @@ class Workplace:
             )
             settings = replace(settings, cost="slices")
         self.settings = settings
-        self.table = counted_in_slices(table) if settings.cost == "slices" else table
-        self.visible = without_test(self.table, settings.cost)
-        self.divider = Divider(self.table, settings)
+        self.table = self._counted(table)
+        taught = self._taught()
+        self.visible = without_test(self.table if taught is None else taught, settings.cost)
+        self.divider = Divider(self.table, settings, taught)
         self.output = Path(settings.output)
         self.whole_pool = lru_cache(maxsize=None)(self._whole_pool)
         self.pool = lru_cache(maxsize=_POOLS)(self._pool)
@@ -103,6 +106,21 @@ class Workplace:
         if wanted is not None or self.settings.cost == "slices":
             return bool(wanted)
         return bool((self.table.trials["reference_step_s"].dropna() != REFERENCE_STEP_S).any())
+
+    def _counted(self, table: MetaDataset) -> MetaDataset:
+        return counted_in_slices(table) if self.settings.cost == "slices" else table
+
+    def _taught(self) -> MetaDataset | None:
+        """The meta-datasets that are learned from, as one; none if it is the one that is replayed."""
+        names = self.settings.learn_from
+        taught = merged([self._counted(load(name)) for name in names], names) if names else None
+        differing = taught.space.differences(self.table.space) if taught else []
+        if differing:
+            raise ValueError(
+                f"`learn_from` is {names}, of another search space than {self.settings.meta_dataset} (first: what is "
+                f"learned from, second: what is replayed): {'; '.join(differing)}. Name meta-datasets of its space."
+            )
+        return taught
 
     def do(self, job: LearnJob | ReplayJob) -> list[Replayed]:
         """Does a job; what comes of it is on disk on return.
