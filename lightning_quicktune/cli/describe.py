@@ -14,6 +14,8 @@ def run(args: list[str]) -> None:
     settings = parse_settings("describe", DescribeSettings, args)
     from lightning_quicktune.metadataset.describe import describe
     from lightning_quicktune.metadataset.folder import load
+    from lightning_quicktune.metadataset.merge import merged
 
-    table = load(settings.meta_dataset)
+    names = [settings.meta_dataset, *settings.beside]
+    table = merged([load(name) for name in names], names)
     sys.stdout.write(describe(table, settings.leave_out, settings.importance, LABEL_VERSION))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightning_quicktune.collection.entries import entry_of
 from lightning_quicktune.collection.exchange import Exchange, check_base_model, tell_other_labels
 from lightning_quicktune.collection.known_trials import is_done, is_settled, take_up
 from lightning_quicktune.collection.plans import in_shard, listed_configurations, plans, task_folder, task_of
@@ -25,7 +26,7 @@ from lightning_quicktune.trials.identity import differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.storage import check_output, read_current
-from lightning_quicktune.trials.task_setup import TaskSetup, task_name
+from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.trials.termination import termination_as_interrupt
 from lightning_quicktune.types import Trial
 
@@ -204,12 +205,12 @@ def _send_all(settings: CollectSettings, tracker: Tracker) -> None:
 
 
 def _check_names(sources: list[str]) -> None:
-    names = [task_name(s) for s in sources]
+    names = [entry_of(s).name for s in sources]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ValueError(
-            f"`tasks` has {', '.join(twice)} more than once, and trials are kept by that name. Rename a folder, or "
-            "list each task once."
+            f"`tasks` has {', '.join(twice)} more than once, and trials are kept by that name. Rename a folder, "
+            "list each task once, or write several lengths of training as `shop.jsonl@480` and `shop.jsonl@2400`."
         )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import yaml
 
+from lightning_quicktune.collection.entries import entry_of
 from lightning_quicktune.collection.parts import Parts
 from lightning_quicktune.collection.settings import CollectSettings
-from lightning_quicktune.compose import FitConfig
+from lightning_quicktune.compose import FitConfig, with_overrides
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.plan import TrialPlan
-from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_name
+from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
 from lightning_quicktune.types import Configuration, TaskInfo, Value
 
 
@@ -62,7 +63,7 @@ def task_folder(settings: CollectSettings, source: str) -> Path:
         settings: Says where the collection is.
         source: Entry of ``tasks``.
     """
-    return Path(settings.output) / "tasks" / task_name(source)
+    return Path(settings.output) / "tasks" / entry_of(source).name
 
 
 def task_of(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSetup:
@@ -73,7 +74,9 @@ def task_of(settings: CollectSettings, recipe: FitConfig, source: str) -> TaskSe
         recipe: Its recipe.
         source: Entry of ``tasks``.
     """
-    return set_up_task(source, recipe, settings.max_fidelity, task_folder(settings, source))
+    entry, folder = entry_of(source), task_folder(settings, source)
+    fit = with_overrides(recipe, entry.overrides(settings.max_fidelity))
+    return set_up_task(entry.source, fit, settings.max_fidelity, folder, name=entry.name)
 
 
 def configurations(settings: CollectSettings, space: SearchSpace, task: str) -> list[Configuration]:

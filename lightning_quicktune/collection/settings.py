@@ -19,7 +19,8 @@ class CollectSettings:
     """Runs trials of a search space over many tasks, and builds the meta-dataset of them.
 
     Args:
-        tasks: Folders, files or hub ids of datasets, or ``suite:NAME`` for built-in tasks.
+        tasks: Folders, files or hub ids of datasets, or ``suite:NAME`` for built-in tasks. ``shop.jsonl@2400`` trains
+            for 2,400 records, as a task of its own beside ``shop.jsonl``, whose length the recipe says.
         recipe: Fit YAML that every trial starts from.
         space: YAML of the search space.
         output: Folder of the collection; the same command goes on where it stopped.

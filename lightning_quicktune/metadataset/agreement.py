@@ -14,13 +14,13 @@ FEWEST = 5  # configurations in common without which a rank correlation says not
 
 
 def between_tasks(arrays: CurveArrays) -> Float[np.ndarray, " P"]:
-    """Rank correlation of final scores, of each pair of tasks that have enough configurations in common.
+    """Rank correlation of final scores, of each pair of tasks of two datasets with enough configurations in common.
 
     Args:
         arrays: Learning curves of the tasks.
     """
     final = arrays.final
-    pairs = [(i, j) for i in range(len(final)) for j in range(i)]
+    pairs = [(i, j) for i in range(len(final)) for j in range(i) if arrays.datasets[i] != arrays.datasets[j]]
     return _known([rank_correlation(final[i], final[j]) for i, j in pairs])
 
 
@@ -57,7 +57,7 @@ def percentiles(arrays: CurveArrays, place: int) -> Float[np.ndarray, " N"]:
 
 
 def regret_of_one_for_all(arrays: CurveArrays) -> Float[np.ndarray, " P"]:
-    """Normalised regret, on each task, of the configuration with the best mean rank on all other tasks.
+    """Normalised regret, on each task, of the configuration with the best mean rank on all tasks of other datasets.
 
     (b - y) / (b - m): b is the best score at any fidelity, m the median final score and y the configuration's best
     score. A configuration that failed elsewhere has the lowest rank there. Tasks where b is m, or where no
@@ -70,7 +70,7 @@ def regret_of_one_for_all(arrays: CurveArrays) -> Float[np.ndarray, " P"]:
     ranks = np.stack([_ranks(scores) for scores in arrays.ends]) if len(final) else final
     regrets = []
     for i, scores in enumerate(arrays.scores):
-        others = np.delete(ranks, i, axis=0)
+        others = ranks[[dataset != arrays.datasets[i] for dataset in arrays.datasets]]
         tried = np.isfinite(others).any(axis=0) & np.isfinite(final[i])
         if tried.any():
             mean = np.where(tried, np.nansum(others, axis=0) / np.maximum(np.isfinite(others).sum(axis=0), 1), -np.inf)

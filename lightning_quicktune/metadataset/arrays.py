@@ -27,6 +27,7 @@ class CurveArrays:
         lengths: Slices with a score; 0 also where nothing was tried, shape ``(N, C)``.
         outcome: Outcome of the trial (see ``outcome``), empty where nothing was tried, shape ``(N, C)``.
         max_fidelity: Slices of each trial's own full training, 0 where nothing was tried, shape ``(N, C)``.
+        datasets: Dataset of each task, length ``N``; tasks of one dataset differ in how long is trained.
     """
 
     tasks: tuple[str, ...]
@@ -37,6 +38,7 @@ class CurveArrays:
     lengths: Int[np.ndarray, "N C"]
     outcome: Shaped[np.ndarray, "N C"]
     max_fidelity: Int[np.ndarray, "N C"]
+    datasets: tuple[str, ...]
 
     @cached_property
     def final(self) -> Float[np.ndarray, "N C"]:
@@ -105,6 +107,7 @@ def curve_arrays(table: MetaDataset, tasks: Sequence[str] | None = None) -> Curv
         lengths=lengths,
         outcome=kinds,
         max_fidelity=maximum,
+        datasets=tuple(table.task_info(name).dataset for name in names),
     )
 
 

@@ -29,7 +29,8 @@ class MetaDatasetModule(LightningDataModule):
     Args:
         source: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
         validation_fraction: Share of the tasks to hold out; at least one is, and at least one is left.
-        leave_out: Tasks of which nothing is used, such as those that the surrogates are to be tested on.
+        leave_out: Tasks or datasets of which nothing is used, such as those that the surrogates are to be tested on;
+            a task that is left out takes all lengths of its dataset with it.
         meta_features: Names of the meta-features to use; all of them if not given, none if empty. For a task that lacks
             one, its median over the training tasks stands in.
         query_size: Points of the one task that a training step predicts.
@@ -41,8 +42,8 @@ class MetaDatasetModule(LightningDataModule):
         query_inputs: Points of one task, laid out as ``Layout`` says, shape ``(N, W)``, float64.
         query_latent: Their latent scores, shape ``(N,)``.
         query_log_cost: Their logarithmic costs, not a number where unknown, shape ``(N,)``.
-        support_inputs, support_latent, support_log_cost: The same of other training tasks (of the same task if there
-            is only one).
+        support_inputs, support_latent, support_log_cost: The same of training tasks of other datasets (of the same one
+            if there is only one).
         first_inputs, first_latent: In validation only: the last score of each trial of the task, asked before it
             starts.
     """
@@ -149,10 +150,11 @@ class Episodes(Dataset[Batch]):
         return 2**31
 
     def __getitem__(self, index: int) -> Batch:
-        """One random task's points, and points of the others."""
+        """One random task's points, and points of the tasks of other datasets."""
         generator = np.random.default_rng(index)
         chosen = int(generator.integers(len(self.tasks)))
-        others = [task for i, task in enumerate(self.tasks) if i != chosen] or list(self.tasks)
+        dataset = self.tasks[chosen].task.dataset
+        others = [task for task in self.tasks if task.task.dataset != dataset] or list(self.tasks)
         query = self.tasks[chosen].examples(self.tasks[chosen].draw(self.query_size, generator), self.layout)
         support = draw_evenly(others, self.support_size, self.layout, generator)
         return {**tensors("query", query), **tensors("support", support)}
@@ -202,6 +204,7 @@ def _layout(table: MetaDataset, training: Sequence[TaskInfo], chosen: list[str] 
         meta_features=tuple(medians),
         max_fidelity=int(max(table.trials["max_fidelity"].max(), table.tasks["max_fidelity"].max())),
         medians=medians,
+        by_training=True,
     )
 
 
@@ -212,13 +215,15 @@ def _median(tasks: Sequence[TaskInfo], name: str) -> float:
 
 
 def _without(table: MetaDataset, names: Sequence[str]) -> MetaDataset:
-    unknown = sorted(set(names) - set(table.task_names))
+    datasets = table.datasets
+    unknown = sorted(set(names) - datasets.keys() - set(datasets.values()))
     if unknown:
         raise ValueError(
             f"`data.init_args.leave_out` names {', '.join(unknown)}, but the tasks of the meta-dataset are "
             f"{', '.join(table.task_names)}. Correct the names, or take them out of the list."
         )
-    return table.select([name for name in table.task_names if name not in names])
+    gone = {datasets.get(name, name) for name in names}
+    return table.select([name for name, dataset in datasets.items() if dataset not in gone])
 
 
 def _check_same_metric(table: MetaDataset) -> None:

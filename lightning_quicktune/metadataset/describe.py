@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int
 
 from lightning_quicktune.metadataset.agreement import between_tasks, percentiles, regret_of_one_for_all, with_final
 from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
+from lightning_quicktune.metadataset.describe_length import length_part
 from lightning_quicktune.metadataset.describe_limits import border_part, noise_part
 from lightning_quicktune.metadataset.importance import importances
 from lightning_quicktune.metadataset.table import FACT, META, MetaDataset
@@ -56,7 +58,7 @@ def describe(
         _tasks(arrays, default),
         _agreement(arrays),
     ]
-    parts += [_one_for_all(arrays, default), border_part(arrays, table.space)]
+    parts += [_one_for_all(arrays, default), length_part(table, arrays), border_part(arrays, table.space)]
     parts += [_seeds(table), noise_part(table, arrays), _failures(table)]
     return "\n\n".join([*parts, _importance(table, arrays)] if importance else parts) + "\n"
 
@@ -182,9 +184,22 @@ def _one_for_all(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     note = f"The default is in the top 10 % on {inside} of {len(known)} tasks."
     if not len(known):
         note = "The default configuration was never trained to the end."
+    note = " ".join([note, *_winners(arrays)])
     return "\n".join(
         ["## Default and best average configuration", "", markdown_table(columns, rows, right_from=1), "", note]
     )
+
+
+def _winners(arrays: CurveArrays) -> list[str]:
+    """How many configurations are the best of some task."""
+    best = [int(np.nanargmax(final)) for final in arrays.final if np.isfinite(final).any()]
+    if len(best) < 2:
+        return []
+    place, times = max(Counter(best).items(), key=lambda pair: pair[1])
+    return [
+        f"{len(set(best))} configurations are the best of one of {len(best)} tasks; the most frequent, "
+        f"{arrays.configurations[place].id}, of {times}."
+    ]
 
 
 def _seeds(table: MetaDataset) -> str:

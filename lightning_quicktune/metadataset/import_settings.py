@@ -142,8 +142,11 @@ class DescribeSettings:
         meta_dataset: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
         leave_out: Tasks that are not looked at, such as those kept for a last test.
         importance: Whether to measure how much each hyperparameter matters, which takes most of the time.
+        beside: Further meta-datasets of the same search space, described with it as one: of other lengths of training,
+            for example.
     """
 
     meta_dataset: str
     leave_out: list[str] = field(default_factory=list)
     importance: bool = True
+    beside: list[str] = field(default_factory=list)

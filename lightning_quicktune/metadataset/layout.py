@@ -29,16 +29,19 @@ class Layout:
         meta_features: Names of the meta-features among the task's features.
         max_fidelity: Longest learning curve, in slices.
         medians: What stands in for a meta-feature that a task lacks: its median over the training tasks.
+        by_training: Whether the last of a task's features is the length of its full training, which tells tasks of one
+            dataset apart; else the records of a slice, as in surrogates that are older.
     """
 
     n_configuration: int
     meta_features: tuple[str, ...]
     max_fidelity: int
     medians: Mapping[str, float] = field(default_factory=dict)
+    by_training: bool = False
 
     @property
     def n_task(self) -> int:
-        """Columns of a task's features: the meta-features, the base model's size and the records of a slice."""
+        """Columns of a task's features: the meta-features, the base model's size and the records that it trains on."""
         return len(self.meta_features) + 2
 
     @property
@@ -67,7 +70,8 @@ class Layout:
                 "surrogate goes by, so it can't be told from other tasks. Compute some for this task as for the "
                 "others, or train the surrogate without: `data.init_args.meta_features: []`."
             )
-        sizes = [math.log(task.base_model.n_parameters), math.log(task.records_per_slice)]
+        records = task.training_records if self.by_training else task.records_per_slice
+        sizes = [math.log(task.base_model.n_parameters), math.log(records)]
         return np.array([*(known[n] if n in known else self.medians[n] for n in self.meta_features), *sizes])
 
     def inputs(

@@ -30,8 +30,11 @@ _KNOWN_OTHERWISE = (
     "tracking",
 )
 _CASES = frozenset(
-    (*get_args(SearcherName), "oracle", "strong", "recommended", "default_first")
-    + ("prior", "surrogates", "surrogates_undescribed")
+    (
+        *get_args(SearcherName),
+        *("oracle", "strong", "recommended", "default_first"),
+        *("prior", "surrogates", "surrogates_undescribed"),
+    )
 )
 _VERSIONED = {"numpy": "numpy", "scipy": "scipy", "torch": "torch", "gpytorch": "gpytorch", "optuna": "optuna"} | {
     "sklearn": "scikit-learn"

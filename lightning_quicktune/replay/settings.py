@@ -57,7 +57,8 @@ class ReplaySettings:
             distribution, in full trainings: 0 for before any observation.
         folds: How tasks are held out: ``seed`` for random folds, ``dataset`` for one fold per dataset, ``fact:NAME``
             for one per value of a fact of the tasks, such as their domain, or ``name:2`` for one per second word of
-            names such as ``suite-towns-dates``. Whatever it is, nothing is learned from other tasks of a replayed dataset.
+            names such as ``suite-towns-dates``. However it is done, nothing is learned from other tasks of a replayed
+            dataset.
         n_folds: Number of random folds.
         test_folds: Names of the folds that are replayed; all of them if not given. Random folds are named 0, 1, ...
         train_folds: Names of the folds that may be learned from; all of them if not given. Of these, the fold that is

@@ -44,8 +44,9 @@ def racing_searcher(
 def follows_order(table: MetaDataset) -> bool:
     """Whether to train the first of a learned order to the end, rather than to compare many after a few slices.
 
-    Each task is searched both ways, in the order that the other tasks teach; slices count, whatever they cost. Where
-    first slices say little of final scores, or the order is good, it pays to follow it. So it does with a single task.
+    Each task is searched both ways, in the order that tasks of other datasets teach; slices count, whatever they cost.
+    Where first slices say little of final scores, or the order is good, it pays to follow it. So it does with a single
+    dataset.
 
     Args:
         table: Trials of the tasks.
@@ -56,7 +57,7 @@ def follows_order(table: MetaDataset) -> bool:
         task = arrays.tasks.index(model.tasks[place].name)
         curves, lengths, failed = _recorded(arrays, task)
         pool = [c for c in arrays.configurations if c.id in curves]
-        others = np.delete(model.known(pool), place, axis=0)
+        others = model.known(pool)[[other.dataset != model.tasks[place].dataset for other in model.tasks]]
         scores = [s.score for slices in curves.values() for s in slices]
         finals = [curves[c.id][-1].score for c in pool if c.id not in failed]
         if not len(others) or not finals or not max(scores) > np.median(finals):

@@ -47,6 +47,7 @@ def set_up_task(
     max_fidelity: int,
     folder: Path,
     before_part: Callable[[], None] | None = None,
+    name: str | None = None,
 ) -> TaskSetup:
     """Describes a task by its text and by the untrained base model, once; later calls read what was kept.
 
@@ -56,6 +57,7 @@ def set_up_task(
         max_fidelity: Slices of a full training.
         folder: Where the task's record is kept.
         before_part: Called before each part of describing that takes long; what it raises ends it.
+        name: Name of the task, where the dataset has several; ``task_name`` of the source if not given.
 
     Raises:
         FileNotFoundError: If data or base model aren't there.
@@ -63,6 +65,7 @@ def set_up_task(
             described.
     """
     check_recipe(recipe)
+    name = name or task_name(source)
     path = _local_path(source, folder)
     fit = with_overrides(recipe, {"data.init_args.path": path, "trainer.max_epochs": max_fidelity})
     quiet_upstream()
@@ -73,15 +76,15 @@ def set_up_task(
     identity: dict[str, Any] = {"settings": settings, "content": facts["content_digest"]}
     known = read_json(folder / TASK_RECORD)
     if known is not None:
-        _check_same(task_name(source), folder, identity)
+        _check_same(name, folder, identity)
         info = TaskInfo.from_dict(known)
         return TaskSetup(replace(info, facts={**info.facts, SETTINGS: settings_digest(fit)}), fit)
     before_part = before_part or (lambda: None)
     before_part()
-    sys.stderr.write(f"{task_name(source)}: measuring meta-features and the untrained base model\n")
+    sys.stderr.write(f"{name}: measuring meta-features and the untrained base model\n")
     module.loaded.model.to(trial_device(fit))
-    facts = {**facts, SETTINGS: settings_digest(fit)}
-    info = _describe(task_name(source), module, data, max_fidelity, facts, before_part)
+    facts = {**facts, "dataset": task_name(source), SETTINGS: settings_digest(fit)}
+    info = _describe(name, module, data, max_fidelity, facts, before_part)
     write_json(folder / IDENTITY, identity)
     write_json(folder / TASK_RECORD, info.to_dict())
     return TaskSetup(info, fit)
@@ -176,15 +179,18 @@ def _describe(
     scored = time.perf_counter()
     features = texts | landmarks(base, data.evaluation_dataloader("train"), zero_shot["loss"])
     end = time.perf_counter()
+    n_records = len(data.tokens("train"))
+    per_slice = data.records_per_slice or n_records
+    length = {"training_records": max_fidelity * per_slice, "epochs": max_fidelity * per_slice / n_records}
     seconds = {"text_features_s": read - start, "zero_shot_s": scored - read, "landmarks_s": end - scored}
     return TaskInfo(
         name=name,
         base_model=base.info,
         metric=score.name,
         max_fidelity=max_fidelity,
-        records_per_slice=data.records_per_slice or len(data.tokens("train")),
+        records_per_slice=per_slice,
         zero_shot_score=zero_shot[score.name],
         meta_features=features,
         meta_features_cost_s=end - start,
-        facts={**facts, **seconds},
+        facts={**facts, **length, **seconds},
     )

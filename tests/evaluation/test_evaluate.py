@@ -258,7 +258,7 @@ def test_a_replay_that_fails_says_which_and_keeps_the_others(settings, tmp_path,
 
 def test_transfer_learns_from_the_other_tasks_only(settings, tmp_path):
     evaluated = evaluate(settings(methods=["transfer", "random"], n_seeds=1))
-    folds = task_folds(["flat", *(f"t{i}" for i in range(5))], 2, 0)
+    folds = task_folds({name: name for name in ["flat", *(f"t{i}" for i in range(5))]}, 2, 0)
     for number, held_out in enumerate(folds):
         (folder,) = (tmp_path / "evaluation" / "lessons" / f"known-{number}-0-0" / "surrogates").iterdir()
         assert set(load(folder / "meta_dataset").task_names).isdisjoint(held_out)
@@ -309,6 +309,15 @@ def test_the_default_must_have_been_recorded(settings, source, tmp_path):
     folder = str(save(without, tmp_path / "without"))
     with pytest.raises(ValueError, match=r"default configuration \(\w+\) was not recorded on 5 tasks \(t0, t1.*Take"):
         evaluate(settings(meta_dataset=folder))
+
+
+def test_a_task_without_the_default_is_left_out_and_named(settings, source, tmp_path):
+    table = load(source)
+    is_default = table.trials["config_id"] == table.space.default.id
+    without = replace(table, trials=table.trials[~(is_default & (table.trials["task"] == "t2"))])
+    evaluated = evaluate(settings(meta_dataset=str(save(without, tmp_path / "without")), n_seeds=1))
+    assert evaluated.summaries["known"][0].tasks == ("t0", "t1", "t3", "t4")
+    assert "- Left out: t2, the default configuration, by which default goes" in evaluated.report.read_text()
 
 
 def test_a_meta_dataset_without_a_telling_task_is_refused(settings, source, tmp_path):

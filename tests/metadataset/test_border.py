@@ -36,6 +36,7 @@ def arrays_of(final):
         lengths=np.isfinite(final).astype(np.int64),
         outcome=outcome,
         max_fidelity=np.isfinite(final).astype(np.int64),
+        datasets=tuple(f"t{i}" for i in range(len(final))),
     )
 
 

@@ -31,6 +31,7 @@ def make_arrays(scores):
         lengths=np.isfinite(scores).sum(axis=2),
         outcome=np.full((n, c), "full", dtype=object),
         max_fidelity=np.full((n, c), f, dtype=np.int64),
+        datasets=tuple(f"t{i}" for i in range(n)),
     )
 
 

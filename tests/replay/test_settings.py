@@ -59,6 +59,12 @@ def test_help_names_the_options(capsys):
         ({"folds": "domain"}, r"`folds` is 'domain', but .*`folds: fact:domain`"),
         ({"folds": "fact:"}, r"`folds` is 'fact:', but .*`folds: fact:domain` with the fact's name"),
         ({"folds": "name:0"}, r"`folds` is 'name:0', but .*`folds: name:2`"),
+        ({"configuration_share": 1.5}, r"`configuration_share` is 1.5, but it is a share of the configurations, "),
+        (
+            {"held_out": ["t0"], "test_folds": [1]},
+            r"`held_out` names 1 tasks as the one fold .*, but `test_folds` names",
+        ),
+        ({"learn_from": ["nano"], "train_folds": [1]}, r"`learn_from` names .* but `train_folds` .*Leave one of them"),
         ({"train_share": 0.0}, r"`train_share` is 0.0, but .*Write `train_share: 0.5`"),
     ],
 )

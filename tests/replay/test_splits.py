@@ -93,3 +93,62 @@ def test_methods_see_the_paid_cost_and_nothing_of_the_test(source):
     seen = without_test(dear, "cost_cpu_s").trials
     assert set(seen["cost_s"]) == {7.0}
     assert not [column for column in seen.columns if column.startswith("test/")]
+
+
+@pytest.fixture
+def of_two_lengths(source):
+    """Two of the tasks are of one dataset."""
+    table = load(source).select([f"t{i}" for i in range(5)])
+    names = {"t0": "shop@480", "t1": "shop@2400"}
+    named = [table.tasks["task"].replace(names), table.trials["task"].replace(names)]
+    return replace(table, tasks=table.tasks.assign(task=named[0]), trials=table.trials.assign(task=named[1]))
+
+
+@pytest.mark.parametrize("folds", ["seed", "dataset", "fact:domain", "name:1"])
+def test_no_length_of_a_replayed_dataset_is_learned_from(of_two_lengths, settings, folds):
+    tasks = of_two_lengths.tasks
+    if folds == "fact:domain":  # which would part them
+        of_two_lengths = replace(of_two_lengths, tasks=tasks.assign(**{"fact/domain": ["a", "b", "a", "b", "a"]}))
+    found = Divider(of_two_lengths, settings(folds=folds, n_folds=3))
+    datasets = of_two_lengths.datasets
+    assert datasets["shop@480"] == datasets["shop@2400"] == "shop"
+    for fold in found.test_folds:
+        learned = {datasets[name] for name in found.learned_tasks(fold)}
+        assert learned
+        assert learned.isdisjoint(datasets[name] for name in found.held_out(fold))
+
+
+def test_a_fold_per_dataset(of_two_lengths, settings):
+    found = Divider(of_two_lengths, settings(folds="dataset"))
+    assert found.test_folds == ("shop", "t2", "t3", "t4")
+    assert found.held_out("shop") == ("shop@2400", "shop@480")
+
+
+def test_named_tasks_are_one_fold(divider):
+    found = divider(held_out=["t3", "t1"])
+    (fold,) = found.test_folds
+    assert (found.held_out(fold), found.learned_tasks(fold)) == (("t1", "t3"), ("t0", "t2", "t4"))
+    with pytest.raises(ValueError, match=r"`held_out` names t9, but the tasks of the meta-dataset are t0, t1"):
+        divider(held_out=["t9"])
+    with pytest.raises(ValueError, match=r"`held_out` names all tasks, .* leave some to learn from"):
+        divider(held_out=[f"t{i}" for i in range(5)])
+
+
+def test_another_table_is_learned_from_without_the_replayed_datasets(of_two_lengths, source, settings):
+    replayed = load(source).select(["t2", "t3"])
+    found = Divider(replayed, settings(folds="dataset", learn_from=["other"]), of_two_lengths)
+    assert found.learned_tasks("t2") == ("shop@2400", "shop@480", "t3", "t4")
+    split = found.split("known", "t2", 0)
+    assert set(found.learned_table(of_two_lengths, split).trials["task"]) == {"shop@2400", "shop@480", "t3", "t4"}
+    with pytest.raises(ValueError, match=r"Fold 't2' would be replayed, but `learn_from` is \['other'\], so no task"):
+        Divider(replayed, settings(folds="dataset", learn_from=["other"]), of_two_lengths.select(["t2"]))
+
+
+def test_a_share_of_the_configurations_grows_with_the_number(divider, source):
+    table, tried = load(source), []
+    for share in (0.25, 0.5, 1.0):
+        found = divider(configuration_share=share)
+        rows = found.learned_table(table, found.split("known", "0", 0)).trials
+        tried.append(set(rows["config_id"]))
+    assert [len(ids) for ids in tried] == [3, 6, 12]
+    assert tried[0] < tried[1] < tried[2]

@@ -132,7 +132,7 @@ def test_two_tasks_of_six_trials_are_enough(make_source, fit, tmp_path):
 def test_a_held_out_task_without_a_full_training_is_not_validated_on(space, make_task, make_trial, fit, tmp_path):
     """All of its trials were stopped, so none has a final score."""
     tasks = [make_task(f"t{i}", shift) for i, shift in enumerate((-1.0, 0.0, 1.0))]
-    ((left_out,),) = (holdout([task.name for task in tasks], 0.2, 0)[1],)
+    ((left_out,),) = (holdout({task.name: task.name for task in tasks}, 0.2, 0)[1],)
     trials = [
         make_trial(task, c, n=2 if task.name == left_out else 4)
         for i, task in enumerate(tasks)

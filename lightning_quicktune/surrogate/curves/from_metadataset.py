@@ -49,10 +49,11 @@ def task_tables(table: MetaDataset, cost: CostColumn = "cost_s") -> list[TaskTab
     by_task: dict[str, list[CurveRow]] = {}
     for row in used:
         by_task.setdefault(row.task, []).append(row)
-    return [_table(rows, table.space, cost) for rows in by_task.values()]
+    datasets = table.datasets
+    return [_table(rows, table.space, cost, datasets[name]) for name, rows in by_task.items()]
 
 
-def _table(rows: Sequence[CurveRow], space: SearchSpace, cost: CostColumn) -> TaskTable:
+def _table(rows: Sequence[CurveRow], space: SearchSpace, cost: CostColumn, dataset: str) -> TaskTable:
     longest = max(1, *(row.fidelity for row in rows))
     scores, costs = (np.full((len(rows), longest), np.nan) for _ in range(2))
     for place, row in enumerate(rows):
@@ -64,4 +65,5 @@ def _table(rows: Sequence[CurveRow], space: SearchSpace, cost: CostColumn) -> Ta
         costs_s=costs,
         failed=np.array([row.outcome == "failed" for row in rows], dtype=np.bool_),
         lengths=np.array([row.max_fidelity for row in rows], dtype=np.int64),
+        dataset=dataset,
     )

@@ -92,15 +92,18 @@ def forest_weight(tasks: Sequence[NormalisedTask], predictor: CurvePredictor) ->
 def _folds(
     tasks: Sequence[NormalisedTask],
 ) -> Iterator[tuple[list[NormalisedTask], list[NormalisedTask], set[bytes]]]:
-    """Tasks that are left out, the others, and configurations that the others must not show."""
-    n_folds = max(1, min(FOLDS, len(tasks)))
-    order = np.random.default_rng(0).permutation(len(tasks))
+    """Tasks that are left out, those of other datasets, and configurations that these must not show."""
+    names = [str(place) if task.dataset is None else f"dataset {task.dataset}" for place, task in enumerate(tasks)]
+    datasets = list(dict.fromkeys(names))
+    n_folds = max(1, min(FOLDS, len(datasets)))
+    order = np.random.default_rng(0).permutation(len(datasets))
     known = sorted({row.tobytes() for task in tasks for row in task.encoded})
     for fold in range(n_folds):
-        out = order[fold::n_folds]
-        others = [tasks[t] for t in range(len(tasks)) if t not in out] or list(tasks)
+        held = [datasets[place] for place in order[fold::n_folds]]
+        out = [task for each in held for task, name in zip(tasks, names, strict=True) if name == each]
+        others = [task for task, name in zip(tasks, names, strict=True) if name not in held] or list(tasks)
         half = np.random.default_rng(fold).permutation(len(known))[: len(known) // 2]
-        yield [tasks[t] for t in out], others, {known[i] for i in half}
+        yield out, others, {known[i] for i in half}
 
 
 def _predicted(

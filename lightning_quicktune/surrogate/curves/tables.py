@@ -25,6 +25,7 @@ class TaskTable:
         costs_s: Seconds of each slice, not a number where unknown, shape ``(N, F)``.
         failed: Whether a trial failed: it is worth no more than the worst of its task, shape ``(N,)``.
         lengths: Slices of each trial's own full training, shape ``(N,)``.
+        dataset: Name of the dataset, which tasks that train for different lengths share; none if it has no other task.
     """
 
     encoded: Float[np.ndarray, "N D"]
@@ -32,6 +33,7 @@ class TaskTable:
     costs_s: Float[np.ndarray, "N F"]
     failed: Bool[np.ndarray, " N"]
     lengths: Int[np.ndarray, " N"]
+    dataset: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ class NormalisedTask:
         failed: Whether a trial failed, shape ``(N,)``.
         location: In scores.
         scale: In scores.
+        dataset: As in ``TaskTable``.
     """
 
     encoded: Float[np.ndarray, "N D"]
@@ -54,6 +57,7 @@ class NormalisedTask:
     failed: Bool[np.ndarray, " N"]
     location: float
     scale: float
+    dataset: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +113,7 @@ def normalise(tables: Sequence[TaskTable], shares: Float[np.ndarray, " H"]) -> t
             table.failed[each.rows],
             each.location,
             each.scale,
+            table.dataset,
         )
         for table, each in telling
     ]
