@@ -3,8 +3,9 @@
     python tools/benchmarks/live.py --config tools/benchmarks/live_smollm2.yaml [--data FOLDER]
 
 Every method chooses from the same pool with the same budget in slices, and sees of a trial only the slices that it
-asked for. The checkpoint of each slice that is the best of its trial so far is kept, so that what a method would have given
-away is tested, on all test records, once. What is finished is read again: the same command goes on. Prints tables.
+asked for. The checkpoint of each slice that is the best of its trial so far is kept, so that what a method would have
+given away is tested, on all test records, once. What is finished is read again: the same command goes on. Prints
+tables.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from typing import Any
 import numpy as np
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import Path_fr
-
 from live_tables import OURS, TARGETS, Found, tables
 
 from lightning_quicktune.compose import quiet_upstream, read_yaml, with_overrides
