@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lightning_quicktune.compose import read_yaml
 from lightning_quicktune.replay.strong import STRONG, nearest_to_strong, strong_configuration
@@ -37,3 +38,8 @@ def test_the_nearest_member_stands_in_for_it(lora):
 def test_another_space_is_refused(space):
     with pytest.raises(ValueError, match=r"`methods` has `strong`, a LoRA recipe .*Take `strong` out of `methods`"):
         strong_configuration(space)
+
+
+def test_collections_list_the_same_recipe():
+    (listed,) = yaml.safe_load((CONFIGS / "configurations" / "strong.yaml").read_text())
+    assert Configuration(listed) == Configuration(STRONG)
