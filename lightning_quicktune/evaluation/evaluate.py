@@ -35,7 +35,7 @@ from lightning_quicktune.replay.parallel import do_all
 from lightning_quicktune.replay.plan import Plan
 from lightning_quicktune.replay.results import Replayed, ReplayStore
 from lightning_quicktune.replay.settings import SettingName
-from lightning_quicktune.replay.strong import strong_configuration
+from lightning_quicktune.replay.strong import nearest_to_strong, strong_configuration
 from lightning_quicktune.replay.workplace import Workplace
 
 _FIGURE_POINTS = 60
@@ -186,19 +186,23 @@ def _stand_ins(place: Workplace, tasks: Sequence[str]) -> list[str]:
     labels = [method.shown for method in place.settings.entries if method.name == "strong"]
     if not labels:
         return []
-    wanted = strong_configuration(place.table.space).id
-    lacking = sum(wanted not in place.whole_pool(name).trials for name in tasks)
+    space = place.table.space
+    wanted = strong_configuration(space)
+    pools = [place.whole_pool(name).configurations for name in tasks]
+    lacking = [nearest_to_strong(space, pool) for pool in pools if wanted not in pool]
     if not lacking:
         return []
+    n_default = lacking.count(space.default)
     return [
-        f"{', '.join(labels)}: the recipe itself was not recorded on {lacking} of {len(tasks)} tasks, where the "
-        "nearest configuration that was stands in for it."
+        f"{', '.join(labels)}: the recipe itself was not recorded on {len(lacking)} of {len(tasks)} tasks, where the "
+        "nearest configuration that was stands in for it"
+        + (f", the default on {n_default} of them." if n_default else ".")
     ]
 
 
 def _identity(place: Workplace) -> dict[str, object]:
     settings = place.settings
-    later = (  # what came later, so that finished evaluations without it go on
+    later: tuple[tuple[str, object, object], ...] = (  # what came later, so that finished evaluations without it go on
         ("at_once", settings.at_once, 1),
         ("held_out", sorted(settings.held_out), []),
         ("learn_from", {name: _fingerprint(load(name)) for name in settings.learn_from}, {}),

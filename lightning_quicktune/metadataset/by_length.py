@@ -91,8 +91,8 @@ def moves(found: list[Lengthened], arrays: CurveArrays, space: SearchSpace) -> l
         known = [[_place(domains[name], value) for value in pair if value is not None] for pair in pairs]
         changes = np.array([pair[1] - pair[0] for pair in known if len(pair) == 2])
         if len(changes):
-            counts = [int(n) for n in ((changes < 0).sum(), (changes == 0).sum(), (changes > 0).sum())]
-            rows.append(Move(name, *counts, float(np.median(changes))))
+            lower, higher = int((changes < 0).sum()), int((changes > 0).sum())
+            rows.append(Move(name, lower, len(changes) - lower - higher, higher, float(np.median(changes))))
     return rows
 
 

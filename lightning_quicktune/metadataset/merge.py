@@ -55,9 +55,8 @@ def _renamed(table: MetaDataset, shared: set[str]) -> MetaDataset:
     """With the length behind the names that are shared, and the fact ``dataset`` of every task."""
     infos = {name: table.task_info(name) for name in table.task_names}
     names = {name: f"{name}@{info.training_records}" if name in shared else name for name, info in infos.items()}
-    tasks = table.tasks.assign(
-        **{"task": table.tasks["task"].map(names), DATASET: [infos[name].dataset for name in table.tasks["task"]]}
-    )
+    tasks = table.tasks.assign(task=table.tasks["task"].map(names))
+    tasks[DATASET] = [infos[name].dataset for name in table.tasks["task"]]
     return replace(table, tasks=tasks, trials=table.trials.assign(task=table.trials["task"].map(names)))
 
 

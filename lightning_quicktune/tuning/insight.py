@@ -76,7 +76,7 @@ def importance(task: TaskInfo, experience: Experience, space: SearchSpace, seed:
 
 
 def similar(curves: CurveTransferSearcher, experience: Experience) -> tuple[Similar, ...]:
-    """The training tasks on which the same configurations end well as on the new one, closest first.
+    """The training tasks on which the same configurations end well as on the new one, closest first, one a dataset.
 
     Args:
         curves: What is believed of the new task's curves.
@@ -96,10 +96,12 @@ def similar(curves: CurveTransferSearcher, experience: Experience) -> tuple[Simi
         (float(np.corrcoef(row, ends)[0, 1]) if row.std() > 0 else 0.0, name)
         for row, name in zip(known, names, strict=True)
     ]
-    best = sorted(found, key=lambda pair: -pair[0])[:_SIMILAR]
+    closest: dict[str, tuple[float, str]] = {}  # of each dataset the length of training that is most alike
+    for alike, name in sorted(found, key=lambda pair: -pair[0]):
+        closest.setdefault(name.partition("@")[0], (alike, name))
     return tuple(
         Similar(name, max(alike, 0.0), f"the same recipes end well there (correlation {alike:.2f})")
-        for alike, name in best
+        for alike, name in list(closest.values())[:_SIMILAR]
         if alike > 0
     )
 

@@ -55,6 +55,22 @@ def test_the_table_holds_every_trial_and_mlflow_holds_the_table(settings):
     assert len(Tracker(uri, "collected").read_trials()) == 6
 
 
+def test_a_dataset_is_a_task_for_each_length_of_training(settings):
+    (small, _) = settings().tasks
+    few = {"tasks": [small, f"{small}@16"], "n_shared": 1, "n_fresh": 0}
+    table = load(collect(settings(**few)).folder)
+    assert table.datasets == {"small": "small", "small@16": "small"}
+    usual, short = (table.task_info(name) for name in table.task_names)
+    assert (usual.records_per_slice, short.records_per_slice) == (16, 8)
+    assert (short.training_records, short.facts["training_records"]) == (16, 16)
+    assert short.facts["epochs"] == 16 / short.facts["train_records"]
+    by_task = {row.task: row.scores for row in table.curves()}
+    assert len(by_task["small@16"]) == 2
+    assert by_task["small"] != by_task["small@16"]
+    with pytest.raises(ValueError, match=r"more than once.*or write several lengths of training as `shop.jsonl@480`"):
+        collect(settings(**{**few, "tasks": [small, small]}))
+
+
 def test_a_second_run_trains_nothing_and_more_configurations_go_on(settings, tmp_path):
     collect(settings(tasks=settings().tasks[:1]))
     records = {p: p.stat().st_mtime_ns for p in tmp_path.glob("collection/trials/*/*/trial.json")}
