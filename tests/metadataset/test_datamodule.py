@@ -164,3 +164,33 @@ def test_tasks_that_are_left_out_are_in_no_batch_and_no_support(source):
 def test_an_unknown_task_to_leave_out_is_refused(source):
     with pytest.raises(ValueError, match=r"`data.init_args.leave_out` names nothing, but the tasks .*Correct the"):
         ready(source, leave_out=["nothing"])
+
+
+@pytest.fixture
+def of_two_lengths(space, make_task, make_trial, tmp_path):
+    tasks = [make_task(name, shift) for name, shift in (("shop@400", 0.1), ("shop@800", 0.2), ("a", 0.3), ("b", 0.4))]
+    trials = [make_trial(t, c) for t in tasks for c in (space.default, *space.sample(3, seed=0))]
+    return str(save(build(trials, tasks, space, "tests", ""), tmp_path / "lengths"))
+
+
+def test_nothing_of_a_dataset_supports_another_length_of_it(of_two_lengths):
+    """Of three datasets, one is held out with all its lengths."""
+    held = set()
+    for seed in range(4):
+        data = ready(of_two_lengths, seed=seed)
+        names = {task.task.dataset for task in data.validation}
+        assert names.isdisjoint(task.task.dataset for task in data.training)
+        held |= names
+        batches = [data.train_dataloader().dataset[index] for index in range(8)]
+        pairs = [(tasks_of(b["query_inputs"], data), tasks_of(b["support_inputs"], data)) for b in batches]
+        of_shop = [support for query, support in pairs if query <= {0.1, 0.2}]
+        assert bool(of_shop) == ("shop" not in names)
+        assert all(support.isdisjoint({0.1, 0.2}) for support in of_shop)
+    assert "shop" in held
+    assert len(held) > 1
+
+
+@pytest.mark.parametrize("name", ["shop", "shop@400"])
+def test_a_dataset_is_left_out_with_all_its_lengths(of_two_lengths, name):
+    data = ready(of_two_lengths, leave_out=[name])
+    assert data.table.task_names == ("a", "b")

@@ -80,3 +80,10 @@ def test_a_task_without_any_meta_feature_is_refused(make_task):
 def test_longer_curves_than_known_are_refused(make_task, lengths):
     with pytest.raises(ValueError, match=r"curves of 4 slices, but the surrogate knows 3 at most. Lower"):
         laid_out(make_task("new"), [[1, 2, 3, 4]], [0], [1], lengths, Layout(1, (), 3))
+
+
+def test_the_length_of_a_full_training_is_a_feature_of_the_task(make_task):
+    task = make_task("new", 0.5)
+    old, new = (Layout(8, ("shift",), 4, {"shift": 0.0}, by_training=by).task_features(task) for by in (False, True))
+    np.testing.assert_allclose(np.exp(old), [np.exp(0.5), 1000, 100])
+    np.testing.assert_allclose(np.exp(new), [np.exp(0.5), 1000, 100 * task.max_fidelity])

@@ -42,6 +42,19 @@ def test_a_flat_prior_knows_no_configuration(context):
     assert np.diag(flat.finals).mean() == pytest.approx(1.0)
 
 
+def test_what_is_recommended_is_trained_to_the_end_best_first(context):
+    searcher = replayed_searcher(Method("recommended"), context)
+    final = dict(zip(context.pool, context.knowledge.curves.pool_prior(context.pool).mean[:, -1], strict=True))
+    asked = []
+    while (suggestion := searcher.ask()) is not None:
+        assert suggestion.fidelity == context.task.max_fidelity
+        asked.append(suggestion.configuration)
+        slices = tuple(SliceResult(i, 0.3, 1.0, 1.0, 10, {}) for i in range(1, suggestion.fidelity + 1))
+        searcher.tell(Observation(suggestion.configuration, LearningCurve(slices), False, 1.0))
+    assert asked == sorted(context.pool, key=lambda c: -final[c])
+    assert Method("recommended").lesson == "prior"
+
+
 def test_without_cost_all_slices_cost_the_same(context):
     def log_costs(cost):
         searcher = replayed_searcher(Method("curve_transfer", cost=cost), context)

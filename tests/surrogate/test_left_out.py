@@ -42,6 +42,15 @@ def test_each_task_is_left_out_once_with_what_others_say_of_its_configurations(t
         assert len(each.locations) == len(each.scales) == len(each.curves)
 
 
+def test_all_lengths_of_a_dataset_are_left_out_together(tasks, predictor):
+    named = [replace(task, dataset="shop" if place < 3 else None) for place, task in enumerate(tasks)]
+    found = by_location(left_out_tasks(named, BLOCKS, predictor))
+    shop = {task.location for task in named[:3]}
+    assert len(found) == len(tasks)
+    for own in shop:
+        assert shop.isdisjoint(found[own].locations)
+
+
 def test_own_scores_never_enter_what_is_predicted_of_a_task(tasks, predictor, left):
     """Neither do those of its fold: the others know nothing of it."""
     changed, changed_one = list(tasks), 3
