@@ -28,6 +28,7 @@ from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.record_scores import record_scores
 from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.replay.strong import strong_configuration
 from lightning_quicktune.search.build import build_searcher
 from lightning_quicktune.search.knowledge import Knowledge, SearchContext
@@ -192,7 +193,7 @@ class Live:
         if method == _STRONG:
             return OrderedSearcher((strong_configuration(self._space),), task.max_fidelity)
         by_trials = method.startswith(("portfolio", "forest", "nearest"))
-        knowledge = Knowledge(lambda: load(self._settings.table)) if by_trials else self._experience
+        knowledge = Knowledge(self._others) if by_trials else self._experience
         pool = candidate_pool(self._space, self._settings.pool_size - 1, self._seed)
         with one_thread():
             context = SearchContext(
@@ -204,6 +205,11 @@ class Live:
                 knowledge=knowledge,
             )
             return build_searcher(method, context)  # type: ignore[arg-type]  # it refuses other names
+
+    def _others(self) -> MetaDataset:
+        """The trials of other datasets."""
+        table, own = load(self._settings.table), self._setup.info.dataset
+        return table.select([name for name, dataset in table.datasets.items() if dataset != own])
 
     def _test(self, incumbent: Incumbent) -> dict[str, Any]:
         """Test scores of an adapter, record by record; those of one that was tested before are read."""
