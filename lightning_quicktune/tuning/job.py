@@ -12,8 +12,10 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
-from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials.cohort_size import fitting_cohort
+from lightning_quicktune.trials.executors.build import build_executor
+from lightning_quicktune.trials.executors.suggested import SuggestedTrials
+from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
 from lightning_quicktune.tuning.comparison import splits_of
@@ -27,6 +29,7 @@ from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.types import Configuration
 
 log = logging.getLogger(__name__)
+MOST_IN_SEARCH = 8  # more choices at once know too little of each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class Job:
     space: SearchSpace
     experience: Experience
     setup: TaskSetup
-    executor: InProcessExecutor
+    executor: SuggestedTrials
     pool: tuple[Configuration, ...]
     tracker: Tracker
     timekeeper: Timekeeper
@@ -139,14 +142,22 @@ def _executor(
     space: SearchSpace,
     pool: tuple[Configuration, ...],
     watcher: Watcher,
-) -> InProcessExecutor:
-    place = (setup, space, Path(settings.output) / "trials", settings.seed, watcher.recorded, watcher.step)
-    executor = InProcessExecutor(*place)
-    if settings.cohort == 1:
-        return executor
-    capacity = executor_capacity(settings.cohort, [executor.plan(candidate) for candidate in pool])
-    watcher.note(f"Up to {capacity} trials are trained at once.")
-    return CohortExecutor(*place, capacity)
+) -> SuggestedTrials:
+    folder = Path(settings.output) / "trials"
+    most = settings.cohort if isinstance(settings.cohort, int) else _fitting(settings, setup, space, pool)
+    if most * settings.workers > 1:
+        watcher.note(f"Up to {most * settings.workers} trials are trained at the same time.")
+    executor = build_executor(
+        settings.executor, settings.workers, most, setup.fit, on_record=watcher.recorded, on_step=watcher.step
+    )
+    return SuggestedTrials(executor, setup, space, folder, settings.seed)
+
+
+def _fitting(settings: TuneSettings, setup: TaskSetup, space: SearchSpace, pool: tuple[Configuration, ...]) -> int:
+    """Trials that a worker can train at once, as far as memory and choices go."""
+    nowhere = Path(settings.output)  # none of them is trained
+    plans = [TrialPlan(setup.info, setup.fit, space, one, settings.seed, nowhere) for one in pool]
+    return min(MOST_IN_SEARCH, fitting_cohort(plans, settings.workers))
 
 
 def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:

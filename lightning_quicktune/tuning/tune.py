@@ -111,7 +111,8 @@ def tune(
                 contribute(job)
                 return _tuned(job, read_outcome(job.result))
             tracked.begin()
-            outcome = _spend(job, journal, command or _kept_command(job))
+            with closing(job.executor):
+                outcome = _spend(job, journal, command or _kept_command(job))
             write_report(outcome, job.result)
             tuned = _tuned(job, outcome)
             if outcome.result.stopped_by != "interrupted":

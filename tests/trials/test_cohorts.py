@@ -12,9 +12,10 @@ from lightning_quicktune.collection.collect import collect
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.files.locks import exclusive
-from lightning_quicktune.trials import cohort_runner, cohort_size, cohorts
+from lightning_quicktune.trials import cohort_runner, cohort_size
 from lightning_quicktune.trials.cohort_size import fitting_cohort
 from lightning_quicktune.trials.cohorts import Cohorts
+from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
 
@@ -171,13 +172,13 @@ def test_a_cohort_that_was_halved_makes_the_next_ones_smaller(make_plan, monkeyp
     plans = [make_plan(name) for name in "abcd"]
     training = Cohorts(4, 1)
     assert training.size(plans) == 4
-    assert [result.n_trained for result in training.train(plans)] == [4] * 4
+    assert [result.n_trained for result in training.train([Order(plan, 4) for plan in plans])] == [4] * 4
     assert training.size(plans) == 2
 
 
 def test_a_trial_goes_on_in_a_cohort_and_alone(make_plan):
     plans = [make_plan(name) for name in "ab"]
     run_trial(plans[0], 2)
-    results = list(cohorts.Cohorts(2, 1).train(plans))
+    results = list(Cohorts(2, 1).train([Order(plan, 4) for plan in plans]))
     assert [result.trial.curve.fidelity for result in results] == [4, 4]
     assert read_trial(plans[0].folder).status == "completed"
