@@ -75,7 +75,7 @@ class CollectSettings:
                     f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."
                 )
         check_cohort(self.cohort)
-        self.executor.kind_for(self.workers)
+        self.executor.kind_for(self.workers, self.cohort)
         if self.parts_only and self.parts is None:
             raise ValueError(
                 "`parts_only` is true, but `parts` names no folder, so nothing that is trained would be kept. Set "

@@ -19,6 +19,7 @@ from lightning_quicktune.trials.executors.build import build_executor
 from lightning_quicktune.trials.executors.orders import Order, TrialExecutor
 from lightning_quicktune.trials.executors.worker import Place
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.ranks import check_spread
 
 _PATIENCE_S = 1.0  # between looks at trials that other processes run
 
@@ -38,6 +39,7 @@ def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None
     own = [plan for plan in planned if in_shard(settings, plan)]
     if not own:
         return
+    check_spread(own, settings.executor.devices)
     executor = build_executor(settings.executor, settings.workers, settings.cohort, own[0].fit, _place(settings))
     progress, exchange = CollectionProgress(own), Exchange(settings)
     with closing(executor):

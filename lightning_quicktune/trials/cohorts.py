@@ -29,6 +29,7 @@ class Cohorts:
         on_record: Called with a trial's folder whenever its record has changed.
         on_step: Called with a configuration's id, a batch's number in its slice, from 1, and how many there are, of
             what is trained alone.
+        devices: Devices that train a trial together; with several, ``cohort`` is 1.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Cohorts:
         n_processes: int,
         on_record: Callable[[Path], object] | None = None,
         on_step: Callable[[str, int, int], None] | None = None,
+        devices: int = 1,
     ) -> None:
         self.cohort = cohort
         self.n_processes = n_processes
         self.on_record = on_record
         self.on_step = on_step
+        self.devices = devices
         self._sizes: dict[str, int] = {}  # by task, where memory has told
         self._said: set[str] = set()
 
@@ -78,7 +81,7 @@ class Cohorts:
         for order in orders if len(together) < 2 else [o for o in orders if o not in together]:
             on_step = None if self.on_step is None else partial(self.on_step, order.plan.configuration.id)
             start = time.perf_counter()
-            trial = run_trial(order.plan, order.fidelity, self.on_record, on_step)
+            trial = run_trial(order.plan, order.fidelity, self.on_record, on_step, self.devices)
             seconds = time.perf_counter() - start
             yield Result(order, trial, seconds, 1, seconds)
 

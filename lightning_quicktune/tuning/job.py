@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lightning_quicktune.trials.cohort_size import fitting_cohort
 from lightning_quicktune.trials.executors.build import build_executor
 from lightning_quicktune.trials.executors.suggested import SuggestedTrials
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.ranks import check_spread
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
 from lightning_quicktune.tuning.comparison import splits_of
@@ -95,8 +97,10 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
     Raises:
         FileNotFoundError: If data, base model, recipe or surrogates aren't there.
         ValueError: If they don't fit each other, or describing took all the time there is.
+        ModuleNotFoundError: If what runs the trials is not installed.
     """
     output = Path(settings.output)
+    settings.executor.check_installed()
     recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
     if settings.experience:
         check_there(settings.experience, settings.contribute)
@@ -144,7 +148,9 @@ def _executor(
     watcher: Watcher,
 ) -> SuggestedTrials:
     folder = Path(settings.output) / "trials"
-    most = settings.cohort if isinstance(settings.cohort, int) else _fitting(settings, setup, space, pool)
+    plans = [TrialPlan(setup.info, setup.fit, space, one, settings.seed, folder / one.id) for one in pool]
+    check_spread(plans, settings.executor.devices)
+    most = settings.cohort if isinstance(settings.cohort, int) else _fitting(plans, settings.workers)
     if most * settings.workers > 1:
         watcher.note(f"Up to {most * settings.workers} trials are trained at the same time.")
     executor = build_executor(
@@ -153,11 +159,9 @@ def _executor(
     return SuggestedTrials(executor, setup, space, folder, settings.seed)
 
 
-def _fitting(settings: TuneSettings, setup: TaskSetup, space: SearchSpace, pool: tuple[Configuration, ...]) -> int:
+def _fitting(plans: Sequence[TrialPlan], workers: int) -> int:
     """Trials that a worker can train at once, as far as memory and choices go."""
-    nowhere = Path(settings.output)  # none of them is trained
-    plans = [TrialPlan(setup.info, setup.fit, space, one, settings.seed, nowhere) for one in pool]
-    return min(MOST_IN_SEARCH, fitting_cohort(plans, settings.workers))
+    return min(MOST_IN_SEARCH, fitting_cohort(plans, workers))
 
 
 def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:

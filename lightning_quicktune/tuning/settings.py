@@ -124,7 +124,7 @@ class TuneSettings:
     def __post_init__(self) -> None:
         check_cohort(self.cohort)
         check_workers(self.workers)
-        self.executor.kind_for(self.workers)
+        self.executor.kind_for(self.workers, self.cohort)
         for name in ("max_fidelity", "pool_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -45,11 +45,15 @@ def build_executor(
     says_steps = on_step is not None
     if kind == "in_process":
         return InProcessExecutor(Brief(cohort, 1, place, None, says_steps), most, on_record, on_step)
-    brief = Brief(cohort, workers, place, None if kind == "subprocess" else fit, says_steps)
+    brief = Brief(cohort, workers, place, None if kind == "subprocess" else fit, says_steps, settings.devices)
     return PoolExecutor(_workplace(kind, settings, workers, brief), workers, most, on_record, on_step)
 
 
 def _workplace(kind: str, settings: ExecutorSettings, workers: int, brief: Brief) -> Workplace:
     if kind == "processes":
         return Processes(brief, settings.threads_for(workers))
+    if kind == "ray":
+        from lightning_quicktune.trials.executors.ray_actors import RayCluster
+
+        return RayCluster(settings, brief, workers)
     return Launches(brief, settings.threads_for(workers))

@@ -14,6 +14,8 @@ from typing import Any
 
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle, Place, Raised, TrialWorker
+from lightning_quicktune.trials.ranks import local_rank
+from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.termination import Terminated, termination_as_interrupt
 
 
@@ -51,13 +53,11 @@ def _serve(driver: _Driver) -> None:
         return
 
 
-def _run(driver: _Driver, path: Path) -> None:
-    """Trains the orders of a file."""
+def _read(path: Path) -> tuple[Brief, list[Order]]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     told = content["brief"]
     brief = Brief(**{**told, "place": Place(**told["place"]) if told["place"] else None})
-    worker = TrialWorker(brief, driver.say)
-    driver.train(worker, [Order.from_dict(order) for order in content["orders"]])
+    return brief, [Order.from_dict(order) for order in content["orders"]]
 
 
 def main(words: list[str]) -> int:
@@ -69,11 +69,17 @@ def main(words: list[str]) -> int:
     Returns:
         Exit status: 0, or 130 if it was asked to end.
     """
+    if len(words) > 1 and local_rank() > 0:
+        brief, orders = _read(Path(words[1]))
+        for order in orders:
+            run_trial(order.plan, order.fidelity, devices=brief.devices)
+        return 0
     driver = _Driver(Connection(int(words[0])))
     with termination_as_interrupt():
         try:
             if len(words) > 1:
-                _run(driver, Path(words[1]))
+                brief, orders = _read(Path(words[1]))
+                driver.train(TrialWorker(brief, driver.say), orders)
             else:
                 _serve(driver)
         except KeyboardInterrupt:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from lightning_quicktune.files.locks import exclusive
+from lightning_quicktune.metadataset.outcome import tells
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.executors.batches import Book
 from lightning_quicktune.trials.executors.orders import Order, Result
 from lightning_quicktune.trials.executors.worker import Event, Idle, Recorded
+from lightning_quicktune.trials.ranks import noted_failure
 from lightning_quicktune.trials.storage import read_current, write_trial
-from lightning_quicktune.types import Trial
+from lightning_quicktune.types import Trial, TrialStatus
 
 log = logging.getLogger(__name__)
 LOST = "error: WorkerLostError"  # how the failure of a trial begins that has cost too many workers
@@ -110,6 +112,8 @@ class PoolExecutor:
     def n_ended(self) -> int:
         """Orders that have ended."""
         self._listen()
+        if self._most == 1:
+            self._deal()
         return len(self._book.ended)
 
     def submit(self, asked: Order) -> None:
@@ -136,7 +140,7 @@ class PoolExecutor:
         return self._book.ended.popleft()
 
     def close(self) -> None:
-        """Asks all workers to pause, gives them ten seconds, then ends them."""
+        """Asks workers to pause their trials, gives them ten seconds, then ends them all."""
         try:
             for worker in self._orders:
                 worker.ask_to_pause()
@@ -151,7 +155,7 @@ class PoolExecutor:
             self._workplace.close()
 
     def _await_end(self, until: float) -> None:
-        left = list(self._orders)
+        left = [worker for worker, orders in self._orders.items() if orders]
         while left and time.monotonic() < until:
             self._workplace.wait(left, until - time.monotonic())
             for worker in list(left):
@@ -201,7 +205,9 @@ class PoolExecutor:
                 )
         for order in orders.values():
             self._losses[order.key] += 1
-            if self._losses[order.key] < _TRIES:
+            if failure := noted_failure(order.plan.folder):
+                self._end(order, failure)
+            elif self._losses[order.key] < _TRIES:
                 log.warning("A worker was lost (%s); trial %s goes on in another.", lost, order.plan.key)
                 self._book.waiting.appendleft(replace(order, alone=True))
             else:
@@ -209,18 +215,22 @@ class PoolExecutor:
 
     def _give_up(self, order: Order, lost: WorkerLostError) -> None:
         log.warning("Trial %s is given up: it has lost %d workers (%s).", order.plan.key, _TRIES, lost)
-        with exclusive(order.plan.folder) as free:
-            if not free:
-                self._book.ended.append(Result(order, None))
-                return
-            trial = _interrupted(order, f"{LOST}: it has lost {_TRIES} workers; the last one: {lost}")
-            write_trial(order.plan.folder, trial)
-        if self._book.on_record is not None:
-            self._book.on_record(order.plan.folder)
+        self._end(order, f"{LOST}: it has lost {_TRIES} workers; the last one: {lost}")
+
+    def _end(self, order: Order, failure: str) -> None:
+        """Writes the record of a trial that no worker could."""
+        folder, trial = order.plan.folder, None
+        with exclusive(folder) as free:
+            if free:
+                trial = _ended(order, failure)
+                write_trial(folder, trial)
+        if trial is not None and self._book.on_record is not None:
+            self._book.on_record(folder)
         self._book.ended.append(Result(order, trial))
 
 
-def _interrupted(order: Order, failure: str) -> Trial:
+def _ended(order: Order, failure: str) -> Trial:
     _, curve = usable_checkpoint(order.plan.folder)
     known = read_current(order.plan.folder) or order.plan.blank
-    return replace(known, curve=curve, status="interrupted", failure=failure)
+    status: TrialStatus = "failed" if tells(failure) else "interrupted"
+    return replace(known, curve=curve, status=status, failure=failure)

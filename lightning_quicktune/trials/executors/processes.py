@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,25 +11,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from lightning_quicktune.files.whole import write_json
+from lightning_quicktune.trials.executors.environment import environment
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.pool import RemoteWorker, WorkerLostError
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle
 
 CHILD = "lightning_quicktune.trials.executors.child"
-
-
-def environment(threads: int | None) -> dict[str, str]:
-    """The environment of a worker.
-
-    Args:
-        threads: Threads of PyTorch; none for as many as it takes by itself.
-    """
-    return {**os.environ, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
 
 
 class Processes:
@@ -40,11 +34,14 @@ class Processes:
     """
 
     def __init__(self, brief: Brief, threads: int | None) -> None:
-        self._brief, self._environment = brief, environment(threads)
+        self._brief, self._threads = brief, threads
+        self._started: dict[int, _Process] = {}
 
     def start(self) -> _Process:
         """Starts a process; a session of its own keeps the terminal's Ctrl-C from it."""
-        worker = _Process(self._environment)
+        number = next(n for n in count() if n not in self._started or self._started[n].has_ended)
+        worker = _Process(environment(number, self._threads))
+        self._started[number] = worker
         worker.tell(self._brief)
         return worker
 
@@ -57,7 +54,7 @@ class Processes:
 
 
 class Launches:
-    """Workers that start a process for each batch, so that a trial may have several devices.
+    """Workers that start a process for each order, so that a trial may have several devices.
 
     Args:
         brief: What each process is told.
@@ -65,12 +62,18 @@ class Launches:
     """
 
     def __init__(self, brief: Brief, threads: int | None) -> None:
-        self._brief, self._environment = brief, environment(threads)
-        self._folder = tempfile.TemporaryDirectory(prefix="quicktune-")
+        self._brief, self._threads = brief, threads
+        self._started: dict[int, _Launcher] = {}
+        self._folder: Path | None = None
 
     def start(self) -> _Launcher:
         """Nothing starts before there are orders."""
-        return _Launcher(self._brief, self._environment, Path(self._folder.name))
+        number = next(n for n in count() if n not in self._started or self._started[n].has_ended)
+        self._folder = self._folder or Path(tempfile.mkdtemp(prefix="quicktune-"))
+        path = self._folder / f"orders-{number}.json"
+        worker = _Launcher(self._brief, environment(number, self._threads, self._brief.devices), path)
+        self._started[number] = worker
+        return worker
 
     def wait(self, workers: Sequence[RemoteWorker], seconds: float) -> None:
         """Blocks until one of them has said something or ended."""
@@ -78,25 +81,27 @@ class Launches:
 
     def close(self) -> None:
         """Removes the files of orders."""
-        self._folder.cleanup()
-        self._folder = tempfile.TemporaryDirectory(prefix="quicktune-")
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
 
 class _Process:
     """A worker process and the pipe to it.
 
     Args:
-        environment: Its environment.
+        inherited: Its environment.
         orders: File of the orders that it has from its start; none if they come through the pipe.
     """
 
-    def __init__(self, environment: Mapping[str, str], orders: Path | None = None) -> None:
+    def __init__(self, inherited: Mapping[str, str], orders: Path | None = None) -> None:
+        self.has_ended = False
         self.connection, theirs = Pipe()
         words = [sys.executable, "-m", CHILD, str(theirs.fileno()), *([str(orders)] if orders else [])]
         try:
             self.process = subprocess.Popen(
                 words,
-                env=dict(environment),
+                env=dict(inherited),
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 pass_fds=[theirs.fileno()],
@@ -127,6 +132,7 @@ class _Process:
             self.process.send_signal(signal.SIGTERM)
 
     def end(self) -> None:
+        self.has_ended = True
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -136,8 +142,9 @@ class _Process:
 class _Launcher:
     """A place for one process at a time; between two it is idle."""
 
-    def __init__(self, brief: Brief, environment: Mapping[str, str], folder: Path) -> None:
-        self._brief, self._environment, self._folder = brief, environment, folder
+    def __init__(self, brief: Brief, inherited: Mapping[str, str], path: Path) -> None:
+        self.has_ended = False
+        self._brief, self._inherited, self._path = brief, inherited, path
         self._running: _Process | None = None
         self._said: list[Event] = [Idle()]
 
@@ -147,9 +154,9 @@ class _Launcher:
         return self._running.connection if self._running else None
 
     def begin(self, orders: Sequence[Order]) -> None:
-        path = self._folder / f"orders-{id(self)}.json"
-        write_json(path, {"brief": asdict(self._brief), "orders": [order.to_dict() for order in orders]})
-        self._running = _Process(self._environment, path)
+        content = {"brief": asdict(self._brief), "orders": [order.to_dict() for order in orders]}
+        write_json(self._path, content)
+        self._running = _Process(self._inherited, self._path)
 
     def heard(self) -> list[Event]:
         events, self._said = self._said, []
@@ -166,6 +173,7 @@ class _Launcher:
             self._running.ask_to_pause()
 
     def end(self) -> None:
+        self.has_ended = True
         if self._running is not None:
             self._running.end()
             self._running = None

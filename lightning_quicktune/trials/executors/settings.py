@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 ExecutorKind = Literal["in_process", "processes", "subprocess", "ray"]
@@ -15,10 +16,11 @@ class ExecutorSettings:
 
     Args:
         kind: ``in_process``: in the process of the command, one worker; ``processes``: in processes of this machine
-            that stay; ``subprocess``: in a process for each trial, on as many devices as the recipe's
-            ``trainer.devices`` says; ``ray``: in actors of a Ray cluster. If left out, in the process of the command
-            with one worker, and in processes with several.
+            that stay; ``subprocess``: in a process for each trial, which may have several ``devices``; ``ray``: in
+            actors of a Ray cluster. If left out, in the process of the command with one worker, and in processes with
+            several.
         threads: Threads of PyTorch of each worker that is a process; if left out, one for each of several workers.
+        devices: Devices that train each trial together (``subprocess`` alone); each takes its share of a step.
         cpus: CPUs that Ray reserves for each worker; as many as ``threads`` if left out.
         gpus: GPUs that Ray reserves for each worker, also a part of one, such as 0.25.
         address: Ray cluster: ``auto`` for the one that this machine belongs to, ``local`` to start one on this machine
@@ -28,6 +30,7 @@ class ExecutorSettings:
 
     kind: ExecutorKind | None = None
     threads: int | None = None
+    devices: int = 1
     cpus: float | None = None
     gpus: float = 0.0
     address: str = "auto"
@@ -43,6 +46,11 @@ class ExecutorSettings:
                 f"`executor.threads` is {self.threads}, but with `executor.kind: in_process` trials have the threads "
                 "of the command itself. Set the environment variable OMP_NUM_THREADS, or `executor.kind: processes`."
             )
+        if self.devices < 1 or (self.devices > 1 and self.kind != "subprocess"):
+            raise ValueError(
+                f"`executor.devices` is {self.devices}, but it counts devices, at least 1, and more than one only with "
+                f"`executor.kind: subprocess`, which is {self.kind or 'left out'} now. Set both."
+            )
         for name in ("cpus", "gpus"):
             value = getattr(self, name)
             if value is not None and value < 0:
@@ -57,15 +65,34 @@ class ExecutorSettings:
                 f"{self.kind or 'left out'}. Set `executor.kind: ray`, or leave `executor.{of_ray[0]}` out."
             )
 
-    def kind_for(self, workers: int) -> ExecutorKind:
+    def check_installed(self) -> None:
+        """Sees that what it needs is installed, before anything takes time.
+
+        Raises:
+            ModuleNotFoundError: If it is not.
+        """
+        if self.kind == "ray" and find_spec("ray") is None:
+            raise ModuleNotFoundError(
+                "`executor.kind` is ray, but Ray is not installed here. Install it by `pip install "
+                "'lightning-quicktune[ray]'` on every machine of the cluster, or set `executor.kind: processes`.",
+                name="ray",
+            )
+
+    def kind_for(self, workers: int, cohort: int | str = 1) -> ExecutorKind:
         """The kind of executor of so many workers.
 
         Args:
             workers: Trials, or cohorts, that run side by side.
+            cohort: Trials that each of them trains at once, or ``auto``.
 
         Raises:
             ValueError: If it can't have so many.
         """
+        if self.devices > 1 and cohort != 1:
+            raise ValueError(
+                f"`executor.devices` is {self.devices} and `cohort` {cohort}, but a cohort is trained on one device. "
+                "Set `cohort: 1` or `executor.devices: 1`."
+            )
         if self.kind == "in_process" and workers > 1:
             raise ValueError(
                 f"`workers` is {workers}, but `executor.kind: in_process` has one. Set `executor.kind: processes`, or "

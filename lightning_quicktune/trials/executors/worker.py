@@ -98,6 +98,7 @@ class Brief:
         place: What it tells of its trials, while it holds their locks; none for nothing.
         fit: A fit YAML whose base model it loads at its start; none to load one with the first trial.
         says_steps: Whether it says each step.
+        devices: Devices that train each of its trials together.
     """
 
     cohort: int | Literal["auto"] = 1
@@ -105,6 +106,7 @@ class Brief:
     place: Place | None = None
     fit: FitConfig | None = None
     says_steps: bool = False
+    devices: int = 1
 
 
 class TrialWorker:
@@ -118,9 +120,8 @@ class TrialWorker:
     def __init__(self, brief: Brief, say: Callable[[Event], object]) -> None:
         self._brief, self._say = brief, say
         self._tell = _teller(brief.place)
-        self._cohorts = Cohorts(
-            brief.cohort, brief.n_workers, self._on_record, self._on_step if brief.says_steps else None
-        )
+        on_step = self._on_step if brief.says_steps else None
+        self._cohorts = Cohorts(brief.cohort, brief.n_workers, self._on_record, on_step, brief.devices)
 
     def prepare(self) -> None:
         """Loads the base model, where it is known, so that the first trial doesn't pay for it."""
