@@ -128,7 +128,7 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     job.timekeeper.keep()
     budget_s = job.settings.budget.seconds
     search = Search.of(job, journal)
-    pace = Pace(job.timekeeper, search.foretold_slice_s, REPORT_S)
+    pace = Pace(job.timekeeper, search.foretold_slice_s, REPORT_S, _in_the_way(job))
     comparison = Comparison(job.setup, job.output / "test", None if budget_s is None else _ANSWERS * budget_s)
     job.watcher.stage("comparing", "Testing the base model as it is ...")
     row, seconds = comparison.zero_shot()
@@ -145,6 +145,12 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     if result.stopped_by != "interrupted":
         references.train_after()
     return conclude(job, search, result, comparison, references, pace, command)
+
+
+def _in_the_way(job: Job) -> float:
+    """Share of all other trials that run which is trained by the same worker as a trial."""
+    others = job.executor.capacity - 1
+    return (job.executor.capacity / job.settings.workers - 1) / others if others else 1.0
 
 
 def _tuned(job: Job, outcome: Outcome) -> Tuned:
