@@ -140,6 +140,7 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     except KeyboardInterrupt as stop:
         if isinstance(stop, Terminated) or not (references.candidates or journal.entries):
             raise
+        job.executor.close()
         search.stop()
     result = search.run(pace, must_find=not references.candidates)
     if result.stopped_by != "interrupted":

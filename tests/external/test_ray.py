@@ -17,6 +17,7 @@ from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.trials.executors.build import build_executor
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
+from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.tune import tune
@@ -91,6 +92,37 @@ def test_two_workers_of_which_one_is_killed_give_the_scores_of_one_process(clust
     assert labels(there) == labels(train(HERE, 1, None))
     assert {trial.status for trial in there} == {"completed"}
     assert not actors()
+
+
+def test_a_lost_machine_costs_a_slice_and_a_worker(make_plan, caplog):
+    from ray.cluster_utils import Cluster
+
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    second, recorded = cluster.add_node(num_cpus=1), []
+
+    def lose(folder):
+        recorded.append(folder)
+        if len(recorded) == 3:
+            cluster.remove_node(second, allow_graceful=False)
+
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        plans = [make_plan(f"lost-{rate}", lr=rate) for rate in (0.01, 0.02, 0.005, 0.03)]
+        settings = ExecutorSettings("ray", cpus=1, start_s=20)
+        with closing(build_executor(settings, 2, 1, plans[0].fit, None, lose)) as executor:
+            for plan in plans:
+                executor.submit(Order(plan, 4))
+            trials = [executor.wait().trial for _ in plans]
+            assert executor.capacity == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert {trial.status for trial in trials} == {"completed"}
+    assert "Going on with 1 workers: No machine of the Ray cluster has started a worker within 20 s" in caplog.text
+    alone = [run_trial(make_plan(f"alone-{plan.folder.name}", **plan.configuration.values), 4) for plan in plans]
+    assert {t.configuration.id: t.curve.scores for t in trials} == {t.configuration.id: t.curve.scores for t in alone}
 
 
 def test_one_yaml_has_the_same_table_in_process_and_on_ray(cluster, files, tmp_path, colour_task):

@@ -10,10 +10,11 @@ from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.trials.cohort_size import MOST
 from lightning_quicktune.trials.executors.in_process import InProcessExecutor
 from lightning_quicktune.trials.executors.orders import TrialExecutor
-from lightning_quicktune.trials.executors.pool import PoolExecutor, Workplace
+from lightning_quicktune.trials.executors.pool import PoolExecutor
 from lightning_quicktune.trials.executors.processes import Launches, Processes
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
 from lightning_quicktune.trials.executors.worker import Brief, Place
+from lightning_quicktune.trials.executors.workplace import Workplace
 
 
 def build_executor(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.metadataset.outcome import tells
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.executors.batches import Book
 from lightning_quicktune.trials.executors.orders import Order, Result
-from lightning_quicktune.trials.executors.worker import Event, Idle, Recorded
+from lightning_quicktune.trials.executors.worker import Idle, Recorded
+from lightning_quicktune.trials.executors.workplace import NoRoomError, RemoteWorker, WorkerLostError, Workplace
 from lightning_quicktune.trials.ranks import noted_failure
 from lightning_quicktune.trials.storage import read_current, write_trial
 from lightning_quicktune.types import Trial, TrialStatus
@@ -25,56 +25,6 @@ LOST = "error: WorkerLostError"  # how the failure of a trial begins that has co
 _TRIES = 3  # workers that a trial may lose before it is given up, and starts that may fail one after the other
 _GRACE_S = 10.0  # for workers to pause their trials
 _LOOK_S = 1.0  # longest wait for a word
-
-
-class WorkerLostError(RuntimeError):
-    """A worker is gone: killed, out of memory, or with its machine."""
-
-
-@runtime_checkable
-class RemoteWorker(Protocol):
-    """A ``TrialWorker`` elsewhere, as seen from here."""
-
-    def begin(self, orders: Sequence[Order]) -> None:
-        """Gives it orders; it has said that it is idle."""
-        ...
-
-    def heard(self) -> list[Event]:
-        """What it has said since the last call, without waiting.
-
-        Raises:
-            WorkerLostError: If it is gone and everything that it said was given.
-        """
-        ...
-
-    def ask_to_pause(self) -> None:
-        """Asks it to pause its trials and end."""
-        ...
-
-    def end(self) -> None:
-        """Ends it at once, if it hasn't."""
-        ...
-
-
-@runtime_checkable
-class Workplace(Protocol):
-    """Where workers are."""
-
-    def start(self) -> RemoteWorker:
-        """Starts a worker, which says that it is idle when it is ready.
-
-        Raises:
-            RuntimeError: If there is no room for one.
-        """
-        ...
-
-    def wait(self, workers: Sequence[RemoteWorker], seconds: float) -> None:
-        """Blocks until one of them may have something to say, no longer than so many seconds."""
-        ...
-
-    def close(self) -> None:
-        """Frees what is held besides the workers."""
-        ...
 
 
 class PoolExecutor:
@@ -189,6 +139,17 @@ class PoolExecutor:
                         self._book.take_in(event, self._orders[worker])
             except WorkerLostError as lost:
                 self._replace(worker, lost)
+            except NoRoomError as full:
+                self._do_without(worker, full)
+
+    def _do_without(self, worker: RemoteWorker, full: NoRoomError) -> None:
+        """Goes on with the other workers, if there are some, as where a machine has left the cluster."""
+        del self._orders[worker]
+        worker.end()
+        if not self._idle and not any(self._orders.values()):
+            raise full
+        self._n_workers -= 1
+        log.warning("Going on with %d workers: %s", self._n_workers, full)
 
     def _replace(self, worker: RemoteWorker, lost: WorkerLostError) -> None:
         """Lets what a lost worker had go on elsewhere, from the last slice of each trial."""

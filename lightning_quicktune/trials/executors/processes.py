@@ -19,8 +19,8 @@ from pathlib import Path
 from lightning_quicktune.files.whole import write_json
 from lightning_quicktune.trials.executors.environment import environment
 from lightning_quicktune.trials.executors.orders import Order
-from lightning_quicktune.trials.executors.pool import RemoteWorker, WorkerLostError
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle
+from lightning_quicktune.trials.executors.workplace import RemoteWorker, WorkerLostError
 
 CHILD = "lightning_quicktune.trials.executors.child"
 

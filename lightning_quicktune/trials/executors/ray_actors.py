@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.trials.executors.orders import Order
-from lightning_quicktune.trials.executors.pool import RemoteWorker, WorkerLostError
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle, Raised, TrialWorker
+from lightning_quicktune.trials.executors.workplace import NoRoomError, RemoteWorker, WorkerLostError
 
 _LOOK_S = 0.2  # between looks at what actors have said
 _ANSWER_S = 60.0  # for an actor that trains to say what it has done
@@ -89,7 +89,7 @@ class RayCluster:
         self._settings, self._brief, self._workers = settings, brief, workers
         self._threads = settings.threads or max(int(settings.cpus or 1), 1)
         self._cpus = self._threads if settings.cpus is None else settings.cpus
-        self._is_ours = False
+        self._is_ours = self._is_checked = False
 
     def start(self) -> _RayWorker:
         """Starts an actor, which says that it is idle when the base model is loaded.
@@ -100,7 +100,9 @@ class RayCluster:
         if not self._ray.is_initialized():
             self._connect()
             self._is_ours = True
-        self._check_size()
+        if not self._is_checked:
+            self._check_size()
+            self._is_checked = True
         options = {
             "num_cpus": self._cpus,
             "num_gpus": self._settings.gpus,
@@ -124,7 +126,7 @@ class RayCluster:
         """Leaves the cluster, if it was reached from here."""
         if self._is_ours:
             self._ray.shutdown()
-            self._is_ours = False
+            self._is_ours = self._is_checked = False
 
     def _connect(self) -> None:
         address = self._settings.address
@@ -213,7 +215,7 @@ class _RayWorker:
 
     def _starting(self) -> list[Event]:
         if time.monotonic() > self._until:
-            raise RuntimeError(
+            raise NoRoomError(
                 f"No machine of the Ray cluster has started a worker within {self._start_s:g} s: each may be busy, or "
                 "too small. Wait for its other jobs to end, lower `executor.cpus` or `executor.gpus`, or raise "
                 "`executor.start_s`."

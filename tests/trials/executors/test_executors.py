@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.trials.executors.build import build_executor
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
+from lightning_quicktune.trials.ranks import failure_over_ranks, forget_failures, note_failure, noted_failure
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
 
@@ -158,3 +160,25 @@ def test_an_order_is_the_same_from_a_file(make_plan):
     again = Order.from_dict(order.to_dict())
     assert (again.plan.resolved, again.plan.blank, again.key) == (order.plan.resolved, order.plan.blank, order.key)
     assert (again.fidelity, again.alone) == (3, True)
+
+
+@pytest.mark.slow  # a start of Python, and one for the second device
+def test_a_trial_that_diverges_on_two_devices_has_failed(make_plan):
+    plan = make_plan("diverges")
+    model = {**plan.fit["model"]["init_args"], "lora": {"rank": 4, "alpha_over_rank": 1e39}}
+    plan = replace(plan, fit={**plan.fit, "model": {**plan.fit["model"], "init_args": model}})
+    executor = build_executor(ExecutorSettings("subprocess", threads=1, devices=2), 1, 1, plan.fit)
+    with closing(executor):
+        executor.submit(Order(plan, 4))
+        trial = executor.wait().trial
+    assert (trial.status, trial.failure) == ("failed", "diverged")
+
+
+def test_what_another_device_has_noted_is_the_reason_if_it_says_something(tmp_path):
+    assert failure_over_ranks(tmp_path, "diverged") == "diverged"
+    note_failure(tmp_path, 1, "error: RuntimeError: Connection closed by peer")
+    assert noted_failure(tmp_path) is None
+    note_failure(tmp_path, 2, "out_of_memory: batch of 4 records")
+    assert failure_over_ranks(tmp_path, "error: RuntimeError: Connection closed") == "out_of_memory: batch of 4 records"
+    forget_failures(tmp_path)
+    assert noted_failure(tmp_path) is None
