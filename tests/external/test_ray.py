@@ -94,7 +94,7 @@ def test_two_workers_of_which_one_is_killed_give_the_scores_of_one_process(clust
     assert not actors()
 
 
-def test_a_lost_machine_costs_a_slice_and_a_worker(make_plan, caplog):
+def test_a_lost_machine_costs_its_trial_a_slice(make_plan, caplog):
     from ray.cluster_utils import Cluster
 
     ray = pytest.importorskip("ray")
@@ -110,17 +110,16 @@ def test_a_lost_machine_costs_a_slice_and_a_worker(make_plan, caplog):
     ray.init(address=cluster.address, log_to_driver=False)
     try:
         plans = [make_plan(f"lost-{rate}", lr=rate) for rate in (0.01, 0.02, 0.005, 0.03)]
-        settings = ExecutorSettings("ray", cpus=1, start_s=20)
+        settings = ExecutorSettings("ray", cpus=1, start_s=60)
         with closing(build_executor(settings, 2, 1, plans[0].fit, None, lose)) as executor:
             for plan in plans:
                 executor.submit(Order(plan, 4))
             trials = [executor.wait().trial for _ in plans]
-            assert executor.capacity == 1
     finally:
         ray.shutdown()
         cluster.shutdown()
     assert {trial.status for trial in trials} == {"completed"}
-    assert "Going on with 1 workers: No machine of the Ray cluster has started a worker within 20 s" in caplog.text
+    assert "A worker was lost" in caplog.text
     alone = [run_trial(make_plan(f"alone-{plan.folder.name}", **plan.configuration.values), 4) for plan in plans]
     assert {t.configuration.id: t.curve.scores for t in trials} == {t.configuration.id: t.curve.scores for t in alone}
 
