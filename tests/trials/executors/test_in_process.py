@@ -50,7 +50,7 @@ def test_what_an_error_interrupts_is_tried_once_more_alone(executor, small_space
 
     tried = []
 
-    def run(plan, fidelity, on_record, on_step):
+    def run(plan, fidelity, *told):
         tried.append(plan.configuration)
         return replace(plan.blank, curve=LearningCurve(), status="interrupted")
 

@@ -16,7 +16,7 @@ def executor_of(setup, small_space, tmp_path, monkeypatch):
     def make(*ends):
         left = list(ends)
 
-        def run(plan, fidelity, on_record, on_step):
+        def run(plan, fidelity, *told):
             n, status = left.pop(0)
             curve = LearningCurve(tuple(SliceResult(i, 0.5, 1.0, 1.0, 1) for i in range(1, n + 1)))
             return replace(plan.blank, curve=curve, status=status)
