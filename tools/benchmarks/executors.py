@@ -39,12 +39,12 @@ def measure(row: str, base_model: str, n_trials: int, slices: int, folder: Path)
     _, kind, workers, threads = ROWS[row]
     setup = set_up(base_model, slices, 100, folder)
     space = SearchSpace.from_yaml(ROOT / "configs" / "space" / "lora.yaml")
-    drawn = space.sample(n_trials + workers, seed=0)
+    drawn = space.sample(n_trials + 2, seed=0)
     plans = [TrialPlan(setup.info, setup.fit, space, one, 0, folder / row / one.id) for one in drawn]
     executor = build_executor(ExecutorSettings(kind, threads=threads), workers, 1, setup.fit)
     with closing(executor):
         seconds = []
-        for part, fidelity in ((plans[:workers], 1), (plans[workers:], slices)):
+        for part, fidelity in ((plans[n_trials : n_trials + workers], 1), (plans[:n_trials], slices)):
             began, left, n_running, scores = time.perf_counter(), list(part), 0, {}
             while left or n_running:
                 while left and n_running < executor.capacity:
