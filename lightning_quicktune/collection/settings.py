@@ -31,7 +31,7 @@ class CollectSettings:
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
         workers: Trials, or cohorts, that run side by side, in processes of one thread each.
         cohort: Trials of one task that each worker trains at once, in one pass over the frozen base model; ``auto`` for
-            as many as the memory holds.
+            as many as memory holds, one on a CPU.
         executor: Where trials run, if not so: on several devices, or on a cluster.
         seed: Seed of the configurations, and the first seed of trials.
         parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine;

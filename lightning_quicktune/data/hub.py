@@ -13,6 +13,7 @@ from lightning_quicktune.data.files import is_readable
 from lightning_quicktune.data.folders import CARD, choose_files
 from lightning_quicktune.data.rows import Row
 
+_TIMEOUT_S = 10.0  # for an answer
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 
@@ -46,7 +47,7 @@ def fetch(hub_id: str, subset: str | None) -> Path | None:
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        info = HfApi().dataset_info(hub_id)
+        info = HfApi().dataset_info(hub_id, timeout=_TIMEOUT_S)
     except Exception as error:  # the hub's client raises many kinds
         return _fetched_before(hub_id, error)
     names = [sibling.rfilename for sibling in info.siblings or ()]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from lightning_quicktune.data.encode import stop_token_ids
+from lightning_quicktune.data.hub_reach import is_hub_away
 from lightning_quicktune.data.tokens import Layout
 from lightning_quicktune.finetune.identity import count_weights, identify
 from lightning_quicktune.finetune.positions import most_positions
@@ -68,7 +70,7 @@ def load_tokenizer(settings: BaseModelSettings) -> Any:
 
     source = resolve_base_model(settings.name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision or "main")
+        tokenizer = AutoTokenizer.from_pretrained(source, **_whence(source, settings))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(_not_loaded("tokenizer", settings, error)) from error
     if tokenizer.pad_token is None:
@@ -87,7 +89,7 @@ def load_config(settings: BaseModelSettings) -> Any:
 
     source = resolve_base_model(settings.name)
     try:
-        return AutoConfig.from_pretrained(source, revision=settings.revision or "main")
+        return AutoConfig.from_pretrained(source, **_whence(source, settings))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(_not_loaded("configuration", settings, error)) from error
 
@@ -128,7 +130,7 @@ def load_base_model(settings: BaseModelSettings) -> BaseModel:
     try:
         model = kind.from_pretrained(
             source,
-            revision=settings.revision or "main",
+            **_whence(source, settings),
             dtype=getattr(torch, settings.dtype),
             attn_implementation=None if settings.attention == "auto" else settings.attention,
         )
@@ -200,6 +202,11 @@ def _known_ends(tokenizer: Any) -> set[int]:
 
 def _layout(config: Any) -> Layout:
     return "encoder_decoder" if config.is_encoder_decoder else "decoder"
+
+
+def _whence(source: str, settings: BaseModelSettings) -> dict[str, Any]:
+    """Which revision is read, and whether from the cache alone because the hub can't be reached."""
+    return {"revision": settings.revision or "main", "local_files_only": not Path(source).is_dir() and is_hub_away()}
 
 
 def _not_loaded(what: str, settings: BaseModelSettings, error: Exception) -> str:

@@ -9,6 +9,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from lightning_quicktune.data.hub_reach import is_hub_away
 from lightning_quicktune.finetune.gguf_file import NOTE, convert
 
 SHIPPED = {"nano": "nano_phi3", "nano_t5": "nano_t5"}
@@ -79,7 +80,8 @@ def missing_weights(name: str) -> str | None:
             return str(error)
     if name.endswith(".gguf") and not Path(name).expanduser().is_file():
         return f"The base model's file {name} is not in {Path.cwd()}. Bring it there, or give its path as `--model`."
-    return None
+    is_of_hub = name not in (*SHIPPED, "smollm2") and not Path(name).expanduser().exists() and _HUB_ID.match(name)
+    return _not_fetched(name) if is_of_hub else None
 
 
 def short_name(name: str) -> str:
@@ -102,6 +104,17 @@ def rounding_of(name: str) -> str | None:
     note = Path(resolve_base_model(name)) / NOTE
     rounding: str | None = json.loads(note.read_text())["rounding"] if note.is_file() else None
     return rounding
+
+
+def _not_fetched(name: str) -> str | None:
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str) or not is_hub_away():
+        return None
+    return (
+        f"The base model `{name}` was not fetched before, and {constants.ENDPOINT} can't be reached. Start again where "
+        "it can, or give the folder of a base model as `--model`."
+    )
 
 
 def _smollm2_file() -> Path:

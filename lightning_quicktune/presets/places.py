@@ -28,6 +28,15 @@ def brought(word: str) -> str:
     return f"{flag}{equals}{found}" if found.is_file() else word
 
 
+def is_shipped(path: str | Path) -> bool:
+    """Whether a file is one of ``configs``.
+
+    Args:
+        path: Path of the file.
+    """
+    return configs_folder().resolve() in Path(path).resolve().parents
+
+
 def shipped_surrogates() -> tuple[str, ...]:
     """Names of the surrogates that the package brings."""
     return tuple(sorted(path.name for path in (_PACKAGE / "assets" / "surrogates").iterdir() if path.is_dir()))

@@ -78,7 +78,8 @@ def build_searcher(name: SearcherName, context: SearchContext) -> Searcher:
             return curve_transfer(context, _given(knowledge.curves, name, "surrogates.curves"))
         case "transfer_guarded":
             from lightning_quicktune.search.curve_searchers import curve_searcher, curve_transfer, untaught_curves
-            from lightning_quicktune.search.guarded_searcher import GuardedSearcher, without_configurations
+            from lightning_quicktune.search.guarded_searcher import GuardedSearcher
+            from lightning_quicktune.surrogate.curves.untaught import without_configurations
 
             transfer = curve_transfer(context, _given(knowledge.curves, name, "surrogates.curves"))
             orderless = curve_searcher(context, without_configurations(transfer.prior))

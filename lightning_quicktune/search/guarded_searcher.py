@@ -6,18 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from scipy.stats import norm
-
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
-from lightning_quicktune.search.evidence import CAP, LIMIT, Evidence
-from lightning_quicktune.surrogate.curves.points import PointForecasts
-from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+from lightning_quicktune.surrogate.curves.evidence import CAP, Evidence, Witnesses
+from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
 MOST = 1e6  # ratio that is said exactly
-LEAST_STD = 0.003  # of a forecast: no score is foretold better than that
-DOUBT = LIMIT / 3  # log ratio against what was taught from which early scores are looked at
+DOUBT = 1 / 3  # of the way to the limit: from there on early scores are looked at
 OPINIONS, SHARE = 4, 0.1  # trials that doubt is to be settled by, and of the pool at most
 
 
@@ -31,17 +26,19 @@ class Verdict:
             counts it.
         lowest: The lowest that it was after any of them.
         n_lowest: After how many that was.
+        limit: See ``PoolPrior``.
     """
 
     forecasts: tuple[Forecast, ...]
     evidence: float
     lowest: float
     n_lowest: int = 0
+    limit: float = LEAST_LIMIT
 
     @property
     def is_unlike(self) -> bool:
         """Whether, at some time, not knowing the earlier tasks predicted that much better."""
-        return self.lowest < -LIMIT
+        return self.lowest < -self.limit
 
     @property
     def words(self) -> str:
@@ -50,13 +47,13 @@ class Verdict:
             return (
                 f"The first {len(self.forecasts)} scores are {_times(self.evidence)} times as likely by what earlier "
                 f"tasks taught as without it, where no trial counts more than {_times(CAP)} times; below "
-                f"1/{_times(LIMIT)} it would not be used any more."
+                f"1/{_times(self.limit)} it would not be used any more."
             )
         worst = max(self.forecasts, key=lambda f: abs(f.residual))
         return (
             f"This task is unlike those that are known: its first {self.n_lowest} scores are {_times(-self.lowest)} "
-            f"times as likely without what earlier tasks taught as with it, where {_times(LIMIT)} is the limit and no "
-            f"trial counts more than {_times(CAP)} times. Furthest off is {worst.configuration.id} at slice "
+            f"times as likely without what earlier tasks taught as with it, where {_times(self.limit)} is the limit "
+            f"and no trial counts more than {_times(CAP)} times. Furthest off is {worst.configuration.id} at slice "
             f"{worst.fidelity}: {min(max(worst.mean, 0.0), 1.0):.3f} ± {worst.std:.3f} was predicted and "
             f"{worst.observed:.3f} observed. While that holds, the search goes on by this "
             "task's learning curves alone."
@@ -68,38 +65,18 @@ def _times(log_ratio: float) -> str:
     return f"{math.exp(log_ratio):.3g}" if log_ratio < math.log(MOST) else f"over {MOST:,.0f}"
 
 
-def without_configurations(prior: PoolPrior) -> PoolPrior:
-    """The prior of somebody who knows scale and shape of curves, and how alike neighbours are, but no configuration.
-
-    All have the same mean and cost; what they differ by is all residual. Early scores are looked at: whether that pays
-    was told by what is no longer believed.
-
-    Args:
-        prior: What was taught.
-    """
-    own = np.diag(prior.finals).mean()
-    spread = prior.mean[:, -1].var() + np.square(prior.loadings[:, -1]).sum(1).mean() + own
-    return replace(
-        prior,
-        mean=np.broadcast_to(prior.mean.mean(0), prior.mean.shape).copy(),
-        loadings=np.zeros_like(prior.loadings),
-        finals=prior.finals * (spread / own),
-        log_cost=np.zeros_like(prior.log_cost),
-        first_look=0,
-    )
-
-
 class GuardedSearcher:
     """Searches by transfer, and compares how well scores are predicted with it and without.
 
     Without it are two: one that knows no configuration, but scale and shape of curves; and one that shares nothing with
-    what was taught. The log ratios of likelihoods are summed up as ``Evidence`` says, with deviations of at least
-    ``LEAST_STD``, so that no certainty decides. Below ``-LIMIT`` the search goes on by the other prior that predicts
-    best, told every score, and by transfer again once the evidence is for it.
+    what was taught. The log ratios of likelihoods are summed up as ``Evidence`` and ``Witnesses`` say. Beyond the limit
+    that the training tasks teach (``PoolPrior.limit``) the search goes on by the other prior that predicts best, told
+    every score, and by transfer again once the evidence is for it.
 
-    From ``-DOUBT`` on transfer is in doubt: trainings may be paused at their first knot, and other configurations are
-    begun until there are ``OPINIONS``, or a ``SHARE`` of the pool. Until as much evidence is for transfer, what it
-    wants to train for long is shown at its first knot first, and goes on from there unless that brings doubt.
+    From a part ``DOUBT`` of that limit on transfer is in doubt: trainings may be paused at their first knot, and other
+    configurations are begun until there are ``OPINIONS``, or a ``SHARE`` of the pool. Until there is evidence for
+    transfer, what it wants to train for long is shown at its first knot first, and goes on from there unless that
+    brings doubt: going on after a pause may cost something.
 
     Args:
         transfer: Searches by transfer.
@@ -111,7 +88,8 @@ class GuardedSearcher:
 
     def __init__(self, transfer: CurveTransferSearcher, others: Sequence[CurveTransferSearcher]) -> None:
         self._transfer, self._others = transfer, tuple(others)
-        self._points = [PointForecasts(other.prior) for other in others]
+        self._witnesses = Witnesses([other.prior for other in others])
+        self._limit = transfer.prior.limit
         self._evidence = Evidence(len(self._others))
         self._lowest = 0.0
         self._told: list[Observation] = []
@@ -135,7 +113,8 @@ class GuardedSearcher:
     @property
     def verdict(self) -> Verdict:
         """Whether the task is like those that are known, as far as was seen."""
-        return Verdict(tuple(self._transfer.forecasts), self._evidence.least, self._lowest, self._n_lowest)
+        forecasts = tuple(self._transfer.forecasts)
+        return Verdict(forecasts, self._evidence.least, self._lowest, self._n_lowest, self._limit)
 
     def ask(self) -> Suggestion | None:
         """What transfer suggests, or the best other one while the evidence is against what was taught."""
@@ -162,7 +141,7 @@ class GuardedSearcher:
 
     @property
     def _is_in_doubt(self) -> bool:
-        return self._evidence.least < -DOUBT
+        return self._evidence.least < -DOUBT * self._limit
 
     @property
     def _is_trusted(self) -> bool:
@@ -182,7 +161,7 @@ class GuardedSearcher:
         while (suggestion := ask()) is not None:
             config_id = suggestion.configuration.id
             if config_id not in self._pending:
-                if self._is_fallen_back or config_id in self._begun or self._evidence.least > DOUBT:
+                if self._is_fallen_back or config_id in self._begun or self._evidence.least > 0.0:
                     return suggestion
                 return replace(suggestion, fidelity=self._transfer.looks(suggestion.configuration)[0])
         return None
@@ -197,18 +176,11 @@ class GuardedSearcher:
     def _weigh(self) -> None:
         """Adds the scores that are new to the evidence, each predicted from those before it."""
         for n, taught in enumerate(self._transfer.forecasts[self._n_weighed :], start=self._n_weighed + 1):
-            where = self._transfer.place_of(taught)
-            known = _log_density(taught.observed, taught.mean, taught.std)
-            others = [points.forecast(*where, taught.error) for points in self._points]
-            self._evidence.add(where[0], known - np.array([_log_density(taught.observed, *each) for each in others]))
-            for points in self._points:
-                points.observe(*where, taught.observed, taught.error)
+            place, knot = self._transfer.place_of(taught)
+            foretold = taught.mean, taught.std
+            self._evidence.add(place, self._witnesses.weigh(place, knot, taught.observed, foretold, taught.error))
             least = self._evidence.least
             if least < self._lowest:
                 self._lowest, self._n_lowest = least, n
-            self._is_fallen_back = least < (0.0 if self._is_fallen_back else -LIMIT)
+            self._is_fallen_back = least < (0.0 if self._is_fallen_back else -self._limit)
         self._n_weighed = len(self._transfer.forecasts)
-
-
-def _log_density(observed: float, mean: float, std: float) -> float:
-    return float(norm.logpdf(observed, mean, max(std, LEAST_STD)))

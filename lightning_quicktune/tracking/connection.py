@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import sqlalchemy
@@ -15,6 +17,7 @@ from alembic.util.exc import CommandError
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from requests.utils import get_environ_proxies
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_quicktune.tracking.faults import DeletedExperimentError, MissingDriverError
@@ -24,6 +27,8 @@ from lightning_quicktune.wording.spelling import did_you_mean
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # between tries at a database that another process is filling
 _BEING_MADE = ("already exists", "duplicate", "expected to match one row", "found version None")
 _TIMEOUT_S = 10  # for a database to answer
+_REACH_S = 3.0  # for a server to accept a connection
+_PORTS = {"http": 80, "https": 443}
 
 # Says at level INFO which tables it creates in a new database.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -66,8 +71,29 @@ def client_of(uri: str) -> MlflowClient:
         _make_database(path)
     if uri.startswith(DATABASES):
         _probe(uri)
+    else:
+        reach(uri)
     with _no_stray_folder(uri):
         return MlflowClient(uri)
+
+
+def reach(uri: str) -> None:
+    """Sees that somebody answers at a server's address, in seconds; MLflow's client waits longer, with every call.
+
+    Args:
+        uri: Resolved tracking URI; that of a database, or of a server behind a proxy, is not looked at.
+
+    Raises:
+        ConnectionError: If nobody does.
+    """
+    place = urlsplit(uri)
+    port = place.port or _PORTS.get(place.scheme)
+    if place.hostname is None or port is None or place.scheme not in _PORTS or get_environ_proxies(uri, None):
+        return
+    try:
+        socket.create_connection((place.hostname, port), timeout=_REACH_S).close()
+    except OSError as error:
+        raise ConnectionError(f"nobody answers at {place.hostname}:{port}, {error.strerror or error}") from error
 
 
 def connect_existing(uri: str) -> MlflowClient:

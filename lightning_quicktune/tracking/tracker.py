@@ -11,7 +11,7 @@ from mlflow.entities import Experiment, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lightning_quicktune.tracking.connection import connect, connect_existing
+from lightning_quicktune.tracking.connection import connect, connect_existing, reach
 from lightning_quicktune.tracking.content import Kind, Parent, RunContent, read_content
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.faults import answering, in_short, lasting
@@ -49,6 +49,7 @@ class Tracker:
         self._away_until = 0.0
         self._busy_until = 0.0
         self._reason: str | None = None  # of the last failure
+        self._has_failed = False  # the last call
 
     @property
     def shown_uri(self) -> str:
@@ -71,12 +72,13 @@ class Tracker:
         Raises:
             ValueError: If a driver is missing, access is refused, or no database of this version of MLflow is there.
         """
+        started = time.monotonic()
         try:
             self._connect()
         except Exception as error:  # a server or a database fails in many ways, and what may pass may not stop training
             if words := lasting(error, self.uri):
                 raise ValueError(words) from error
-            self._warn(error)
+            self._is_away(error, started)
 
     def begin(self) -> bool:
         """Sends the record of the search; if its run was deleted, or is of another database, as a new one.
@@ -263,6 +265,8 @@ class Tracker:
         return f"models:/{name}/{version.version}"
 
     def _connect(self) -> tuple[MlflowClient, Experiment]:
+        if self._has_failed:
+            reach(self.uri)
         if self._connected is None:
             self._connected = connect(self.uri, self.experiment)
         return self._connected
@@ -271,6 +275,7 @@ class Tracker:
         if self._connected is None:
             return False
         try:
+            reach(self.uri)
             self._connected[0].get_experiment_by_name(self.experiment)
         except Exception:  # it fails in many ways, and why was said when something could not be sent
             return False
@@ -309,11 +314,16 @@ class Tracker:
                 now = time.monotonic()
                 self._busy_until = now + _PATIENCE * (now - started)
         except Exception as error:  # a server, a database or a disk fails in many ways, and none may stop training
-            now = time.monotonic()
-            self._away_until = now + _PATIENCE * (now - started)
-            self._warn(error)
+            self._is_away(error, started)
             return False
+        self._has_failed = False
         return True
+
+    def _is_away(self, error: Exception, started: float) -> None:
+        """Asks nothing for a while."""
+        now, self._has_failed = time.monotonic(), True
+        self._away_until = now + _PATIENCE * (now - started)
+        self._warn(error)
 
     def _warn(self, error: Exception) -> None:
         self._reason = in_short(error)

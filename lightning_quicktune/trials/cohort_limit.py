@@ -19,5 +19,5 @@ def check_cohort(cohort: int | Literal["auto"]) -> None:
     if cohort != "auto" and not 1 <= cohort <= MOST_IN_COHORT:
         raise ValueError(
             f"`cohort` is {cohort}, but it counts trials that are trained at once, from 1 (one after the other) to "
-            f"{MOST_IN_COHORT}. Set `cohort` in between, or `cohort: auto` for as many as the memory holds."
+            f"{MOST_IN_COHORT}. Set `cohort` in between, or `cohort: auto` for as many as a GPU holds."
         )

@@ -79,8 +79,11 @@ class CohortRecorder(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Counts tokens read in training."""
+        """Counts tokens read in training, and tells of the pass."""
         self._tokens = [known + more for known, more in zip(self._tokens, batch["n_tokens"], strict=True)]
+        for seat in self.seats:
+            if seat.on_step is not None:
+                seat.on_step(batch_idx + 1, self.passes.n_passes)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends the slice of all members; those that have diverged or come far enough leave."""

@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,15 @@ __all__ = ["can_join", "run_cohort"]
 log = logging.getLogger(__name__)
 
 OnRecord = Callable[[Path], object]
+OnStep = Callable[[str, int, int], None]
 
 
-def run_cohort(plans: Sequence[TrialPlan], fidelities: Sequence[int], on_record: OnRecord | None = None) -> list[Trial]:
+def run_cohort(
+    plans: Sequence[TrialPlan],
+    fidelities: Sequence[int],
+    on_record: OnRecord | None = None,
+    on_step: OnStep | None = None,
+) -> list[Trial]:
     """Trains each plan until its trial has as many slices as asked for, or ends without; what ``run_trial`` would give.
 
     Members begin at whatever slice each has reached; those that reach their fidelity leave, and the rest goes on. One
@@ -44,6 +51,8 @@ def run_cohort(plans: Sequence[TrialPlan], fidelities: Sequence[int], on_record:
         plans: What to train: trials of one task and base model, each in a folder of its own.
         fidelities: Slices to reach, one for each plan.
         on_record: Called with a trial's folder whenever its record has changed.
+        on_step: Called with the id of each member's configuration, a batch's number in its slice, from 1, and how many
+            there are.
 
     Returns:
         The trial records, in the order of the plans.
@@ -70,12 +79,13 @@ def run_cohort(plans: Sequence[TrialPlan], fidelities: Sequence[int], on_record:
         log.warning("%s can't share a pass and %s alone: %s.", ", ".join(alone), _verb(alone), reason)
     with warnings.catch_warnings():
         quiet_upstream()
-        seats = [Seat(plans[n], trials[n], fidelities[n], tell) for n in together]
+        steps = [None if on_step is None else partial(on_step, plan.configuration.id) for plan in plans]
+        seats = [Seat(plans[n], trials[n], fidelities[n], tell, steps[n]) for n in together]
         _train(seats)
     trials |= {n: seat.trial for n, seat in zip(together, seats, strict=True)}
     for n in waiting:
         if n not in together:
-            trials[n] = run_trial(plans[n], fidelities[n], on_record)
+            trials[n] = run_trial(plans[n], fidelities[n], on_record, steps[n])
     return [trials[n] for n in range(len(plans))]
 
 
@@ -110,14 +120,14 @@ def _train(seats: Sequence[Seat]) -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     for part in (left[:half], left[half:]):
-        again = [Seat(seat.plan, seat.trial, seat.fidelity, seat.on_record) for seat in part]
+        again = [Seat(seat.plan, seat.trial, seat.fidelity, seat.on_record, seat.on_step) for seat in part]
         _train(again)
         for seat, anew in zip(part, again, strict=True):
             seat.trial = anew.trial
 
 
 def _train_alone(seat: Seat) -> None:
-    seat.trial = run_trial(seat.plan, seat.fidelity, seat.on_record)
+    seat.trial = run_trial(seat.plan, seat.fidelity, seat.on_record, seat.on_step)
 
 
 class _Run:

@@ -24,20 +24,34 @@ _STATES = 4  # numbers for each trained weight: itself, its gradient and two mea
 
 
 def fitting_cohort(plans: Sequence[TrialPlan], n_processes: int) -> int:
-    """Trials of a task that can be trained at once, as far as one of them tells; at least 1, at most ``MOST``.
+    """Trials of a task that it pays to train at once, as far as one of them tells; at least 1, at most ``MOST``.
 
-    The trial with the largest batch and the highest rank reads its longest records once, forward and backward.
+    On a CPU that is one: it has nothing to wait for, and many trials take longer at once than one after the other
+    (``tools/benchmarks/cohorts.py``). Elsewhere memory tells: the trial with the largest batch and the highest rank
+    reads its longest records once, forward and backward.
 
     Args:
         plans: Trials of one task, at least one.
         n_processes: Processes that share the memory.
     """
+    if not pays_on(plans[0].resolved):
+        return 1
     largest = max(plans, key=lambda plan: _size(plan.resolved))
     try:
         need, free = _measure(largest.resolved)
     except (torch.cuda.OutOfMemoryError, MemoryError):
         return 1
     return max(1, min(MOST, len(plans), int(_SHARE * free / n_processes / need)))
+
+
+def pays_on(fit: FitConfig) -> bool:
+    """Whether the device of a trial waits for kernels to be launched, so that several trials at once save time.
+
+    Args:
+        fit: The trial's, with its configuration.
+    """
+    device: torch.device = plain_trainer(fit).strategy.root_device
+    return device.type != "cpu"
 
 
 def _size(fit: FitConfig) -> tuple[int, int]:

@@ -24,11 +24,11 @@ class Cohorts:
     """Trains trials of a task, up to ``cohort`` at once; what can't be in a cohort is trained alone.
 
     Args:
-        cohort: How many at once, or ``auto`` for as many as the memory holds.
+        cohort: How many at once, or ``auto`` for as many as memory holds, one on a CPU.
         n_processes: Processes that share the memory.
         on_record: Called with a trial's folder whenever its record has changed.
         on_step: Called with a configuration's id, a batch's number in its slice, from 1, and how many there are, of
-            what is trained alone.
+            each trial of a batch.
         devices: Devices that train a trial together; with several, ``cohort`` is 1.
     """
 
@@ -60,7 +60,7 @@ class Cohorts:
         if task not in self._sizes:
             self._sizes[task] = fitting_cohort(plans, self.n_processes) if self.cohort == "auto" else self.cohort
             if self.cohort == "auto":
-                log.info("%s: memory holds %d trials at once.", task, self._sizes[task])
+                log.info("%s: `cohort: auto` trains %d at once.", task, self._sizes[task])
         return self._sizes[task]
 
     def train(self, orders: Sequence[Order]) -> Iterator[Result]:
@@ -91,7 +91,7 @@ class Cohorts:
         plans = [order.plan for order in orders]
         known = [read_trial(plan.folder) for plan in plans]
         start = time.perf_counter()
-        trials = run_cohort(plans, [order.fidelity for order in orders], self.on_record)
+        trials = run_cohort(plans, [order.fidelity for order in orders], self.on_record, self.on_step)
         seconds = time.perf_counter() - start
         n_before = [trial.curve.fidelity if trial is not None else 0 for trial in known]
         slices = [s for n, trial in zip(n_before, trials, strict=True) for s in trial.curve.slices[n:]]

@@ -37,12 +37,21 @@ class Seat:
         trial: Its record.
         fidelity: Slices to reach.
         on_record: Called with the trial's folder whenever its record has changed.
+        on_step: Called after each pass of the cohort with its number in the slice, from 1, and how many there are.
     """
 
-    def __init__(self, plan: TrialPlan, trial: Trial, fidelity: int, on_record: Callable[[Path], object]) -> None:
+    def __init__(
+        self,
+        plan: TrialPlan,
+        trial: Trial,
+        fidelity: int,
+        on_record: Callable[[Path], object],
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> None:
         self.plan = plan
         self.fidelity = fidelity
         self.on_record = on_record
+        self.on_step = on_step
         self.trial = replace(trial, status="running", failure=None)
         self.recorder = SliceRecorder(plan.folder, trial.overheads, lambda curve: None, plan.test_each_slice, 0.0)
         self.composed: Composed

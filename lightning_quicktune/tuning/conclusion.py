@@ -109,6 +109,7 @@ def conclude(
         carried=carried,
         adapter=str(adapter) if adapter is not None else None,
         interrupted=_interrupted(job),
+        has_shipped_recipe=job.settings.has_shipped_recipe,
     )
 
 

@@ -19,11 +19,11 @@ def draw_search(outcome: Outcome, path: Path) -> None:
         path: File to write.
     """
     with settings(), quiet_glyphs():
-        figure = Figure(figsize=(11, 4.2), layout="constrained")
+        figure = Figure(figsize=(11, 4.8), layout="constrained")
         curves, progress = figure.subplots(1, 2)
         draw_curves(curves, outcome)
         draw_progress(progress, outcome)
         for axes in (curves, progress):
-            axes.legend()
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)  # below, where no curve runs
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)

@@ -21,7 +21,7 @@ _OF_TASKS = 2  # configurations that earlier tasks name
 def first_tried(
     settings: TuneSettings, experience: Experience, setup: TaskSetup, space: SearchSpace
 ) -> tuple[Configuration, ...]:
-    """What did best on the few earlier tasks, then the point of the space that is nearest to a strong published recipe.
+    """What did best on the few earlier tasks, then the point of the space that is nearest to a common strong recipe.
 
     Args:
         settings: The search.

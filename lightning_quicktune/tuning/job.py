@@ -26,6 +26,7 @@ from lightning_quicktune.tuning.experience import BY_TRIALS, Experience, base_mo
 from lightning_quicktune.tuning.experience_folder import as_it_was, check_there
 from lightning_quicktune.tuning.first_tried import first_tried
 from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.short_budget import ShortBudget
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.types import Configuration
@@ -111,33 +112,20 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
         experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
     check_search(recipe, space)
     watcher.stage("describing", f"Describing {settings.task} and the base model ...")
-    begun_s = timekeeper.spent_s
-
-    def check_time() -> None:
-        if timekeeper.left_s == 0 and not (output / "observations.jsonl").exists():
-            raise ValueError(_late(settings, begun_s, timekeeper.spent_s))
-
+    candidates = candidate_pool(space, settings.pool_size - 1, settings.seed)
+    budget = ShortBudget(settings, timekeeper, recipe, experience.curves, candidates)
     length = _max_fidelity(settings, experience, recipe)
-    setup = set_up_task(settings.task, recipe, length, output / "task", check_time)
+    setup = set_up_task(settings.task, recipe, length, output / "task", budget.check)
     watcher.described(setup.info, splits_of(setup.info))
     if settings.contribute:
         check_contribution(settings.contribute, space, setup.info)
-    check_time()
+    budget.check()
     first = first_tried(settings, experience, setup, space)
-    pool = tuple(dict.fromkeys([*first, *candidate_pool(space, settings.pool_size - 1, settings.seed)]))
+    pool = tuple(dict.fromkeys([*first, *candidates]))
     executor = _executor(settings, setup, space, pool, watcher)
     job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher, first)
     job.deliver()
     return job
-
-
-def _late(settings: TuneSettings, begun_s: float, spent_s: float) -> str:
-    """Why there is no time for anything, once what was spent on the way is known."""
-    return (
-        f"`budget.seconds` is {settings.budget.seconds:g}, but nothing is left of it to search in: starting took "
-        f"{begun_s:.0f} s, and describing the task and the base model {spent_s - begun_s:.0f} s until now. "
-        f"Raise `budget.seconds` (`--time`), or set `budget.slices` (`--slices`)."
-    )
 
 
 def _executor(

@@ -74,6 +74,7 @@ class Outcome:
         adapter: Folder of the adapter; none if nothing was chosen.
         links: Where else it is to be found, by name: ``run_id`` and ``mlflow``.
         interrupted: Ids of configurations that were given up because of errors, not because of what they are.
+        has_shipped_recipe: Whether the recipe is one that the package brings, and not the user's own.
     """
 
     task: TaskInfo
@@ -99,6 +100,7 @@ class Outcome:
     adapter: str | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     interrupted: tuple[str, ...] = ()
+    has_shipped_recipe: bool = False
 
     def row(self, name: str) -> Compared | None:
         """The row of that name; none if it was left out."""
@@ -126,6 +128,7 @@ class Outcome:
             "carried": dict(self.carried),
             "links": dict(self.links),
             "interrupted": list(self.interrupted),
+            "has_shipped_recipe": self.has_shipped_recipe,
         }
 
     @classmethod
@@ -136,6 +139,7 @@ class Outcome:
             **{name: record[name] for name in ("settings", "splits", "carried", "links")},
             left_out=tuple(record["left_out"]),
             interrupted=tuple(record["interrupted"]),
+            has_shipped_recipe=bool(record.get("has_shipped_recipe")),  # which earlier versions don't have
             task=TaskInfo.from_dict(record["task"]),
             rows=tuple(Compared.from_dict(row) for row in record["rows"]),
             gain=Gain(**record["gain"]) if record["gain"] else None,

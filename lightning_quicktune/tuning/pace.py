@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from lightning_quicktune.tuning.timekeeper import Timekeeper
-from lightning_quicktune.types import Configuration, Suggestion
+from lightning_quicktune.types import Configuration, LearningCurve, Suggestion
 
+REPORT_S = 6.0  # of exporting, asking the surrogates, reporting, telling MLflow and leaving, on a slow core
 _CAUTION = 1.1  # on what is foretold of slices: what is cut short is lost, what is late breaks a promise
+_ENOUGH = 3  # slices whose median is believed, whatever it is
+_SURPRISE = 3.0  # times as much, or as little, as was foretold, that fewer are believed
+
+
+def new_slices_s(curve: LearningCurve, n: int, seconds: float) -> tuple[float, ...]:
+    """Seconds of the last slices of a curve, with equal shares of what else was done for them.
+
+    Args:
+        curve: The learning curve, as far as it is trained.
+        n: How many slices, none at the least.
+        seconds: What all of it took.
+    """
+    costs_s = curve.costs_s[-n:] if n > 0 else ()
+    return tuple(max(cost_s + (seconds - sum(costs_s)) / len(costs_s), 0.0) for cost_s in costs_s)
 
 
 class Pace:
@@ -31,25 +46,29 @@ class Pace:
     ) -> None:
         self._timekeeper, self._foretold_s, self._report_s = timekeeper, foretold_s, report_s
         self._in_the_way = in_the_way
-        self._slices: dict[Configuration, tuple[int, float]] = {}  # of each configuration: slices and their seconds
+        self._slices: dict[Configuration, list[float]] = {}  # seconds of each
         self._tests: list[float] = []
 
-    def saw_slices(self, configuration: Configuration, n: int, seconds: float) -> None:
-        """Takes in what slices of a configuration took, with all that goes with them."""
-        known, before = self._slices.get(configuration, (0, 0.0))
-        if n > 0:
-            self._slices[configuration] = (known + n, before + seconds)
+    def saw_slices(self, configuration: Configuration, seconds: Sequence[float]) -> None:
+        """Takes in what each of some slices of a configuration took, with all that goes with them."""
+        if seconds:
+            self._slices.setdefault(configuration, []).extend(seconds)
 
     def saw_test(self, seconds: float) -> None:
         """Takes in what a test took."""
         self._tests.append(seconds)
 
     def slice_s(self, configuration: Configuration) -> float:
-        """Seconds of one slice: as measured, or foretold and corrected by what others took."""
-        if configuration in self._slices:
-            n, seconds = self._slices[configuration]
-            return seconds / n
-        return self._foretold_s(configuration) * self._correction()
+        """Seconds of one slice: as measured, or foretold and corrected by what others took.
+
+        A slice that is slow by chance, as the first one or one while the machine was busy, changes little: medians
+        count, and as long as there are few slices they are believed only near what was foretold.
+        """
+        foretold_s, own = self._foretold_s(configuration), self._slices.get(configuration, [])
+        expected_s = foretold_s * self._correction([c for c in self._slices if c != configuration])
+        if not own:
+            return expected_s
+        return _believed(median(own) / expected_s, len(own)) * expected_s
 
     @property
     def test_s(self) -> float:
@@ -88,7 +107,12 @@ class Pace:
             return None
         return Suggestion(suggestion.configuration, min(suggestion.fidelity, reached + fitting))
 
-    def _correction(self) -> float:
-        """How much longer slices take than was foretold."""
-        ratios = [seconds / n / self._foretold_s(c) for c, (n, seconds) in self._slices.items()]
-        return median(ratios) if ratios else 1.0
+    def _correction(self, others: Sequence[Configuration]) -> float:
+        """How much longer slices of these configurations take than was foretold."""
+        ratios = [median(self._slices[c]) / self._foretold_s(c) for c in others]
+        return _believed(median(ratios), sum(len(self._slices[c]) for c in others)) if ratios else 1.0
+
+
+def _believed(ratio: float, n_slices: int) -> float:
+    """A ratio that so many slices gave to what was foretold; nearer to 1 where they are few."""
+    return ratio if n_slices >= _ENOUGH else min(max(ratio, 1.0 / _SURPRISE), _SURPRISE)

@@ -1,4 +1,4 @@
-"""Trials that a search is compared with: the user's recipe as written, a strong published one, the space's default."""
+"""Trials that a search is compared with: the user's recipe as written, a common strong one, the space's default."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def recipe_plan(setup: TaskSetup, recipe: FitConfig, space: SearchSpace, seed: i
 
 
 def strong_plan(setup: TaskSetup, space: SearchSpace, seed: int, trials: Path) -> TrialPlan:
-    """A recipe that is known to do well, on the user's base model and data.
+    """A recipe as it is commonly advised, on the user's base model and data.
 
-    Rank and alpha of 32 on all linear layers at a constant scale, no dropout, AdamW at 3e-4 (some ten times what full
-    finetuning takes), and small batches.
+    All linear layers, some ten times the rate of full finetuning and small batches are what the references advise. Rank
+    and alpha of 32, AdamW at 3e-4 and no dropout are usual values; nobody has published just this recipe.
 
     Args:
         setup: The task.

@@ -12,7 +12,7 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.job import Job
-from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.pace import Pace, new_slices_s
 from lightning_quicktune.tuning.reference_plans import WrittenPlan, default_plan, outside, recipe_plan, strong_plan
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
@@ -26,10 +26,10 @@ _AFTER: Mapping[Reference, float] = {"recipe": 1.0, "strong": 1.0, "default": 1.
 _LENIENCE = 1.4  # how much more one may take that has begun: what it has would be of no use until after the search
 _CALLED: Mapping[RowName, str] = {
     "recipe": "your recipe as written",
-    "strong": "a strong published recipe",
+    "strong": "a common strong recipe",
     "default": "the default of the search space",
-    "chosen": "what the search found",
 }
+_SHIPPED_RECIPE = "the shipped recipe"
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,9 @@ class References:
         """What was left out and why, and where the recipe is outside of the search space, a sentence each."""
         recipe = self._plans.get("recipe")
         beyond = outside(recipe) if recipe is not None else []
-        said = (
-            "Your recipe is outside of the search space ({}); it was trained exactly as written, but the search can't"
-        )
-        notes = [f"{said.format(', '.join(beyond))} suggest it."] if beyond else []
+        whose = "The shipped" if self._job.settings.has_shipped_recipe else "Your"
+        said = "recipe is outside of the search space ({}); it was trained exactly as written, but the search can't"
+        notes = [f"{whose} {said.format(', '.join(beyond))} suggest it."] if beyond else []
         return [*notes, *self._left_out.values()]
 
     def train_before(self) -> None:
@@ -110,7 +109,7 @@ class References:
 
     def _train(self, name: Reference, plan: TrialPlan, n_left: int, share: float) -> None:
         job, length = self._job, plan.task.max_fidelity
-        job.watcher.stage("comparing", f"For comparison: {_CALLED[name]}")
+        job.watcher.stage("comparing", f"For comparison: {self._called(name)}")
         job.watcher.begun(Suggestion(plan.configuration, length), Reason("in full, for comparison"), name)
         if n_left > 1 and job.settings.budget.seconds is not None:  # one slice tells what the others take
             self._train_to(plan, length - n_left + 1)
@@ -124,7 +123,7 @@ class References:
         self._left_out.pop(name, None)
         if not (plan.folder / BEST).is_file():
             failure = trial.failure or "its checkpoint is gone"
-            self._left_out[name] = f"{_CALLED[name].capitalize()} has no score ({failure}), so it is not compared."
+            self._left_out[name] = f"{self._called(name).capitalize()} has no score ({failure}), so it is not compared."
             job.watcher.note(self._left_out[name])
             return
         fidelity, score = max(enumerate(trial.curve.scores, start=1), key=lambda pair: pair[1])
@@ -134,9 +133,11 @@ class References:
         job.watcher.compared(row)
 
     def _train_to(self, plan: TrialPlan, fidelity: int) -> Trial:
-        n_left, began = self._slices_left(plan), time.perf_counter()
+        known, began = read_trial(plan.folder), time.perf_counter()
         trial = self._job.executor.train_plan(plan, fidelity)
-        self._pace.saw_slices(plan.configuration, n_left - self._slices_left(plan), time.perf_counter() - began)
+        n_new = trial.curve.fidelity - (known.curve.fidelity if known is not None else 0)
+        seconds = new_slices_s(trial.curve, n_new, time.perf_counter() - began)
+        self._pace.saw_slices(plan.configuration, seconds)
         self._job.timekeeper.keep()
         return trial
 
@@ -147,9 +148,13 @@ class References:
             return plan.task.max_fidelity
         return 0 if trial.status == "failed" else plan.task.max_fidelity - trial.curve.fidelity
 
+    def _called(self, name: Reference) -> str:
+        is_shipped = name == "recipe" and self._job.settings.has_shipped_recipe
+        return _SHIPPED_RECIPE if is_shipped else _CALLED[name]
+
     def _too_long(self, name: Reference, n_left: int, seconds: float) -> str:
-        free = max(self._pace.free_s or 0.0, 0.0)
+        free, called = max(self._pace.free_s or 0.0, 0.0), self._called(name).capitalize()
         return (
-            f"{_CALLED[name].capitalize()} was not trained for comparison: its {n_left} slice{'s' * (n_left != 1)} and "
-            f"its test take about {seconds:.0f} s, and {free:.0f} s were left. Raise `budget.seconds` to have it."
+            f"{called} was not trained for comparison: its {n_left} slice{'s' * (n_left != 1)} and its test take about "
+            f"{seconds:.0f} s, and {free:.0f} s were left. Raise `budget.seconds` to have it."
         )

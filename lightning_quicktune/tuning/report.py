@@ -11,14 +11,14 @@ from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.space.border import AtBorder
 from lightning_quicktune.surrogate.intervals import COVERAGE, intervals_of_scores
 from lightning_quicktune.tuning.outcome import Outcome
-from lightning_quicktune.tuning.rows import Answer
+from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.tried import borders, chosen_from, luck, runner_up
 from lightning_quicktune.tuning.verdict_words import (
-    ROWS,
     gain_words,
     judgement,
     measured,
     metric_names,
+    row_title,
     row_words,
     spaced,
 )
@@ -46,7 +46,7 @@ def report(outcome: Outcome, figure: str | None) -> str:
         _comparison_table(outcome),
         *(_section("To bear in mind", _list(outcome.left_out)) if outcome.left_out else []),
         *([f"Going on: {outcome.outlook.words}"] if outcome.outlook else []),
-        *(_section("Answers side by side", _answers_table(outcome.answers)) if outcome.answers else []),
+        *(_section("Answers side by side", _answers_table(outcome)) if outcome.answers else []),
         "## The search",
         "\n".join(
             [
@@ -80,12 +80,14 @@ def report(outcome: Outcome, figure: str | None) -> str:
 def headline(outcome: Outcome) -> str:
     """What was found, in one line."""
     task, chosen = outcome.task, outcome.row("chosen")
-    beside = ", ".join(f"{ROWS[r.name]} {measured(r, task.metric)}" for r in outcome.rows if r.name != "chosen")
+    others = [row for row in outcome.rows if row.name != "chosen"]
+    beside = ", ".join(f"{row_title(outcome, row.name)} {measured(row, task.metric)}" for row in others)
     if chosen is None or outcome.incumbent is None:
         return f"{task.name}: {spaced(task.metric)} on test: {beside or 'not measured'}; nothing was chosen."
-    source = chosen_from(outcome)
-    gained = f"; {gain_words(outcome.gain)} over {row_words(outcome.gain.over)}" if outcome.gain else ""
-    gained = f", which is {row_words(source)}" if source and outcome.gain and outcome.gain.over == source else gained
+    source, gain, gained = chosen_from(outcome), outcome.gain, ""
+    if gain is not None:
+        over = row_words(outcome, gain.over)
+        gained = f", which is {over}" if gain.over == source else f"; {gain_words(gain)} over {over}"
     return (
         f"{task.name}: {spaced(task.metric)} {measured(chosen, task.metric)} on test"
         f"{f' ({beside})' if beside else ''}{gained}, with {describe(outcome.incumbent.configuration)}."
@@ -126,7 +128,7 @@ def _comparison_table(outcome: Outcome) -> str:
     metrics = metric_names(outcome)
     rows = [
         [
-            ROWS[row.name],
+            row_title(outcome, row.name),
             inline(describe(row.values)) if row.values else "-",
             str(row.fidelity),
             f"{row.validation_score:.3f}",
@@ -137,11 +139,13 @@ def _comparison_table(outcome: Outcome) -> str:
     return _table(["", "configuration", "slices", "validation score", *metrics], rows)
 
 
-def _answers_table(answers: Sequence[Answer]) -> str:
+def _answers_table(outcome: Outcome) -> str:
     rows = [
-        [_short(a.question), _short(a.reference), _short(a.base), _short(a.recipe), _short(a.chosen)] for a in answers
+        [_short(a.question), _short(a.reference), _short(a.base), _short(a.recipe), _short(a.chosen)]
+        for a in outcome.answers
     ]
-    return _table(["question", "reference", ROWS["zero-shot"], ROWS["recipe"], ROWS["chosen"]], rows)
+    names: tuple[RowName, ...] = ("zero-shot", "recipe", "chosen")
+    return _table(["question", "reference", *(row_title(outcome, name) for name in names)], rows)
 
 
 def _short(text: str | None) -> str:

@@ -17,7 +17,7 @@ class Compared:
     """One row of the comparison.
 
     Args:
-        name: What was tested: the base model as it is, the space's default, a strong published recipe, the user's
+        name: What was tested: the base model as it is, the space's default, a common strong recipe, the user's
             recipe as written, or what was chosen.
         config_id: Its configuration; none for zero-shot.
         fidelity: Slices that its adapter was trained for, 0 for zero-shot.

@@ -26,7 +26,7 @@ from lightning_quicktune.trials.trainer import time_reference_step
 from lightning_quicktune.tuning.job import Job
 from lightning_quicktune.tuning.kept_checkpoints import drop_failed, slices_to_repeat
 from lightning_quicktune.tuning.one_thread_searcher import OneThreadSearcher
-from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.pace import Pace, new_slices_s
 from lightning_quicktune.tuning.watcher import Reason
 from lightning_quicktune.types import Configuration, Observation, Suggestion
 
@@ -184,9 +184,10 @@ class Search:
     def _on_observation(self, pace: Pace) -> Callable[[Observation, SearchState], None]:
         def told(observation: Observation, state: SearchState) -> None:
             configuration, incumbent, watcher = observation.configuration, state.incumbent, self.job.watcher
-            n = observation.curve.fidelity
-            pace.saw_slices(configuration, n - self._reached.get(configuration.id, 0), observation.cost_s)
-            self._reached[configuration.id] = n
+            curve = observation.curve
+            n_new = curve.fidelity - self._reached.get(configuration.id, 0)
+            pace.saw_slices(configuration, new_slices_s(curve, n_new, observation.cost_s))
+            self._reached[configuration.id] = curve.fidelity
             self.job.timekeeper.keep()
             watcher.observed(observation, state)
             if repeated := self._to_repeat.pop(configuration.id, 0):

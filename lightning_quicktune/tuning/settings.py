@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.data.reading import column_overrides
+from lightning_quicktune.presets.places import is_shipped
 from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
@@ -62,8 +63,8 @@ class TuneSettings:
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``.
         space: YAML of the search space; that of the surrogates or the experience if left out.
         max_fidelity: Slices of a full training; that of the surrogates or the experience if left out.
-        cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as the
-            memory holds, up to eight. Each choice then knows less, and a second brings more of them.
+        cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as
+            memory holds, up to eight, and one on a CPU. Each choice then knows less, and a second brings more of them.
         workers: Trials, or cohorts, that run side by side, in processes of one thread each. Each choice then knows
             less, as with ``cohort``.
         executor: Where trials run, if not so: on several devices, or on a cluster.
@@ -73,7 +74,7 @@ class TuneSettings:
         partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
             beyond their bounds as the bound, and what they don't know is left out.
         compare: What is trained in full beside what is searched, as far as the budget allows, first things first:
-            ``recipe`` as it is written, a ``strong`` published one, the ``default`` of the search space.
+            ``recipe`` as it is written, a common ``strong`` one, the ``default`` of the search space.
         keep_checkpoints: Trials that keep their checkpoints when the search has ended, the best ones; a search that
             goes on trains the others again from their seed, as part of its budget.
         tracking: Where MLflow keeps the search and its trials.
@@ -134,6 +135,11 @@ class TuneSettings:
                 f"`keep_checkpoints` is {self.keep_checkpoints}, but it counts trials. Set it to 0 to keep none: the "
                 "adapter that was found stays in `output` all the same."
             )
+
+    @property
+    def has_shipped_recipe(self) -> bool:
+        """Whether the recipe is one that the package brings, such as that of a model's name."""
+        return is_shipped(Path(self.recipe))
 
     @property
     def overrides(self) -> dict[str, Any]:

@@ -27,16 +27,16 @@ from lightning_quicktune.tuning.live.onlooker import onlooker
 from lightning_quicktune.tuning.live.several import Several
 from lightning_quicktune.tuning.live.tracked import TrackedSearch
 from lightning_quicktune.tuning.outcome import Outcome
-from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.pace import REPORT_S, Pace
 from lightning_quicktune.tuning.references import References
 from lightning_quicktune.tuning.report import headline
 from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
+from lightning_quicktune.tuning.slow_slice import SlowSlice
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import PAGE, RECORD, read_outcome, write_report
 
-REPORT_S = 6.0  # of exporting, asking the surrogates, reporting, telling MLflow and leaving, on a slow core
 _ANSWERS = 0.04  # share of the budget that generating one row's answers may take
 _FINISHED = "finished.json"
 
@@ -66,6 +66,12 @@ class Tuned:
     table: str | None
     delivery: Delivery
     outcome: Outcome
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the same command has nothing more to do: the search was not interrupted, and MLflow has all of it."""
+        is_sent = self.run_id is not None and not self.delivery.n_lacking
+        return is_sent and self.outcome.result.stopped_by != "interrupted"
 
 
 def tune(
@@ -102,22 +108,21 @@ def tune(
             )
         tracked, files = TrackedSearch(settings, output), EventFiles(output / "tensorboard")
         with tracked, closing(files), termination_as_interrupt():
-            watched = Several(watcher, tracked, files)
-            watched.started(timekeeper)
+            watched = Several(watcher, tracked, files, SlowSlice(timekeeper, watcher.note))
+            watched.started(timekeeper, settings.has_shipped_recipe)
             job = set_up(settings, timekeeper, watched, tracked.tracker)
             identity = search_identity(settings, job.setup, job.space.id, job.experience)
             journal = Journal(output, identity, later=contents(identity))
             if _is_finished(job, identity):
                 contribute(job)
-                return _tuned(job, read_outcome(job.result))
+                return _tuned(job, read_outcome(job.result), is_new=False)
             tracked.begin()
             with closing(job.executor):
                 outcome = _spend(job, journal, command or _kept_command(job))
-            write_report(outcome, job.result)
-            tuned = _tuned(job, outcome)
-            if outcome.result.stopped_by != "interrupted":
+            tuned = _tuned(job, outcome, is_new=True)
+            if tuned.outcome.result.stopped_by != "interrupted":
                 write_json(output / _FINISHED, _finished(job, identity))
-            _free(job, outcome)
+            _free(job, tuned.outcome)
             timekeeper.keep()
             contribute(job)
             return tuned
@@ -154,13 +159,15 @@ def _in_the_way(job: Job) -> float:
     return (job.executor.capacity / job.settings.workers - 1) / others if others else 1.0
 
 
-def _tuned(job: Job, outcome: Outcome) -> Tuned:
-    """Tells MLflow and whoever watches."""
+def _tuned(job: Job, outcome: Outcome, is_new: bool) -> Tuned:
+    """Reports an outcome that is new, or whose place in MLflow is, and tells MLflow and whoever watches."""
     tracker = job.tracker
     tracker.begin()
-    links = {"run_id": tracker.run_id, "mlflow": tracker.table}
-    outcome = replace(outcome, links={**outcome.links, **{name: at for name, at in links.items() if at is not None}})
-    write_json(job.result / RECORD, outcome.to_dict())
+    found = {"run_id": tracker.run_id, "mlflow": tracker.table}
+    links = {**outcome.links, **{name: at for name, at in found.items() if at is not None}}
+    if is_new or links != outcome.links:
+        outcome = replace(outcome, links=links)
+        write_report(outcome, job.result)
     job.watcher.done(outcome)
     delivery = job.deliver()
     return Tuned(

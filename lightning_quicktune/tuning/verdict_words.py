@@ -11,10 +11,11 @@ from lightning_quicktune.tuning.tried import chosen_from
 ROWS: dict[RowName, str] = {
     "zero-shot": "base model as it is",
     "default": "default of the search space",
-    "strong": "published recipe",
+    "strong": "common strong recipe",
     "recipe": "your recipe as written",
     "chosen": "tuned",
 }
+SHIPPED_RECIPE = "shipped recipe"  # in the place of the user's own
 METRICS = ("answer_likelihood", "label_accuracy", "exact_match", "token_f1", "rouge_l", "loss")
 FEWEST = 10  # records below which resampling them makes no interval that holds what it says
 Direction = Literal["better", "worse", "unclear", "unknown"]
@@ -46,17 +47,17 @@ def judgement(outcome: Outcome) -> Judgement:
         return Judgement("unknown", "Chosen, but not compared", words)
     if chosen_from(outcome) == gain.over:
         found = f"Nothing that was tried has a higher score on the validation split. {_score(outcome, gain)}"
-        return Judgement("unclear", f"Nothing better than {row_words(gain.over)}", found)
+        return Judgement("unclear", f"Nothing better than {row_words(outcome, gain.over)}", found)
     if gain.n < FEWEST:
         few = "1 test record tells" if gain.n == 1 else f"{gain.n} test records tell"
         return Judgement("unclear", f"{few} nothing", f"{_sentence(outcome, gain)} Test on {FEWEST} at the least.")
     direction: Direction = "better" if gain.lower > 0 else "worse" if gain.upper < 0 else "unclear"
     title = {
-        "better": f"Better than {row_words(gain.over)}, by {gain.value:.3f}",
-        "worse": f"Worse than {row_words(gain.over)}, by {-gain.value:.3f}",
-        "unclear": f"No clear difference from {row_words(gain.over)} ({gain.value:+.3f})",
+        "better": f"Better than {row_words(outcome, gain.over)}, by {gain.value:.3f}",
+        "worse": f"Worse than {row_words(outcome, gain.over)}, by {-gain.value:.3f}",
+        "unclear": f"No clear difference from {row_words(outcome, gain.over)} ({gain.value:+.3f})",
     }[direction]
-    return Judgement(direction, title, f"{_sentence(outcome, gain)}{_advice(direction, gain.over)}")
+    return Judgement(direction, title, f"{_sentence(outcome, gain)}{_advice(outcome, direction, gain.over)}")
 
 
 def gain_words(gain: Gain) -> str:
@@ -102,21 +103,28 @@ def _from_to(outcome: Outcome, gain: Gain) -> str:
     before, chosen = outcome.row(gain.over), outcome.row("chosen")
     if before is None or chosen is None:
         return ""
-    return f", from {measured(before, gain.metric)} with {row_words(gain.over)} to {measured(chosen, gain.metric)}"
+    over, metric = row_words(outcome, gain.over), gain.metric
+    return f", from {measured(before, metric)} with {over} to {measured(chosen, metric)}"
 
 
-def _advice(direction: Direction, over: RowName) -> str:
+def _advice(outcome: Outcome, direction: Direction, over: RowName) -> str:
+    kept = "keep the base model" if over == "zero-shot" else f"keep {row_words(outcome, over)}"
     if direction == "unclear":
-        return f" The interval holds 0, so these records don't tell the two apart: {_kept(over)}, or test on more."
-    if direction == "worse":
-        return f" Don't use it: {_kept(over)}."
-    return ""
+        return f" The interval holds 0, so these records don't tell the two apart: {kept}, or test on more."
+    return f" Don't use it: {kept}." if direction == "worse" else ""
 
 
-def _kept(over: RowName) -> str:
-    return "keep the base model" if over == "zero-shot" else f"keep {row_words(over)}"
+def row_title(outcome: Outcome, name: RowName) -> str:
+    """A row by itself, such as ``base model as it is``."""
+    return SHIPPED_RECIPE if name == "recipe" and outcome.has_shipped_recipe else ROWS[name]
 
 
-def row_words(name: RowName) -> str:
+def recipe_name(outcome: Outcome) -> str:
+    """The recipe in as few words as tell whose it is."""
+    return row_title(outcome, "recipe").removesuffix(" as written")
+
+
+def row_words(outcome: Outcome, name: RowName) -> str:
     """A row in the middle of a sentence, such as ``the base model as it is``."""
-    return ROWS[name] if name == "recipe" else f"the {ROWS[name]}"
+    title = row_title(outcome, name)
+    return title if title == ROWS["recipe"] else f"the {title}"

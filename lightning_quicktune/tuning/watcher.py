@@ -49,8 +49,8 @@ class Clock(Protocol):
 class Watcher(Protocol):
     """Is told of everything; must return quickly, and never raises."""
 
-    def started(self, clock: Clock) -> None:
-        """The tuning begins; the clock goes on by itself."""
+    def started(self, clock: Clock, has_shipped_recipe: bool = False) -> None:
+        """The tuning begins; the clock goes on by itself, and the recipe is one of the package or the user's own."""
         ...
 
     def stage(self, name: Stage, words: str) -> None:
@@ -97,7 +97,7 @@ class Watcher(Protocol):
 class Unwatched:
     """A watcher that does nothing, to start from."""
 
-    def started(self, clock: Clock) -> None:
+    def started(self, clock: Clock, has_shipped_recipe: bool = False) -> None:
         """Does nothing."""
 
     def stage(self, name: Stage, words: str) -> None:

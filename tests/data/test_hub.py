@@ -23,7 +23,8 @@ def public(tmp_path, monkeypatch):
         fetched = []
 
         class Api:
-            def dataset_info(self, hub_id):
+            def dataset_info(self, hub_id, timeout):
+                assert timeout <= 10
                 if not online:
                     raise ConnectionError("no route")
                 return SimpleNamespace(sha="abc", siblings=[SimpleNamespace(rfilename=name) for name in files])

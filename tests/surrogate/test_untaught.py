@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
-from lightning_quicktune.surrogate.curves.untaught import untaught_prior
+from lightning_quicktune.surrogate.curves.untaught import untaught_prior, without_configurations
 
 SHARES = np.array([0.1, 0.3, 1.0])
 
@@ -65,3 +65,18 @@ def test_it_learns_a_task_from_its_own_scores():
     mean = posterior.moments()[0][30:, 2]
     assert np.corrcoef(mean, final[30:])[0, 1] > 0.8
     assert np.abs(mean - final[30:]).mean() < 0.7 * np.abs(final[:30].mean() - final[30:]).mean()
+
+
+def test_without_configurations_all_are_alike_and_as_uncertain_as_they_differ(curve_prior, made_up):
+    taught = curve_prior.pool_prior(made_up(50).encoded)
+    found = without_configurations(taught)
+    assert np.ptp(found.mean, axis=0).max() < 1e-12
+    np.testing.assert_allclose(found.mean[0], taught.mean.mean(0))
+    assert not found.loadings.any()
+    assert not found.log_cost.any()
+    assert found.first_look == 0
+    variance = np.diag(taught.finals) + np.square(taught.loadings[:, -1]).sum(1)
+    assert np.diag(found.finals).mean() == pytest.approx(variance.mean() + taught.mean[:, -1].var())
+    np.testing.assert_allclose(found.finals / found.finals[0, 0], taught.finals / taught.finals[0, 0])
+    for name in ("shapes", "following", "given_final", "noise", "locations", "scales"):
+        assert getattr(found, name) is getattr(taught, name)

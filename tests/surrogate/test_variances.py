@@ -122,3 +122,17 @@ def test_the_same_seed_looks_at_the_same_points():
     left = [left_out(seed, n_knots=4, n=80) for seed in range(3)]
     values = [LeftOutLikelihood(left, KERNEL, residual_curves(left), 3, seed)().item() for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]
+
+
+def test_a_line_search_may_try_what_cannot_be_computed_with():
+    """So it does on tasks that are nearly alike: it tries variances of e to the power of 50 on its way."""
+    left = [left_out(seed) for seed in range(3)]
+    likelihood = LeftOutLikelihood(left, KERNEL, residual_curves(left), 3, seed=0)
+    usual = likelihood().detach()
+    with torch.no_grad():
+        likelihood.raw += torch.tensor([-10.0, 60.0, 100.0, 16.0, 0.0, -30.0, 15.0, -2.0, 0.0], dtype=torch.float64)
+    value = likelihood()
+    torch.autograd.backward(value)
+    assert usual < value.detach() < 1e6
+    assert torch.isfinite(likelihood.raw.grad).all()
+    assert likelihood.variances.residual < 1e4

@@ -1,17 +1,22 @@
 import logging
 import re
+import socket
 import sqlite3
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
+from lightning_quicktune.files.whole import write_json
+from lightning_quicktune.tracking import connection
 from lightning_quicktune.tracking import tracker as module
 from lightning_quicktune.tracking.faults import answering, lasting
+from lightning_quicktune.tracking.search_record import SearchFolder, SearchRecord
 from lightning_quicktune.tracking.tracker import Tracker
 
 
@@ -142,3 +147,53 @@ def test_what_others_say_is_cut_short_visibly_and_kept_apart_from_our_words(told
         answering("http://there"),
     ):
         raise error
+
+
+@pytest.fixture
+def closed_port():
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_a_server_at_a_port_that_is_closed_costs_seconds(tmp_path, closed_port, caplog):
+    """All that a search asks of it, from its first check to its last delivery."""
+    uri, began = f"http://127.0.0.1:{closed_port}", time.monotonic()
+    write_json(tmp_path / "search.json", SearchRecord("ab", "tune shop", {}).to_dict())
+    tracker = Tracker(uri, "any", SearchFolder(tmp_path, "ab", lambda trial: "trial"))
+    tracker.check()
+    for _ in range(3):
+        assert not tracker.begin()
+        assert not tracker.follow_search()
+        assert tracker.deliver([], []).n_lacking == 1
+    assert time.monotonic() - began < 5
+    assert f"nobody answers at 127.0.0.1:{closed_port}, Connection refused" in caplog.text
+
+
+def test_a_server_that_takes_no_connection_is_waited_for_once_and_for_seconds(tmp_path, monkeypatch):
+    """A host that drops what it is sent."""
+    waited = []
+
+    def dropped(address, timeout):
+        waited.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(connection.socket, "create_connection", dropped)
+    write_json(tmp_path / "search.json", SearchRecord("ab", "tune shop", {}).to_dict())
+    tracker = Tracker("http://10.0.0.1:5000", "any", SearchFolder(tmp_path, "ab", lambda trial: "trial"))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(sum(waited))))
+    tracker.check()
+    assert not tracker.begin()
+    assert not tracker.follow_search()
+    assert tracker.deliver([], []).n_lacking == 1
+    assert sum(waited) <= 6
+
+
+def test_a_proxy_knows_better_than_a_look_at_the_port(monkeypatch, closed_port):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")
+    connection.reach("http://mlflow.example:5000")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(ConnectionError, match=rf"nobody answers at 127.0.0.1:{closed_port}"):
+        connection.reach(f"http://127.0.0.1:{closed_port}")
+    connection.reach("databricks")

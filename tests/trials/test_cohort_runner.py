@@ -116,6 +116,16 @@ def test_members_begin_where_they_are_and_leave_when_they_have_come_far_enough(t
     assert again == trials
 
 
+def test_each_member_is_told_of_its_steps(trio):
+    plans, told = trio("together"), []
+    run_cohort(plans, [1, 2, 3], on_step=lambda *step: told.append(step))
+    for plan, n_slices in zip(plans, (1, 2, 3), strict=True):
+        steps = [(step, of) for config_id, step, of in told if config_id == plan.configuration.id]
+        assert [step for step, _ in steps].count(1) == n_slices
+        assert all(steps[n + 1][0] == (step % of) + 1 for n, (step, of) in enumerate(steps[:-1]))
+        assert steps[-1][0] == steps[-1][1] > 1
+
+
 def test_who_the_neighbours_are_changes_nothing(trio, make_plan):
     many = [*trio("many"), *(make_plan(f"further/{n}", lr=0.05, lora_rank=2) for n in range(2))]
     few = trio("few")[:2]

@@ -46,9 +46,9 @@ def asked(monkeypatch):
     """Tasks and sizes of the cohorts that were trained, in order."""
     seen, run = [], cohort_runner.run_cohort
 
-    def watch(plans, fidelities, on_record=None):
+    def watch(plans, fidelities, *told):
         seen.append(({plan.task.name for plan in plans}, len(plans)))
-        return run(plans, fidelities, on_record)
+        return run(plans, fidelities, *told)
 
     monkeypatch.setattr(cohort_runner, "run_cohort", watch)
     return seen
@@ -132,6 +132,7 @@ def test_a_cohort_is_no_part_of_what_a_collection_is(settings):
 
 def test_memory_says_how_many_fit(make_plan, monkeypatch):
     plans = [make_plan(str(n), lora_rank=2 + 2 * (n % 2)) for n in range(12)]
+    monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
     monkeypatch.setattr(cohort_size, "_free_bytes", lambda device: 10**12)
     assert fitting_cohort(plans, 1) == 12
     need, _ = cohort_size._measure(plans[1].resolved)
@@ -144,6 +145,14 @@ def test_memory_says_how_many_fit(make_plan, monkeypatch):
     assert fitting_cohort(plans, 1) == 1
 
 
+def test_a_cpu_trains_one_after_the_other_unless_told_how_many(make_plan):
+    plans = [make_plan(str(n)) for n in range(3)]
+    assert not cohort_size.pays_on(plans[0].resolved)
+    assert fitting_cohort(plans, 1) == 1
+    assert Cohorts("auto", 1).size(plans) == 1
+    assert Cohorts(3, 1).size(plans) == 3
+
+
 def test_measuring_memory_leaves_the_base_model_as_it_was(make_plan, tmp_path):
     before = run_trial(make_plan("before"), 1).curve.scores
     cohort_size._measure(make_plan("other").resolved)
@@ -154,6 +163,7 @@ def test_a_batch_that_doesnt_fit_alone_is_tried_alone(make_plan, monkeypatch):
     def run_out(*arguments):
         raise torch.cuda.OutOfMemoryError("no room")
 
+    monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
     monkeypatch.setattr(cohort_size, "_step", run_out)
     assert fitting_cohort([make_plan("a"), make_plan("b")], 1) == 1
 
@@ -163,7 +173,7 @@ def test_a_cohort_that_was_halved_makes_the_next_ones_smaller(make_plan, monkeyp
 
     from lightning_quicktune.types import LearningCurve
 
-    def halved(plans, fidelities, on_record=None):
+    def halved(plans, fidelities, *told):
         trials = [run_trial(plan, 1) for plan in plans]
         slices = [replace(trial.curve.slices[0], cohort_size=2) for trial in trials]
         return [replace(t, curve=LearningCurve((s,))) for t, s in zip(trials, slices, strict=True)]

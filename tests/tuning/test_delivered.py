@@ -66,9 +66,19 @@ def test_what_mlflow_missed_is_sent_at_the_next_start_and_counted_until_then(
     assert "None" not in said
     assert said.count("no route to host") == 0  # why, is said once as the report is not taken
     away["on"] = False
+    assert '<a href="http' not in tuned.report.read_text()
     again = tune(settings(compare=[]))
     assert again.run_id is not None
     assert kinds(again.tracking_uri) == {"task": 1, "trial": n_trials, "tune": 1}
+    assert again.run_id in again.report.read_text()
+
+
+def test_the_page_of_a_first_search_links_to_its_runs(settings):
+    tuned = tune(settings(budget={"slices": 1}, compare=[]))
+    assert tuned.outcome.links == {"run_id": tuned.run_id, "mlflow": tuned.table}
+    page = tuned.report.read_text()
+    assert f'<a href="{tuned.table}">' in page
+    assert tuned.run_id in page
 
 
 def test_a_database_in_the_place_of_the_first_one_gets_everything(settings, tmp_path, filled_database):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -94,3 +95,10 @@ def test_small_numbers_are_shown_with_their_exponent():
         "-",
         "True",
     ]
+
+
+def test_a_record_of_an_earlier_version_has_the_user_s_own_recipe():
+    record = replace(outcome(), has_shipped_recipe=True).to_dict()
+    assert Outcome.from_dict(record).has_shipped_recipe
+    del record["has_shipped_recipe"]
+    assert not Outcome.from_dict(record).has_shipped_recipe

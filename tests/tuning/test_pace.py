@@ -1,8 +1,8 @@
 import pytest
 
-from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.pace import Pace, new_slices_s
 from lightning_quicktune.tuning.timekeeper import Timekeeper
-from lightning_quicktune.types import Configuration, Suggestion
+from lightning_quicktune.types import Configuration, LearningCurve, SliceResult, Suggestion
 
 FIRST, SECOND = Configuration({"lr": 0.1}), Configuration({"lr": 0.2})
 
@@ -60,12 +60,41 @@ def test_what_others_are_promised_is_in_the_way_only_of_those_that_share_a_worke
 def test_slices_are_foretold_by_what_others_took_beyond_what_was_foretold(keeper):
     pace = Pace(keeper, lambda configuration: 100 * configuration.values["lr"], report_s=5.0)
     assert pace.slice_s(SECOND) == 20.0
-    pace.saw_slices(FIRST, 2, 60.0)
+    pace.saw_slices(FIRST, [30.0, 30.0])
     assert pace.slice_s(FIRST) == 30.0
     assert pace.slice_s(SECOND) == 60.0
-    pace.saw_slices(SECOND, 1, 50.0)
-    pace.saw_slices(SECOND, 0, 7.0)  # a trial that failed in its first slice
-    assert pace.slice_s(SECOND) == 50.0
+    pace.saw_slices(SECOND, [50.0])
+    pace.saw_slices(SECOND, [])  # a trial that failed in its first slice
+    assert pace.slice_s(SECOND) == pytest.approx(50.0)
+
+
+def test_one_slow_slice_explodes_nothing(keeper):
+    """It takes 40 times as long as the others, which take what was foretold, wherever it comes."""
+    pace = Pace(keeper, lambda configuration: 100 * configuration.values["lr"], report_s=5.0)
+    pace.saw_slices(FIRST, [400.0])
+    assert (pace.slice_s(FIRST), pace.slice_s(SECOND)) == (30.0, 60.0)
+    pace.saw_slices(FIRST, [10.0, 10.0])
+    assert (pace.slice_s(FIRST), pace.slice_s(SECOND)) == (10.0, 20.0)
+    pace.saw_slices(SECOND, [800.0])
+    assert (pace.slice_s(FIRST), pace.slice_s(SECOND)) == (10.0, 60.0)
+
+
+def test_three_slow_slices_are_believed(keeper):
+    pace = Pace(keeper, lambda configuration: 100 * configuration.values["lr"], report_s=5.0)
+    pace.saw_slices(FIRST, [400.0, 380.0, 410.0])
+    assert (pace.slice_s(FIRST), pace.slice_s(SECOND)) == (400.0, 800.0)
+    fast = Pace(keeper, lambda configuration: 100 * configuration.values["lr"], report_s=5.0)
+    fast.saw_slices(FIRST, [0.1])
+    assert fast.slice_s(SECOND) == pytest.approx(20.0 / 3)
+    fast.saw_slices(FIRST, [0.1, 0.1])
+    assert fast.slice_s(SECOND) == pytest.approx(0.2)
+
+
+def test_what_goes_with_slices_is_theirs_in_equal_shares():
+    curve = LearningCurve(tuple(SliceResult(f, 0.1 * f, 2.0 * f, 2.0, 1) for f in range(1, 5)))  # 2, 4, 6, 8 seconds
+    assert new_slices_s(curve, 2, 17.0) == (7.5, 9.5)
+    assert new_slices_s(curve, 9, 20.0) == (2.0, 4.0, 6.0, 8.0)
+    assert new_slices_s(curve, 0, 3.0) == new_slices_s(LearningCurve(), 2, 3.0) == ()
 
 
 def test_without_seconds_everything_fits(tmp_path):

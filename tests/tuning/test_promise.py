@@ -4,7 +4,7 @@ import pytest
 
 from lightning_quicktune.search.loop import Live, run_search
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
-from lightning_quicktune.tuning.pace import Pace
+from lightning_quicktune.tuning.pace import Pace, new_slices_s
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.types import Budget, LearningCurve, Observation, SliceResult
 
@@ -16,8 +16,8 @@ class Machine:
 
     capacity, n_ended = 1, 0
 
-    def __init__(self, slice_s):
-        self.now, self.slice_s, self.curves, self.queue = 0.0, slice_s, {}, []
+    def __init__(self, slice_s, stall_s=0.0):
+        self.now, self.slice_s, self.curves, self.queue, self.stall_s = 0.0, slice_s, {}, [], stall_s
 
     def __call__(self):
         return self.now
@@ -32,10 +32,32 @@ class Machine:
     def wait(self):
         configuration, fidelity = (s := self.queue.pop()).configuration, s.fidelity
         before, each_s = self.curves.get(configuration.id, 0), self.cost_s(configuration)
-        self.now += each_s * (fidelity - before)
+        stalled = self.stall_s if not self.curves else 0.0  # in the first slice of all
+        self.now += each_s * (fidelity - before) + stalled
         self.curves[configuration.id] = fidelity
-        slices = tuple(SliceResult(f, 0.01 * f, each_s, each_s, 1) for f in range(1, fidelity + 1))
-        return Observation(configuration, LearningCurve(slices), False, each_s * (fidelity - before))
+        costs_s = [each_s + stalled, *[each_s] * (fidelity - 1)]
+        slices = tuple(SliceResult(f, 0.01 * f, cost_s, cost_s, 1) for f, cost_s in enumerate(costs_s, start=1))
+        return Observation(configuration, LearningCurve(slices), False, each_s * (fidelity - before) + stalled)
+
+
+def spent(space, folder, machine, budget_s, foretold_s):
+    """Searches in simulated time: the result, and the seconds until after the report."""
+    keeper = Timekeeper(budget_s, folder / "time.json", clock=machine)
+    pace = Pace(keeper, lambda configuration: foretold_s, REPORT_S)
+    machine.now += DESCRIBING_S + TEST_S
+    pace.saw_test(TEST_S)
+
+    def told(observation, state):
+        n_new = observation.curve.fidelity - reached.get(observation.configuration, 0)
+        pace.saw_slices(observation.configuration, new_slices_s(observation.curve, n_new, observation.cost_s))
+        reached[observation.configuration] = observation.curve.fidelity
+
+    reached = {}
+    searcher = SuccessiveHalvingSearcher(space.sample(200, seed=0), 9)
+    live = Live(pace.cut, lambda suggestion: None, lambda suggestion: None)
+    result = run_search(searcher, machine, Budget(seconds=budget_s), None, told, clock=machine, live=live)
+    machine.now += TEST_S + REPORT_S
+    return result, keeper.spent_s
 
 
 @pytest.mark.parametrize("budget_s", [60.0, 150.0, 600.0])
@@ -43,20 +65,14 @@ class Machine:
 def test_no_second_is_spent_that_was_not_asked_for_and_few_are_left(small_space, tmp_path, budget_s, foretold):
     """However wrong the first guess of what slices cost is."""
     machine = Machine(slice_s=budget_s / 40)
-    keeper = Timekeeper(budget_s, tmp_path / "time.json", clock=machine)
-    pace = Pace(keeper, lambda configuration: foretold * budget_s / 40, REPORT_S)
-    machine.now += DESCRIBING_S + TEST_S
-    pace.saw_test(TEST_S)
-
-    def told(observation, state):
-        known = reached.get(observation.configuration, 0)
-        pace.saw_slices(observation.configuration, observation.curve.fidelity - known, observation.cost_s)
-        reached[observation.configuration] = observation.curve.fidelity
-
-    reached = {}
-    searcher = SuccessiveHalvingSearcher(small_space.sample(200, seed=0), 9)
-    live = Live(pace.cut, lambda suggestion: None, lambda suggestion: None)
-    result = run_search(searcher, machine, Budget(seconds=budget_s), None, told, clock=machine, live=live)
-    machine.now += TEST_S + REPORT_S
+    result, spent_s = spent(small_space, tmp_path, machine, budget_s, foretold * budget_s / 40)
     assert result.entries
-    assert 0.9 * budget_s <= keeper.spent_s <= 1.02 * budget_s
+    assert 0.9 * budget_s <= spent_s <= 1.02 * budget_s
+
+
+@pytest.mark.parametrize("budget_s", [60.0, 600.0])
+def test_a_first_slice_that_takes_a_quarter_of_the_budget_ends_no_search(small_space, tmp_path, budget_s):
+    machine = Machine(slice_s=budget_s / 40, stall_s=budget_s / 4)
+    result, spent_s = spent(small_space, tmp_path, machine, budget_s, budget_s / 40)
+    assert result.state.slices > 10
+    assert 0.9 * budget_s <= spent_s <= 1.02 * budget_s

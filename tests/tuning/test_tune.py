@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.finetune.finetuner import CausalLMFinetuner
 from lightning_quicktune.search.successive_halving_searcher import SuccessiveHalvingSearcher
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials import task_setup
 from lightning_quicktune.trials.executors.worker import TrialWorker
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.tune import tune
+from lightning_quicktune.tuning.watcher import Unwatched
 
 
 def entries(tmp_path):
@@ -57,6 +60,20 @@ def test_a_search_in_cohorts_spends_its_budget_on_different_trials_and_goes_on(s
     assert sizes == {2}
     tune(settings(cohort="auto", budget={"slices": 6}))
     assert sum(slices_by_configuration(tmp_path).values()) == 6
+
+
+def test_a_cohort_s_steps_are_told_to_whoever_watches(settings, tmp_path):
+    class Steps(Unwatched):
+        def __init__(self):
+            self.told = Counter()
+
+        def step(self, config_id, step, of):
+            self.told[config_id, step, of] += 1
+
+    watcher = Steps()
+    tune(settings(cohort=2, budget={"slices": 2}, compare=[]), watcher)
+    assert {e["curve"][0]["cohort_size"] for e in entries(tmp_path)} == {2}
+    assert watcher.told == {(e["config_id"], n, 4): 1 for e in entries(tmp_path) for n in range(1, 5)}
 
 
 @pytest.mark.parametrize("size", [0, 10_000])
@@ -131,7 +148,8 @@ def test_the_default_searcher_is_guarded_and_the_report_compares_predicted_and_o
 
 def test_a_task_unlike_what_is_known_is_said_in_log_report_and_mlflow(settings, monkeypatch, caplog):
     """The limit is set such that any task is unlike."""
-    monkeypatch.setattr("lightning_quicktune.search.guarded_searcher.LIMIT", 0.5)
+    believed = CurveModel.pool_prior
+    monkeypatch.setattr(CurveModel, "pool_prior", lambda *arguments: replace(believed(*arguments), limit=0.5))
     changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
     tuned = tune(settings(**changes, allow_other_base_model=True, budget={"slices": 6}, compare=[]))
     (warning,) = [r.getMessage() for r in caplog.records if "unlike those that are known" in r.getMessage()]

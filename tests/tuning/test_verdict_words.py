@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lightning_quicktune.tuning.rows import Compared, Gain
-from lightning_quicktune.tuning.verdict_words import gain_words, judgement, measured, metric_names
+from lightning_quicktune.tuning.verdict_words import gain_words, judgement, measured, metric_names, recipe_name
 
 
 def row(**metrics):
@@ -24,6 +24,15 @@ def test_the_interval_decides_the_verdict(make_outcome, ends, over, title, advic
     judged = judgement(make_outcome(gain=Gain(over, "label_accuracy", *ends, 63)))
     assert judged.title == title
     assert advice in judged.sentence
+
+
+def test_a_recipe_of_the_package_is_not_called_the_user_s(make_outcome):
+    shipped = make_outcome(has_shipped_recipe=True)
+    assert judgement(shipped).title == "Better than the shipped recipe, by 0.210"
+    assert "with the shipped recipe to" in judgement(shipped).sentence
+    worse = replace(shipped, gain=Gain("recipe", "label_accuracy", -0.1, -0.2, -0.05, 60))
+    assert judgement(worse).sentence.endswith("Don't use it: keep the shipped recipe.")
+    assert (recipe_name(shipped), recipe_name(make_outcome())) == ("shipped recipe", "your recipe")
 
 
 def test_an_interval_that_ends_at_0_is_no_gain(make_outcome):

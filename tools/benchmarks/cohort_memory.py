@@ -1,6 +1,6 @@
 """Measures what a cohort keeps for its backward pass: bytes of each token of each member, and seconds of a pass.
 
-    python tools/benchmarks/cohort_memory.py [--layers 6] [--members 6]
+    python tools/benchmarks/cohort_memory.py [--layers 2] [--members 3]
 
 The model has the shapes of SmolLM2-135M's layers with random weights, and all its linear modules are adapted. Tensors
 are counted once however often they are kept; weights are not counted. With ``--pad`` what is printed holds for a GPU,
@@ -74,8 +74,8 @@ def measured(base: BaseModel, settings: LoraSettings, members: int) -> tuple[int
 def main() -> None:
     """Prints a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--members", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--pad", action="store_true", help="take members together as on a GPU")
     arguments = parser.parse_args()
     if arguments.pad:

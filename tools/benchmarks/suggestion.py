@@ -16,11 +16,13 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from invented import STEP_S, invented_trials
 
+from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.replay.ablations import replayed_searcher
 from lightning_quicktune.replay.lessons import Lessons
@@ -74,6 +76,23 @@ def measure(method: Method, context: SearchContext, n: int) -> list[float]:
         seconds.append(now - began)
         began = now
     return seconds
+
+
+def suggestions_from(folder: Path, n: int) -> Callable[[], object]:
+    """Learns from a stored table, all but its first task; gives what makes suggestions for that one.
+
+    Args:
+        folder: Holds the table.
+        n: Suggestions, the first of which sets up the posterior.
+    """
+    table = load(str(folder))
+    lessons = Lessons(table.select(table.task_names[1:]), folder / "lessons", SurrogateTraining(), 0)
+    method = Method("curve_transfer")
+    knowledge = lessons.knowledge(method.lesson)
+    assert knowledge.curves is not None  # to ask is to learn
+    pool = tuple(dict.fromkeys(row.configuration for row in table.select(table.task_names[:1]).curves()))
+    context = SearchContext(pool, table.task_info(table.task_names[0]), table.space, STEP_S, 0, knowledge)
+    return lambda: measure(method, context, n)
 
 
 def _observed(suggestion: Suggestion, context: SearchContext) -> Observation:

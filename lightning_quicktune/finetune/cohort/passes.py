@@ -92,6 +92,9 @@ class SlicePasses:
     Args:
         data: The data of any member: all have the same records.
         most_rows: Most rows of each member in a pass.
+
+    Attributes:
+        n_passes: Passes of the slice that was begun last; 0 before the first.
     """
 
     def __init__(self, data: TaskData, most_rows: int) -> None:
@@ -100,11 +103,13 @@ class SlicePasses:
         self.layout = data.token_settings.layout
         self.most_rows = most_rows
         self.orders: list[MemberOrder] = []
+        self.n_passes = 0
 
     def __iter__(self) -> Iterator[Batch]:
         n_rows = rows_of_pass(self.orders, self.most_rows)
         parts = [pieces_of(order, n_rows) for order in self.orders]
-        for number in range(max(map(len, parts))):
+        self.n_passes = max(map(len, parts))
+        for number in range(self.n_passes):
             yield self._batch([own[number] if number < len(own) else Piece() for own in parts], n_rows)
 
     def _batch(self, pieces: Sequence[Piece], n_rows: int) -> Batch:

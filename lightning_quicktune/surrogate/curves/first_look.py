@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from lightning_quicktune.surrogate.curves.left_out import LeftOut
 from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch, search_left_out
@@ -36,13 +36,21 @@ def searches(prior: CurvePrior, left: Sequence[LeftOut]) -> list[LeftOutSearch]:
         left: The training tasks, left out.
     """
     found = []
-    for t in np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]:
-        rows = np.random.default_rng(t).permutation(left[t].sound)[:SEARCHED_ROWS]
-        if len(rows):
-            curves = prior.scale.middle + prior.scale.spread * left[t].task.curves[rows]
-            scores = left[t].task.location + left[t].task.scale * curves
-            found.append(search_left_out(prior.of_left_out(left[t], rows), scores))
+    for one, rows in searched(left):
+        curves = prior.scale.middle + prior.scale.spread * one.task.curves[rows]
+        found.append(search_left_out(prior.of_left_out(one, rows), one.task.location + one.task.scale * curves))
     return found
+
+
+def searched(left: Sequence[LeftOut]) -> list[tuple[LeftOut, Int[np.ndarray, " N"]]]:
+    """Which of them are searched, and places of those of their configurations that are.
+
+    Args:
+        left: The training tasks, left out.
+    """
+    drawn = np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]
+    pools = [(left[t], np.random.default_rng(t).permutation(left[t].sound)[:SEARCHED_ROWS]) for t in drawn]
+    return [(one, rows) for one, rows in pools if len(rows)]
 
 
 def regret_by_look(prior: CurvePrior, left: Sequence[LeftOut]) -> Float[np.ndarray, " L"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +17,14 @@ BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0)  # in full trainings
 MOST = 2.0  # normalised regret that counts at most, so that no task decides alone
 
 
+class Seen(NamedTuple):
+    """A score, with the indices of its configuration and of its knot."""
+
+    place: int
+    knot: int
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class LeftOutSearch:
     """What came of a search.
@@ -25,10 +34,12 @@ class LeftOutSearch:
             better than the median.
         errors: Of the final scores still to come, over their predicted standard deviations, one array for each of
             ``MOMENTS``, empty where the search saw too few scores.
+        seen: Every score, in the order of the search.
     """
 
     regret: float
     errors: tuple[Float[np.ndarray, " _"], ...]
+    seen: tuple[Seen, ...]
 
 
 def search_left_out(prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> LeftOutSearch:
@@ -47,13 +58,15 @@ def search_left_out(prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> LeftO
     best = np.array([*search.best_scores, *[search.best] * (len(BUDGETS) - len(search.best_scores))])
     regret = np.minimum((scores.max() - np.maximum(best, scores.min())) / unit, MOST) if unit > 0 else np.nan
     empty = np.zeros(0)
-    return LeftOutSearch(float(np.mean(regret)), tuple(search.errors.get(moment, empty) for moment in MOMENTS))
+    errors = tuple(search.errors.get(moment, empty) for moment in MOMENTS)
+    return LeftOutSearch(float(np.mean(regret)), errors, tuple(search.seen))
 
 
 class _Search:
     def __init__(self, prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> None:
         self.prior, self.scores, self.posterior = prior, scores, CurvePosterior(prior)
         self.errors: dict[int, Float[np.ndarray, " _"]] = {}
+        self.seen: list[Seen] = []
         self.best_scores: list[float] = []  # after each of the budgets that are spent
         self.best = -np.inf
         self.following, self._reached = (np.zeros(len(scores), dtype=np.int64) for _ in range(2))
@@ -76,6 +89,7 @@ class _Search:
             self._reached[place] = self._fidelities[knot]
             self.best = max(self.best, float(self.scores[place, knot]))
             self.posterior.observe(place, knot, float(self.scores[place, knot]))
+            self.seen.append(Seen(place, knot, float(self.scores[place, knot])))
         self.following[place] = looks + 1
 
     def _choose(self, mean: Float[np.ndarray, "C H"], covariance: Float[np.ndarray, "C H H"]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from lightning_quicktune.surrogate.curves.kernel import Amplitudes, Kernel, fit_
 
 MOST_CONFIGURATIONS = 1000  # that the mean is learned from
 COMPONENTS = 3  # principal components of mean curves that the kernel is learned from
-TREES, LEAF, SHARE = 100, 2, 0.5
+TREES, LEAF = 100, 2
 FEWEST = 3  # configurations without which a forest has nothing to learn
 EVEN = 0.5  # weight of the forest in the mean, until left-out tasks tell
 
@@ -69,6 +69,9 @@ class MeanCurve:
         amplitudes: Of the mean curves.
         forest: Weight of the forest, from 0 to 1; the process has the rest.
         seed: Of the forest.
+
+    References:
+        Geurts, Ernst and Wehenkel (2006), Extremely Randomized Trees.
     """
 
     tried: Tried
@@ -136,9 +139,9 @@ class MeanCurve:
     def _trees(self) -> list[Any]:
         if len(self.tried.counts) < FEWEST:
             return []
-        from sklearn.ensemble import RandomForestRegressor  # takes a second to import
+        from sklearn.ensemble import ExtraTreesRegressor  # takes a second to import
 
-        forest = RandomForestRegressor(TREES, min_samples_leaf=LEAF, max_features=SHARE, random_state=self.seed)
+        forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, bootstrap=True, random_state=self.seed)
         curves = self.tried.curves
         forest.fit(
             self.tried.encoded, curves[:, 0] if curves.shape[1] == 1 else curves, sample_weight=self.tried.counts

@@ -82,8 +82,20 @@ class CurveModel:
             configurations: What would be trained.
             reference_step_s: Seconds of the reference step on the device that would train.
         """
+        return self.slice_costs_s(configurations, reference_step_s, task.records_per_slice)
+
+    def slice_costs_s(
+        self, configurations: Sequence[Configuration], reference_step_s: float, records_per_slice: int
+    ) -> Float[np.ndarray, " N"]:
+        """The same, before anything else is known of the task.
+
+        Args:
+            configurations: What would be trained.
+            reference_step_s: Seconds of the reference step on the device that would train.
+            records_per_slice: Training records of a slice.
+        """
         log_cost = self.pool_prior(configurations).log_cost + self.cost_level
-        return np.asarray(np.exp(log_cost) * reference_step_s * task.records_per_slice)
+        return np.asarray(np.exp(log_cost) * reference_step_s * records_per_slice)
 
     def check_task(self, task: TaskInfo) -> None:
         """Refuses a task whose score or full training is another one.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 MOMENTS = (0, 2, 4, 8, 16, 32, 64)  # observations after which predictions were compared with left-out scores
+LEAST_LIMIT = math.log(20.0)  # of how many times as likely as by what was taught scores may be without
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class PoolPrior:
         first_look: Knot before which no training is paused: where early scores say little of final ones, looking at
             them costs more than it tells.
         learns_costs: Whether the seconds that slices took correct what is predicted of others.
+        limit: Log of how many times likelier scores may be without what was taught before it is given up.
     """
 
     mean: Float[np.ndarray, "C H"]
@@ -54,6 +57,7 @@ class PoolPrior:
     temperatures: Float[np.ndarray, " M"]
     first_look: int = 0
     learns_costs: bool = True
+    limit: float = LEAST_LIMIT
 
     def equal_costs(self) -> PoolPrior:
         """The same where every slice is taken to cost the same, whatever some have cost."""

@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
 from lightning_quicktune.surrogate.curves.first_look import looks_of, mean_regret, searches
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
-from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
+from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT, MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
 from lightning_quicktune.surrogate.curves.temperature import temperatures_of
+from lightning_quicktune.surrogate.curves.trust import learned_limit
 from lightning_quicktune.surrogate.curves.variances import FEW, LeftOutLikelihood, Residual, Variances, residual_curves
 
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
@@ -40,6 +41,7 @@ class CurvePrior:
         lengths: Slices of the shortest and the longest full training that was seen.
         temperatures: See ``PoolPrior``.
         first_look: See ``PoolPrior``.
+        limit: See ``PoolPrior``.
     """
 
     predictor: CurvePredictor
@@ -53,6 +55,7 @@ class CurvePrior:
     lengths: tuple[int, int]
     temperatures: Float[np.ndarray, " M"]
     first_look: int
+    limit: float = LEAST_LIMIT
 
     def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
         """The prior at a new task's configurations.
@@ -104,6 +107,7 @@ class CurvePrior:
             cost_exponent=COST_EXPONENT,
             temperatures=self.temperatures,
             first_look=self.first_look,
+            limit=self.limit,
         )
 
     def _offsets(self, n_tasks: int) -> Float[np.ndarray, "H H"]:
@@ -132,13 +136,17 @@ class PriorDraft:
     def finished(self) -> CurvePrior:
         """The prior with the variances at the likelihood's present parameters.
 
-        Searches of left-out tasks tell from when on scores are looked at, and how wide intervals must be.
+        Searches of left-out tasks tell from when on scores are looked at, how wide intervals must be, and how far the
+        evidence goes against what was taught though it holds.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
         priors = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
         found = [searches(each, self.left) for each in priors]
         best = int(np.argmin([mean_regret(each) for each in found]))  # of equal ones the earliest
-        return replace(priors[best], temperatures=temperatures_of([search.errors for search in found[best]]))
+        temperatures = temperatures_of([search.errors for search in found[best]])
+        return replace(
+            priors[best], temperatures=temperatures, limit=learned_limit(priors[best], self.left, found[best])
+        )
 
 
 def draft_curve_prior(

@@ -39,7 +39,7 @@ def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
     numbers |= {f"amplitudes.{name}": value for name, value in asdict(mean.amplitudes).items()}
     numbers |= {"residual.variance": prior.residual.variance, "n_groups": len(prior.predictor.groups)}
     numbers |= {"forest": mean.forest, "seed": mean.seed, "shortest": prior.lengths[0], "longest": prior.lengths[1]}
-    numbers["first_look"] = prior.first_look
+    numbers |= {"first_look": prior.first_look, "limit": prior.limit}
     if prior.costs is not None:
         arrays |= {"costs.encoded": prior.costs.encoded, "costs.lengths": prior.costs.kernel.lengths}
         arrays["costs.weights"] = prior.costs.weights
@@ -70,6 +70,7 @@ def from_state(arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> Cur
         costs=_costs(arrays, numbers, blocks),
         lengths=(int(numbers["shortest"]), int(numbers["longest"])),
         first_look=int(numbers["first_look"]),
+        limit=float(numbers["limit"]),
         **known,
     )
 

@@ -1,6 +1,8 @@
-"""The prior of somebody who has seen no task: what evidence for and against earlier tasks is compared with."""
+"""Priors of somebody who knows less: what evidence for and against earlier tasks is compared with."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -51,4 +53,25 @@ def untaught_prior(
         shares=shares,
         cost_exponent=COST_EXPONENT,
         temperatures=np.ones(len(MOMENTS)),
+    )
+
+
+def without_configurations(prior: PoolPrior) -> PoolPrior:
+    """The prior of somebody who knows scale and shape of curves, and how alike neighbours are, but no configuration.
+
+    All have the same mean and cost; what they differ by is all residual. Early scores are looked at: whether that pays
+    was told by what is no longer believed.
+
+    Args:
+        prior: What was taught.
+    """
+    own = np.diag(prior.finals).mean()
+    spread = prior.mean[:, -1].var() + np.square(prior.loadings[:, -1]).sum(1).mean() + own
+    return replace(
+        prior,
+        mean=np.broadcast_to(prior.mean.mean(0), prior.mean.shape).copy(),
+        loadings=np.zeros_like(prior.loadings),
+        finals=prior.finals * (spread / own),
+        log_cost=np.zeros_like(prior.log_cost),
+        first_look=0,
     )

@@ -20,6 +20,7 @@ FEW_TASKS = 30  # up to so many are looked at twice
 STIFFNESS, STIFFNESS_OF_ONE = 0.001, 0.3  # weight of the starting values: always, and if there is one task
 ITERATIONS = 60
 FEW = 2  # training tasks from which nothing can be told of others
+FARTHEST = 8.0  # from its starting value that a parameter is taken to be, in logarithms
 UNKNOWN_RESIDUAL = 0.4  # where there are too few tasks to tell
 RIDGE = 0.3 / 50
 
@@ -149,7 +150,7 @@ class LeftOutLikelihood(nn.Module):
 
     def forward(self) -> Float[Tensor, ""]:
         """The value to minimise."""
-        named = _Logs(*self.raw)
+        named = self._logs
         fit = torch.stack([batch.negative_log_likelihood(named) for batch in self._batches]).sum() / self._n_points
         total: Tensor = fit + self._stiffness * (self.raw - self._start).square().sum()
         return total
@@ -171,9 +172,14 @@ class LeftOutLikelihood(nn.Module):
         optimizer.step(loss)  # type: ignore[arg-type]
 
     @property
+    def _logs(self) -> _Logs:
+        """The parameters, which a line search may try far from anything that can be computed with."""
+        return _Logs(*(self._start + (self.raw - self._start).clamp(-FARTHEST, FARTHEST)))
+
+    @property
     def variances(self) -> Variances:
         """The variances at the present parameters."""
-        done = _Logs(*self.raw.detach())
+        done = _Logs(*(value.detach() for value in self._logs))
         return Variances(
             transfer=float(done.transfer.exp()),
             residual=float(done.residual.exp()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,13 +21,14 @@ if TYPE_CHECKING:  # imported when the command line has hardly begun: nothing he
     from lightning_quicktune.types import Observation, Suggestion, TaskInfo
 
 EventKind = Literal["stage", "fact", "begun", "score", "failure", "note"]
-ROW_WORDS = {
+ROW_WORDS: Mapping[RowName, str] = {
     "zero-shot": "zero-shot",
     "default": "the default",
-    "strong": "a strong published recipe",
+    "strong": "a common strong recipe",
     "recipe": "your recipe",
     "chosen": "the chosen one",
 }
+SHIPPED_RECIPE = "the shipped recipe"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Seen:
         doing: What that part does, in one line.
         task: Name of the task, once it is known.
         levels: Validation score of zero-shot and of rows of the comparison, by their words.
+        rows: Words of each row of the comparison.
         running: What is trained now, by id of its configuration.
         best: The best so far; none before the first slice.
         curve: When the best score changed, in seconds of the budget, and to what.
@@ -110,6 +112,7 @@ class Seen:
     doing: str = "loading PyTorch and its libraries"
     task: str = ""
     levels: dict[str, float] = field(default_factory=dict)
+    rows: dict[RowName, str] = field(default_factory=lambda: dict(ROW_WORDS))
     running: dict[str, Running] = field(default_factory=dict)
     best: Best | None = None
     curve: list[tuple[float, float]] = field(default_factory=list)
@@ -134,10 +137,12 @@ class Seen:
         """Seconds since the present part began."""
         return self.now() - self._stage_began_s
 
-    def started(self, clock: Clock) -> None:
+    def started(self, clock: Clock, has_shipped_recipe: bool = False) -> None:
         """The tuning begins."""
         with self.lock:
             self.clock = clock
+            if has_shipped_recipe:
+                self.rows["recipe"] = SHIPPED_RECIPE
 
     def stage(self, name: Stage, words: str) -> None:
         """Another part begins."""
@@ -150,7 +155,7 @@ class Seen:
         """The task is known."""
         with self.lock:
             self.task = task.name
-            self.levels[ROW_WORDS["zero-shot"]] = task.zero_shot_score
+            self.levels[self.rows["zero-shot"]] = task.zero_shot_score
             sizes = ", ".join(f"{n} {name}" for name, n in splits.items())
             self._add(
                 f"zero-shot {task.metric} {score(task.zero_shot_score)}; {sizes} records; a slice is "
@@ -163,7 +168,7 @@ class Seen:
         config_id = suggestion.configuration.id
         words = describe(suggestion.configuration)
         if row is not None:
-            words = f"{ROW_WORDS[row]} ({words})"
+            words = f"{self.rows[row]} ({words})"
         why = reason.words
         if reason.mean is not None and reason.std is not None:
             why = f"predicted {predicted(reason.mean, reason.std)}; {why}"
@@ -219,7 +224,7 @@ class Seen:
     def compared(self, row: Compared) -> None:
         """A row of the comparison has been trained and tested."""
         with self.lock:
-            words = ROW_WORDS[row.name]
+            words = self.rows[row.name]
             if row.config_id is not None:
                 self.running.pop(row.config_id, None)
             if row.name != "chosen":

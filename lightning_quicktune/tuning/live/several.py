@@ -26,9 +26,9 @@ class Several:
     def __init__(self, *watchers: Watcher) -> None:
         self._watchers = list(watchers)
 
-    def started(self, clock: Clock) -> None:
+    def started(self, clock: Clock, has_shipped_recipe: bool = False) -> None:
         """The tuning begins."""
-        self._tell("started", clock)
+        self._tell("started", clock, has_shipped_recipe)
 
     def stage(self, name: Stage, words: str) -> None:
         """Another part begins."""

@@ -80,7 +80,7 @@ class TrackedSearch(Unwatched):
         self._keep(status="running", tags={**self._record.tags, **now, "failure": ""})
         self.tracker.begin()
 
-    def started(self, clock: Clock) -> None:
+    def started(self, clock: Clock, has_shipped_recipe: bool = False) -> None:
         """The tuning begins."""
         self._clock = clock
 

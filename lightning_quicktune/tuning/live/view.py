@@ -62,7 +62,7 @@ class _Page:
 
     def name(self, level: str) -> str:
         """Name of a level, as short as it must be."""
-        return level.removeprefix("a strong ").removeprefix("your ").removeprefix("the ") if self.is_narrow else level
+        return level.removeprefix("a common ").removeprefix("your ").removeprefix("the ") if self.is_narrow else level
 
 
 def view(seen: Seen, width: int, height: int, ascii_only: bool = False) -> list[Text]:

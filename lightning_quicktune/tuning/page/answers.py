@@ -41,13 +41,18 @@ class Card:
     is_flipped: bool
 
 
-def cards(answers: tuple[Answer, ...]) -> tuple[Card, ...]:
-    """All records, in their order."""
-    return tuple(Card(clipped(a.question), _said(a), a.flipped) for a in answers)
+def cards(answers: tuple[Answer, ...], recipe: str) -> tuple[Card, ...]:
+    """All records, in their order.
+
+    Args:
+        answers: The records.
+        recipe: What the recipe is called.
+    """
+    return tuple(Card(clipped(a.question), _said(a, recipe), a.flipped) for a in answers)
 
 
-def _said(answer: Answer) -> tuple[Said, ...]:
-    models = (("base model", answer.base), ("your recipe", answer.recipe), ("tuned", answer.chosen))
+def _said(answer: Answer, recipe: str) -> tuple[Said, ...]:
+    models = (("base model", answer.base), (recipe, answer.recipe), ("tuned", answer.chosen))
     given = [
         Said(who, clipped(text), bool(exact_match(text, answer.reference)), who == "tuned")
         for who, text in models

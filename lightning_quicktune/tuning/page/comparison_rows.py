@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.rows import Compared
 from lightning_quicktune.tuning.tried import chosen_from
-from lightning_quicktune.tuning.verdict_words import ROWS, measured, metric_names, spaced
+from lightning_quicktune.tuning.verdict_words import measured, metric_names, row_title, spaced
 from lightning_quicktune.tuning.words import describe
 
 _COUNTS = ("label_accuracy", "exact_match")  # metrics that are right or wrong on a record
@@ -62,10 +62,11 @@ def comparison(outcome: Outcome) -> Comparison:
     metric = outcome.task.metric
     source = chosen_from(outcome)
     others = tuple(name for name in metric_names(outcome) if name != metric)
+    called = {row.name: row_title(outcome, row.name) for row in outcome.rows}
     rows = [
         Row(
             name=row.name,
-            title=ROWS[row.name] if row.name != "chosen" or source is None else f"chosen: {ROWS[source]}",
+            title=f"chosen: {row_title(outcome, source)}" if row.name == "chosen" and source else called[row.name],
             about=describe(row.values) if row.values else "",
             slices=row.fidelity,
             validation=f"{row.validation_score:.3f}",

@@ -20,7 +20,7 @@ from lightning_quicktune.tuning.page.search_figures import learning_curves, scor
 from lightning_quicktune.tuning.page.trials import chosen_settings, differences, trial_rows
 from lightning_quicktune.tuning.page.use import next_steps, recipes
 from lightning_quicktune.tuning.tried import runner_up
-from lightning_quicktune.tuning.verdict_words import judgement, spaced
+from lightning_quicktune.tuning.verdict_words import judgement, recipe_name, spaced
 from lightning_quicktune.tuning.words import describe
 
 _PLACE = "assets/page"
@@ -51,7 +51,7 @@ def page(outcome: Outcome) -> str:
         chosen=outcome.incumbent,
         judgement=judgement(outcome),
         comparison=comparison(outcome),
-        cards=cards(outcome.answers),
+        cards=cards(outcome.answers, recipe_name(outcome)),
         chosen_settings=chosen_settings(outcome),
         recipes=recipes(outcome),
         next_steps=next_steps(outcome),

@@ -24,12 +24,9 @@ from lightning_quicktune.tuning.page.svg import (
 from lightning_quicktune.tuning.predicted import PredictedSlice
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.tried import chosen_curve, tried
+from lightning_quicktune.tuning.verdict_words import recipe_name
 
-_LEVELS: tuple[tuple[RowName, str, str], ...] = (
-    ("recipe", "your recipe", RECIPE),
-    ("strong", "published recipe", STRONG),
-    ("default", "default", DEFAULT),
-)
+_LEVELS: tuple[tuple[RowName, str], ...] = (("recipe", RECIPE), ("strong", STRONG), ("default", DEFAULT))
 _MARKED = 40  # curves that still have room for a mark at each slice
 
 
@@ -118,8 +115,9 @@ def _curve(axes: Axes, scores: Sequence[float], **style: object) -> None:
 def _draw_references(axes: Axes, outcome: Outcome, as_curves: bool) -> None:
     """What is compared with, as curves where they are known and wanted, else as level lines at the best score."""
     axes.axhline(outcome.task.zero_shot_score, color=INK, linestyle=":", linewidth=1, label="zero-shot")
-    for name, words, colour in _LEVELS:
-        row = outcome.row(name)
+    called = {"recipe": recipe_name(outcome), "strong": "strong recipe", "default": "default"}
+    for name, colour in _LEVELS:
+        row, words = outcome.row(name), called[name]
         if row is not None and as_curves and row.curve:
             _curve(axes, row.curve, color=colour, linestyle="--", linewidth=1.4, label=words)
         elif row is not None:

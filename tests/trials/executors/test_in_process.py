@@ -45,7 +45,7 @@ def test_a_paused_trial_goes_on_beside_one_that_begins(executor, small_space):
 
 
 def test_what_an_error_interrupts_is_tried_once_more_alone(executor, small_space, monkeypatch):
-    def interrupted(plans, fidelities, on_record):
+    def interrupted(plans, fidelities, *told):
         return [replace(plan.blank, status="interrupted", failure="error: OSError: the cable") for plan in plans]
 
     tried = []

@@ -87,3 +87,10 @@ def test_before_the_budget_begins_time_passes_all_the_same():
     times = iter([10.0, 14.0, 15.5])
     seen = Seen(now=lambda: next(times))
     assert (seen.spent_s, seen.stage_s) == (4.0, 5.5)
+
+
+def test_a_recipe_of_the_package_is_not_called_the_user_s(seen):
+    seen.started(None, has_shipped_recipe=True)
+    seen.compared(Compared("recipe", None, 4, 0.348, {"answer_likelihood": 0.331}))
+    assert seen.levels == {"the shipped recipe": 0.348}
+    assert seen.events[-1].words.startswith("the shipped recipe: validation .348")

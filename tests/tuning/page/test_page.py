@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from lightning_quicktune.tuning.page.page import page
+from lightning_quicktune.tuning.report import report
 from lightning_quicktune.tuning.rows import Answer, Gain
 from lightning_quicktune.types import Configuration
 
@@ -199,6 +200,14 @@ def test_a_recipe_that_was_best_itself_is_no_gain(make_outcome):
     assert "rises by" not in text
     assert text.count("chosen: your recipe as written") == 2
     assert "tuned 0." not in text
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_recipe_of_the_package_is_nowhere_called_the_user_s(make_outcome):
+    shipped = make_outcome(has_shipped_recipe=True)
+    for text in (words(shipped), report(shipped, None)):
+        assert "the shipped recipe" in text
+        assert "your recipe" not in text.lower()
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-LIMIT = math.log(20.0)  # of how many times as likely as by what was taught scores may be without
-CAP = 1.5  # most that one trial counts, either way: just over half of the way to that limit, so that it takes two
+from lightning_quicktune.surrogate.curves.points import PointForecasts
+from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
+
+CAP = 1.5  # most that one trial counts, either way: just over half of the way to the least limit, so that it takes two
 WEIGHED = 16  # trials that are weighed: what comes later is foretold by the task's own curves more than by others
+LEAST_STD = 0.003  # of a forecast: no score is foretold better than that
 
 
 class Evidence:
@@ -56,3 +60,40 @@ class Evidence:
     def n_trials(self) -> int:
         """Trials of which there is a score."""
         return len(self._trials)
+
+
+class Witnesses:
+    """The alternatives to what was taught: each foretells every score from those before it.
+
+    Args:
+        priors: What they believe of the pool.
+    """
+
+    def __init__(self, priors: Sequence[PoolPrior]) -> None:
+        self._points = [PointForecasts(prior) for prior in priors]
+
+    def weigh(
+        self, place: int, knot: int, observed: float, taught: tuple[float, float], error: float = 0.0
+    ) -> Float[np.ndarray, " A"]:
+        """Takes in a score.
+
+        Args:
+            place: Index of the configuration.
+            knot: Index of the knot.
+            observed: The score.
+            taught: Mean and standard deviation that what was taught foretold.
+            error: Part of its variance by the number of records it was measured on, 0 if unknown.
+
+        Returns:
+            Log of how many times likelier it is by what was taught than by each alternative, where no deviation is
+            below ``LEAST_STD``.
+        """
+        others = [log_density(observed, *points.forecast(place, knot, error)) for points in self._points]
+        for points in self._points:
+            points.observe(place, knot, observed, error)
+        return log_density(observed, *taught) - np.array(others)
+
+
+def log_density(observed: float, mean: float, std: float) -> float:
+    """Of a normal, whose deviation is at least ``LEAST_STD``."""
+    return float(norm.logpdf(observed, mean, max(std, LEAST_STD)))
