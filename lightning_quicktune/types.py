@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 Value = bool | int | float | str
+Asked = TypeVar("Asked", contravariant=True)
+Answered = TypeVar("Answered", covariant=True)
 TrialStatus = Literal["running", "paused", "completed", "stopped", "failed", "interrupted"]
 
 
@@ -340,23 +342,23 @@ class Budget:
 
 
 @runtime_checkable
-class Executor(Protocol):
-    """Runs suggestions: live trials, or a replay of recorded ones."""
+class Executor(Protocol[Asked, Answered]):
+    """Runs what it is given: suggestions of a search, live or from a record, or orders of trials."""
 
     @property
     def capacity(self) -> int:
-        """Suggestions that can run at the same time, at least 1."""
+        """How many it takes at the same time, at least 1."""
         ...
 
     @property
     def n_ended(self) -> int:
-        """Submitted suggestions that have ended, so that ``wait`` returns at once."""
+        """How many of those that were submitted have ended, so that ``wait`` returns at once."""
         ...
 
-    def submit(self, suggestion: Suggestion) -> None:
-        """Starts or queues one suggestion; at most ``capacity`` at a time."""
+    def submit(self, asked: Asked) -> None:
+        """Starts or queues one; at most ``capacity`` at a time."""
         ...
 
-    def wait(self) -> Observation:
-        """Blocks until any submitted suggestion has ended."""
+    def wait(self) -> Answered:
+        """Blocks until any of those that were submitted has ended; returns each once."""
         ...

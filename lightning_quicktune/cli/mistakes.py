@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning_quicktune.arguments.origin import is_ours, own_words
 
-_EXTRAS = ("optuna",)  # packages that an extra of the same name installs
+_EXTRAS = ("optuna", "ray")  # packages that an extra of the same name installs
 _OF_WHAT_WAS_GIVEN = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotADirectoryError)
 _OF_THE_USER = (*_OF_WHAT_WAS_GIVEN, OSError, RuntimeError)
 

@@ -63,8 +63,10 @@ def collect(settings: CollectSettings) -> Collected | None:
 
     Raises:
         ValueError: If tasks, recipe and space don't fit each other, or the folder holds another collection.
+        ModuleNotFoundError: If what runs the trials is not installed.
     """
     output = Path(settings.output)
+    settings.executor.check_installed()
     space, recipe = SearchSpace.from_yaml(Path(settings.space)), read_yaml(Path(settings.recipe))
     _check_names(settings.tasks)
     check_search(recipe, space)

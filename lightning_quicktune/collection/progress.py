@@ -7,30 +7,32 @@ import time
 from collections.abc import Sequence
 
 from lightning_quicktune.collection.known_trials import is_settled
-from lightning_quicktune.trials.cohorts import Result
+from lightning_quicktune.trials.executors.orders import Result
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.types import Trial
 
 
 class CollectionProgress:
     """One line per trial that has ended or was interrupted, with what all workers have done.
 
     Args:
-        plans: All trials of the collection.
-        worker: Number of this worker.
+        plans: The trials that are to be run here.
     """
 
-    def __init__(self, plans: Sequence[TrialPlan], worker: int) -> None:
+    def __init__(self, plans: Sequence[TrialPlan]) -> None:
         self.plans = plans
-        self.worker = worker
         self.start = time.monotonic()
         self._open = list(plans)
         self.done_at_start = self._done()
-        if worker == 0:
-            self._say(f"{self.done_at_start} of {len(plans)} trials are recorded already")
+        self._say(f"{self.done_at_start} of {len(plans)} trials are recorded already")
 
-    def finished(self, result: Result) -> None:
-        """Says how one trial ended, and when the rest will have."""
-        trial = result.trial
+    def finished(self, result: Result, trial: Trial) -> None:
+        """Says how one trial ended, and when the rest will have.
+
+        Args:
+            result: What came of it.
+            trial: Its record.
+        """
         done = self._done()
         rate = max(done - self.done_at_start, 1) / (time.monotonic() - self.start)
         minutes_left = (len(self.plans) - done) / rate / 60

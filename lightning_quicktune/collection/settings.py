@@ -10,6 +10,7 @@ from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.cohort_limit import check_cohort
+from lightning_quicktune.trials.executors.settings import ExecutorSettings
 
 _LEAST = {"max_fidelity": 1, "n_shared": 1, "n_fresh": 0, "n_seeds": 1, "workers": 1, "parts_every": 1}
 
@@ -29,9 +30,10 @@ class CollectSettings:
         n_fresh: Further configurations for each task alone.
         configurations: YAML list of further configurations that all tasks share, each a mapping of hyperparameters.
         n_seeds: Trials of each configuration on each task: with ``seed``, ``seed + 1`` and so on.
-        workers: Processes that run trials side by side; with more than one, each uses one thread.
+        workers: Trials, or cohorts, that run side by side, in processes of one thread each.
         cohort: Trials of one task that each worker trains at once, in one pass over the frozen base model; ``auto`` for
             as many as memory holds, one on a CPU.
+        executor: Where trials run, if not so: on several devices, or on a cluster.
         seed: Seed of the configurations, and the first seed of trials.
         parts: Folder that keeps finished trials as small files, from which the collection goes on on another machine;
             they stay in the collection, also where they would not be drawn from the space as it is now.
@@ -55,6 +57,7 @@ class CollectSettings:
     n_seeds: int = 1
     workers: int = 1
     cohort: int | Literal["auto"] = 1
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     seed: int = 0
     parts: str | None = None
     parts_only: bool = False
@@ -73,6 +76,7 @@ class CollectSettings:
                     f"`{name}` is {getattr(self, name)}, but it counts things, at least {least}. Raise it."
                 )
         check_cohort(self.cohort)
+        self.executor.kind_for(self.workers, self.cohort)
         if self.parts_only and self.parts is None:
             raise ValueError(
                 "`parts_only` is true, but `parts` names no folder, so nothing that is trained would be kept. Set "

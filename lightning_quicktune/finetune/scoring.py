@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,9 +65,15 @@ def answer_likelihood(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[fl
 
 
 def split_metrics(
-    model: Any, tokenizer: Any, data: Any, split: str, settings: ScoreSettings, generate: bool
+    model: Any,
+    tokenizer: Any,
+    data: Any,
+    split: str,
+    settings: ScoreSettings,
+    generate: bool,
+    combine: Callable[[Totals], dict[str, float]] | None = None,
 ) -> dict[str, float]:
-    """All metrics of a model on one split, on this process alone.
+    """All metrics of a model on one split.
 
     Args:
         model: A language model, with or without adapter.
@@ -76,6 +82,7 @@ def split_metrics(
         split: ``validation`` or ``test``.
         settings: What is measured, and how answers are generated.
         generate: Whether to generate answers and measure them too.
+        combine: Makes means of sums and counts: those of this process alone if left out.
 
     Returns:
         ``loss`` (nats per target token), ``answer_likelihood``, ``label_accuracy`` if it is the score and, if asked
@@ -86,11 +93,17 @@ def split_metrics(
     """
     total, count = answer_likelihood(model, data.evaluation_dataloader(split))
     totals = further_totals(model, tokenizer, data, split, settings, generate)
-    found = means({"loss": (total, count), **totals})
+    found = (combine or means)({"loss": (total, count), **totals})
     return likelihood_metrics(found.pop("loss")) | found
 
 
-def final_answers(model: Any, tokenizer: Any, data: Any, settings: ScoreSettings) -> dict[str, float]:
+def final_answers(
+    model: Any,
+    tokenizer: Any,
+    data: Any,
+    settings: ScoreSettings,
+    combine: Callable[[Totals], dict[str, float]] | None = None,
+) -> dict[str, float]:
     """Generation metrics of a model on some test records, for trials whose score doesn't generate answers.
 
     Args:
@@ -98,8 +111,9 @@ def final_answers(model: Any, tokenizer: Any, data: Any, settings: ScoreSettings
         tokenizer: Its tokenizer.
         data: A ``TaskData`` that has been set up.
         settings: How answers are generated.
+        combine: As for ``split_metrics``.
     """
-    return means(answer_totals(model, tokenizer, final_prompts(data), settings.max_new_tokens))
+    return (combine or means)(answer_totals(model, tokenizer, final_prompts(data), settings.max_new_tokens))
 
 
 def final_prompts(data: Any) -> Iterable[dict[str, Any]]:

@@ -35,7 +35,7 @@ class Live:
 
 def run_search(
     searcher: Searcher,
-    executor: Executor,
+    executor: Executor[Suggestion, Observation],
     budget: Budget,
     journal: Journal | None,
     on_observation: Callable[[Observation, SearchState], None] | None = None,
@@ -93,7 +93,7 @@ class _Search:
     def __init__(
         self,
         searcher: Searcher,
-        executor: Executor,
+        executor: Executor[Suggestion, Observation],
         budget: Budget,
         journal: Journal | None,
         clock: Callable[[], float],

@@ -32,8 +32,9 @@ def save_slice(trainer: Trainer, folder: Path, is_best: bool) -> None:
         folder: Folder of the trial.
         is_best: Whether the slice has the best score so far.
     """
-    trainer.save_checkpoint(folder / _NEXT)
-    _take_over(folder, is_best)
+    trainer.save_checkpoint(folder / _NEXT)  # with several devices a collective: all have it, the first one writes
+    if trainer.is_global_zero:
+        _take_over(folder, is_best)
 
 
 def write_slice(content: dict[str, Any], folder: Path, is_best: bool) -> None:

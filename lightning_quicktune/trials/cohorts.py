@@ -5,49 +5,46 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from lightning_quicktune.trials.cohort_size import fitting_cohort
+from lightning_quicktune.trials.executors.orders import Order, Result
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
-from lightning_quicktune.types import Trial
+from lightning_quicktune.types import LearningCurve, Overheads, Trial
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Result:
-    """A trial that has ended or was interrupted.
-
-    Args:
-        trial: Its record.
-        seconds: What it and those beside it took.
-        n_trained: Trials that were trained at once, this one counted.
-    """
-
-    trial: Trial
-    seconds: float
-    n_trained: int
-
-
 class Cohorts:
-    """Trains trials of a task to their ends, up to ``cohort`` at once; what can't be in a cohort is trained alone.
+    """Trains trials of a task, up to ``cohort`` at once; what can't be in a cohort is trained alone.
 
     Args:
         cohort: How many at once, or ``auto`` for as many as memory holds, one on a CPU.
         n_processes: Processes that share the memory.
         on_record: Called with a trial's folder whenever its record has changed.
+        on_step: Called with a configuration's id, a batch's number in its slice, from 1, and how many there are, of
+            each trial of a batch.
+        devices: Devices that train a trial together; with several, ``cohort`` is 1.
     """
 
     def __init__(
-        self, cohort: int | Literal["auto"], n_processes: int, on_record: Callable[[Path], object] | None = None
+        self,
+        cohort: int | Literal["auto"],
+        n_processes: int,
+        on_record: Callable[[Path], object] | None = None,
+        on_step: Callable[[str, int, int], None] | None = None,
+        devices: int = 1,
     ) -> None:
         self.cohort = cohort
         self.n_processes = n_processes
         self.on_record = on_record
+        self.on_step = on_step
+        self.devices = devices
         self._sizes: dict[str, int] = {}  # by task, where memory has told
         self._said: set[str] = set()
 
@@ -66,11 +63,11 @@ class Cohorts:
                 log.info("%s: `cohort: auto` trains %d at once.", task, self._sizes[task])
         return self._sizes[task]
 
-    def train(self, plans: Sequence[TrialPlan]) -> Iterator[Result]:
-        """Trains each as far as its task's slices go.
+    def train(self, orders: Sequence[Order]) -> Iterator[Result]:
+        """Trains each as far as it is ordered.
 
         Args:
-            plans: Trials of one task, which no other process works on.
+            orders: Trials of one task, which no other process works on.
 
         Yields:
             What came of each, in the order in which they end.
@@ -78,27 +75,32 @@ class Cohorts:
         Raises:
             KeyboardInterrupt: If the user stopped it; all are then paused.
         """
-        together = [plan for plan in plans if self._joins(plan)] if len(plans) > 1 else []
+        together = [order for order in orders if not order.alone and self._joins(order.plan)] if len(orders) > 1 else []
         if len(together) > 1:
             yield from self._train_at_once(together)
-        begun = {plan.key for plan in together} if len(together) > 1 else set()
-        for plan in (p for p in plans if p.key not in begun):
+        for order in orders if len(together) < 2 else [o for o in orders if o not in together]:
+            on_step = None if self.on_step is None else partial(self.on_step, order.plan.configuration.id)
             start = time.perf_counter()
-            trial = run_trial(plan, plan.task.max_fidelity, self.on_record)
-            yield Result(trial, time.perf_counter() - start, 1)
+            trial = run_trial(order.plan, order.fidelity, self.on_record, on_step, self.devices)
+            seconds = time.perf_counter() - start
+            yield Result(order, trial, seconds, 1, seconds)
 
-    def _train_at_once(self, plans: Sequence[TrialPlan]) -> Iterator[Result]:
+    def _train_at_once(self, orders: Sequence[Order]) -> Iterator[Result]:
         from lightning_quicktune.trials.cohort_runner import run_cohort
 
-        before = {plan.key: _n_slices(plan) for plan in plans}
+        plans = [order.plan for order in orders]
+        known = [read_trial(plan.folder) for plan in plans]
         start = time.perf_counter()
-        trials = run_cohort(plans, [plan.task.max_fidelity for plan in plans], self.on_record)
+        trials = run_cohort(plans, [order.fidelity for order in orders], self.on_record, self.on_step)
         seconds = time.perf_counter() - start
-        slices = [s for trial in trials for s in trial.curve.slices[before[trial.key] :]]
+        n_before = [trial.curve.fidelity if trial is not None else 0 for trial in known]
+        slices = [s for n, trial in zip(n_before, trials, strict=True) for s in trial.curve.slices[n:]]
         held = max((s.cohort_size for s in slices), default=len(plans))
         if held < len(plans):  # memory ran out: the next ones are as many as it has held
             self._sizes[plans[0].task.name] = held
-        yield from (Result(trial, seconds, len(plans)) for trial in trials)
+        paid = [_paid_s(trial) - _paid_s(before) for trial, before in zip(trials, known, strict=True)]
+        for order, trial, share in zip(orders, trials, _shares(seconds, paid), strict=True):
+            yield Result(order, trial, seconds, len(plans), share)
 
     def _joins(self, plan: TrialPlan) -> bool:
         from lightning_quicktune.trials.cohort_runner import can_join
@@ -110,6 +112,13 @@ class Cohorts:
         return reason is None
 
 
-def _n_slices(plan: TrialPlan) -> int:
-    trial = read_trial(plan.folder)
-    return trial.curve.fidelity if trial is not None else 0
+def _paid_s(trial: Trial | None) -> float:
+    """Seconds that a record has booked."""
+    curve, overheads = (trial.curve, trial.overheads) if trial is not None else (LearningCurve(), Overheads())
+    return sum(curve.costs_s) + sum(float(seconds) for seconds in asdict(overheads).values())
+
+
+def _shares(seconds: float, paid: Sequence[float]) -> list[float]:
+    """Seconds that were spent together, by what each trial has booked of them."""
+    total = sum(paid)
+    return [seconds * one / total if total > 0 else seconds / len(paid) for one in paid]

@@ -26,8 +26,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def device_info(device: torch.device, reference_step_s: float) -> DeviceInfo:
-    """Describes where a trial runs."""
+def device_info(device: torch.device, reference_step_s: float, count: int = 1) -> DeviceInfo:
+    """Describes where a trial runs.
+
+    Args:
+        device: The device, or the first of several.
+        reference_step_s: Seconds of the reference step on it.
+        count: How many train it together.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return DeviceInfo(name, 1, torch.get_num_threads(), load, reference_step_s)
+    return DeviceInfo(name, count, torch.get_num_threads(), load, reference_step_s)

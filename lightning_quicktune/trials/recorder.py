@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from lightning_quicktune.finetune.finetuner import Finetuner
-from lightning_quicktune.finetune.scoring import final_answers, split_metrics
+from lightning_quicktune.finetune.scoring import final_answers, mean_over_ranks, means, split_metrics
 from lightning_quicktune.trials.checkpoints import save_slice
 from lightning_quicktune.types import DeviceInfo, LearningCurve, Overheads, SliceResult
 
@@ -163,12 +165,13 @@ class SliceRecorder(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends a slice: stops the clocks, tests outside the cost, then makes the slice safe."""
         cpu, wall = time.process_time() - self._cpu, self._elapsed()
+        cpu, tokens = _over_ranks(trainer, cpu), int(_over_ranks(trainer, self._tokens))
         self._phase = "save_s"
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         test = self._test(trainer, pl_module) if self.test_each_slice else {}
         score_name = pl_module.score.name if isinstance(pl_module, Finetuner) else "score"
         metrics = {name.removeprefix("val/"): v for name, v in logged.items() if name.startswith("val/")}
-        is_best = self.add(logged["score"], metrics, test.get(score_name), test, SliceCost(wall, cpu, self._tokens))
+        is_best = self.add(logged["score"], metrics, test.get(score_name), test, SliceCost(wall, cpu, tokens))
         save_slice(trainer, self.folder, is_best)
         self._book("save_s")
         self.on_slice(self.curve)
@@ -179,9 +182,12 @@ class SliceRecorder(Checkpoint):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         score = module.score
         with trainer.precision_plugin.val_step_context():  # as the validation split is measured
-            metrics = split_metrics(module.model, module.tokenizer, data, "test", score, generate=score.generates)
+            combine = means if trainer.world_size == 1 else partial(mean_over_ranks, device=module.device)
+            metrics = split_metrics(
+                module.model, module.tokenizer, data, "test", score, generate=score.generates, combine=combine
+            )
             if not score.generates and len(self.slices) + 1 == trainer.max_epochs:  # once, to compare scores by
-                metrics |= final_answers(module.model, module.tokenizer, data, score)
+                metrics |= final_answers(module.model, module.tokenizer, data, score, combine)
         self._book("test_s")
         return metrics
 
@@ -193,6 +199,15 @@ class SliceRecorder(Checkpoint):
 
     def _book(self, name: Phase) -> None:
         self.take_share(name, self._elapsed())
+
+
+def _over_ranks(trainer: Trainer, value: float) -> float:
+    """The sum over all devices that train this trial."""
+    if trainer.world_size == 1:
+        return value
+    device: torch.device = trainer.strategy.root_device
+    tensor = torch.tensor(value, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+    return float(trainer.strategy.reduce(tensor, reduce_op="sum"))
 
 
 class PauseAt(Callback):

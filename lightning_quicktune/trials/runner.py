@@ -20,6 +20,7 @@ from lightning_quicktune.trials.attempts import checked_finetuner, failure_of, i
 from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.facts import device_info
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.ranks import failure_over_ranks, forget_failures, local_rank, note_failure, spread
 from lightning_quicktune.trials.recorder import PauseAt, SliceRecorder, StepTeller
 from lightning_quicktune.trials.storage import FIT_YAML, read_trial, write_trial
 from lightning_quicktune.trials.trainer import known_reference_step_s, trial_trainer
@@ -33,6 +34,7 @@ def run_trial(
     fidelity: int,
     on_record: Callable[[Path], object] | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    devices: int = 1,
 ) -> Trial:
     """Trains until the trial has ``fidelity`` slices, or ends without; why it did is recorded, not raised.
 
@@ -44,6 +46,7 @@ def run_trial(
         fidelity: Slices to reach, from 1 to the task's ``max_fidelity``.
         on_record: Called with the trial's folder whenever its record has changed: after each slice, and at the end.
         on_step: Called after each batch with its number in the slice, from 1, and how many there are.
+        devices: Devices that train it together, each in a process that runs this program (``executors/child.py``).
 
     Returns:
         The trial record, which is also in the plan's folder.
@@ -58,7 +61,7 @@ def run_trial(
     trial, has_reached = known_trial(plan, fidelity)
     if has_reached:
         return trial
-    attempt = _Attempt(plan, trial, fidelity, on_record or (lambda folder: None), began)
+    attempt = _Attempt(plan, trial, fidelity, on_record or (lambda folder: None), began, devices)
     if on_step is not None:
         attempt.watching.append(StepTeller(on_step))
     with warnings.catch_warnings():
@@ -84,9 +87,17 @@ class _Attempt:
     """One fit of a trial, from building it to its end by pause, completion or failure."""
 
     def __init__(
-        self, plan: TrialPlan, trial: Trial, fidelity: int, on_record: Callable[[Path], object], began: float
+        self,
+        plan: TrialPlan,
+        trial: Trial,
+        fidelity: int,
+        on_record: Callable[[Path], object],
+        began: float,
+        devices: int,
     ) -> None:
         self.plan = plan
+        self.devices = devices
+        self.rank = local_rank() if devices > 1 else 0  # whoever is first alone writes records
         self.fidelity = fidelity
         self.on_record = on_record
         self.trial = replace(trial, status="running", failure=None)
@@ -96,12 +107,15 @@ class _Attempt:
     def train(self) -> None:
         seed_everything(self.plan.seed, verbose=False)
         fit = self.plan.resolved
-        composed = build(fit)
+        composed = build(spread(fit, self.devices))
         module = checked_finetuner(self.plan, composed)
-        trainer = trial_trainer(composed, self.plan.folder, [*self.watching, self.recorder, PauseAt(self.fidelity)])
+        callbacks = [*self.watching, self.recorder, PauseAt(self.fidelity)]
+        trainer = trial_trainer(composed, self.plan.folder, callbacks, self.devices)
         checkpoint, curve = usable_checkpoint(self.plan.folder)
         self.trial = replace(self.trial, curve=curve)
-        write_text(self.plan.folder / FIT_YAML, to_yaml(fit))
+        if self.rank == 0:
+            forget_failures(self.plan.folder)
+            write_text(self.plan.folder / FIT_YAML, to_yaml(fit))
         self._keep()
         try:
             with interruptible():
@@ -109,6 +123,11 @@ class _Attempt:
             self._pause()
         except Exception as error:
             failure = failure_of(error, composed.data, self.plan.folder)
+            if self.rank > 0:
+                note_failure(self.plan.folder, self.rank, failure)
+                raise
+            if self.devices > 1:
+                failure = failure_over_ranks(self.plan.folder, failure)
             status: TrialStatus = "failed" if tells(failure) else "interrupted"
             self.trial = replace(self.trial, status=status, failure=failure)
             what = "failed" if status == "failed" else "was interrupted by an error"
@@ -120,7 +139,7 @@ class _Attempt:
             module.release()
             self.recorder.close()
             self._keep()
-            self.on_record(self.plan.folder)
+            self._tell()
 
     def _fit(self, trainer: Trainer, module: Finetuner, composed: Composed, checkpoint: Path | None) -> None:
         self._time_device(module, trainer.strategy.root_device)
@@ -133,7 +152,7 @@ class _Attempt:
         start = time.perf_counter()
         reference = known_reference_step_s(module, device)
         self.recorder.leave_out(time.perf_counter() - start)
-        self.recorder.device = device_info(device, reference)
+        self.recorder.device = device_info(device, reference, self.devices)
         self.trial = replace(self.trial, device=self.recorder.device)
 
     def _pause(self) -> None:
@@ -144,8 +163,13 @@ class _Attempt:
         self.trial = replace(self.trial, curve=curve)
         self._keep()
         if curve.fidelity < self.fidelity:  # the last slice is told with the end of the attempt
-            self.on_record(self.plan.folder)
+            self._tell()
 
     def _keep(self) -> None:
         self.trial = replace(self.trial, overheads=self.recorder.overheads)
-        write_trial(self.plan.folder, self.trial)
+        if self.rank == 0:
+            write_trial(self.plan.folder, self.trial)
+
+    def _tell(self) -> None:
+        if self.rank == 0:
+            self.on_record(self.plan.folder)

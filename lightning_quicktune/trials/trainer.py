@@ -18,13 +18,16 @@ _QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary":
 _reference: dict[tuple[BaseModelSettings, str, int], float] = {}
 
 
-def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback], **instead: Any) -> Trainer:
-    """The trainer of a fit YAML, on one device and without its writers of checkpoints, predictions and logs.
+def trial_trainer(
+    composed: Composed, folder: Path, callbacks: list[Callback], devices: int = 1, **instead: Any
+) -> Trainer:
+    """The trainer of a fit YAML, without its writers of checkpoints, predictions and logs.
 
     Args:
         composed: What the fit YAML describes.
         folder: Folder of the trial.
         callbacks: Callbacks of the trial, called after those of the YAML.
+        devices: Devices that train it together.
         instead: Arguments of the Trainer to use instead of the YAML's.
 
     Raises:
@@ -33,11 +36,15 @@ def trial_trainer(composed: Composed, folder: Path, callbacks: list[Callback], *
     arguments = dict(composed.trainer)
     if arguments.get("devices") not in (1, "1", "auto") or int(arguments.get("num_nodes") or 1) > 1:
         raise ValueError(
-            f"Trials run inside this process and train on one device, but `trainer.devices` is {arguments['devices']}. "
-            "Set `trainer.devices: 1` in `recipe`; to train one configuration on several, run `fit` on its fit.yaml."
+            "A recipe of trials describes the training on one device, but `trainer.devices` is "
+            f"{arguments['devices']}. Set `trainer.devices: 1` in `recipe`; to train each trial on several, set "
+            "`executor.kind: subprocess` and `executor.devices`."
         )
-    if arguments.get("devices") == "auto":
-        arguments["devices"] = 1
+    arguments["devices"] = devices
+    if devices > 1:
+        arguments["use_distributed_sampler"] = False  # the data module deals records itself
+        if arguments.get("strategy") in (None, "auto"):
+            arguments["strategy"] = "ddp"
     own = [c for c in arguments.get("callbacks") or [] if not isinstance(c, (Checkpoint, BasePredictionWriter))]
     return Trainer(**{**arguments, **_QUIET, "callbacks": [*own, *callbacks], "default_root_dir": folder, **instead})
 

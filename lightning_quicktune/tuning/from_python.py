@@ -12,6 +12,7 @@ from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.arguments.names import closest_name
 from lightning_quicktune.tracking.settings import TrackingSettings
+from lightning_quicktune.trials.executors.settings import ExecutorSettings
 from lightning_quicktune.tuning.one_line import complete
 from lightning_quicktune.tuning.outcome import Outcome
 from lightning_quicktune.tuning.recommend import Recommended
@@ -23,7 +24,12 @@ from lightning_quicktune.types import Budget, Value
 log = logging.getLogger(__name__)
 Settings = TypeVar("Settings")
 
-_GROUPS: Mapping[str, type[Any]] = {"budget": Budget, "surrogates": SurrogateSources, "tracking": TrackingSettings}
+_GROUPS: Mapping[str, type[Any]] = {
+    "budget": Budget,
+    "executor": ExecutorSettings,
+    "surrogates": SurrogateSources,
+    "tracking": TrackingSettings,
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.tracker import Tracker
-from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
-from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials.cohort_size import fitting_cohort
+from lightning_quicktune.trials.executors.build import build_executor
+from lightning_quicktune.trials.executors.suggested import SuggestedTrials
+from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.ranks import check_spread
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
 from lightning_quicktune.tuning.comparison import splits_of
@@ -28,6 +32,7 @@ from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.types import Configuration
 
 log = logging.getLogger(__name__)
+MOST_IN_SEARCH = 8  # more choices at once know too little of each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,7 @@ class Job:
     space: SearchSpace
     experience: Experience
     setup: TaskSetup
-    executor: InProcessExecutor
+    executor: SuggestedTrials
     pool: tuple[Configuration, ...]
     tracker: Tracker
     timekeeper: Timekeeper
@@ -93,8 +98,10 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
     Raises:
         FileNotFoundError: If data, base model, recipe or surrogates aren't there.
         ValueError: If they don't fit each other, or describing took all the time there is.
+        ModuleNotFoundError: If what runs the trials is not installed.
     """
     output = Path(settings.output)
+    settings.executor.check_installed()
     recipe = with_overrides(read_yaml(Path(settings.recipe)), settings.overrides)
     if settings.experience:
         check_there(settings.experience, settings.contribute)
@@ -127,14 +134,22 @@ def _executor(
     space: SearchSpace,
     pool: tuple[Configuration, ...],
     watcher: Watcher,
-) -> InProcessExecutor:
-    place = (setup, space, Path(settings.output) / "trials", settings.seed, watcher.recorded, watcher.step)
-    executor = InProcessExecutor(*place)
-    if settings.cohort == 1:
-        return executor
-    capacity = executor_capacity(settings.cohort, [executor.plan(candidate) for candidate in pool])
-    watcher.note(f"Up to {capacity} trials are trained at once.")
-    return CohortExecutor(*place, capacity)
+) -> SuggestedTrials:
+    folder = Path(settings.output) / "trials"
+    plans = [TrialPlan(setup.info, setup.fit, space, one, settings.seed, folder / one.id) for one in pool]
+    check_spread(plans, settings.executor.devices)
+    most = settings.cohort if isinstance(settings.cohort, int) else _fitting(plans, settings.workers)
+    if most * settings.workers > 1:
+        watcher.note(f"Up to {most * settings.workers} trials are trained at the same time.")
+    executor = build_executor(
+        settings.executor, settings.workers, most, setup.fit, on_record=watcher.recorded, on_step=watcher.step
+    )
+    return SuggestedTrials(executor, setup, space, folder, settings.seed)
+
+
+def _fitting(plans: Sequence[TrialPlan], workers: int) -> int:
+    """Trials that a worker can train at once, as far as memory and choices go."""
+    return min(MOST_IN_SEARCH, fitting_cohort(plans, workers))
 
 
 def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:

@@ -33,10 +33,19 @@ class Pace:
         timekeeper: Says what is left.
         foretold_s: Seconds of one slice of a configuration, as far as anything tells before one is trained.
         report_s: Seconds of everything after the last test, on a machine that does nothing else.
+        in_the_way: Share of what others are promised that one suggestion waits for: 1 where all is trained in one
+            process, 0 where each trial has a worker of its own.
     """
 
-    def __init__(self, timekeeper: Timekeeper, foretold_s: Callable[[Configuration], float], report_s: float) -> None:
+    def __init__(
+        self,
+        timekeeper: Timekeeper,
+        foretold_s: Callable[[Configuration], float],
+        report_s: float,
+        in_the_way: float = 1.0,
+    ) -> None:
         self._timekeeper, self._foretold_s, self._report_s = timekeeper, foretold_s, report_s
+        self._in_the_way = in_the_way
         self._slices: dict[Configuration, list[float]] = {}  # seconds of each
         self._tests: list[float] = []
 
@@ -93,7 +102,7 @@ class Pace:
         free = self.free_s
         if free is None:
             return suggestion
-        fitting = int(free / (_CAUTION * self.slice_s(suggestion.configuration))) - promised
+        fitting = int(free / (_CAUTION * self.slice_s(suggestion.configuration)) - self._in_the_way * promised)
         if fitting < 1:
             return None
         return Suggestion(suggestion.configuration, min(suggestion.fidelity, reached + fitting))

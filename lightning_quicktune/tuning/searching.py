@@ -175,6 +175,7 @@ class Search:
 
     def _salvage(self, suggestion: Suggestion) -> Observation | None:
         """What the record has of a trial that was stopped."""
+        self.job.executor.close()
         trial = read_trial(self.job.executor.plan(suggestion.configuration).folder)
         if trial is None or not trial.curve.slices:
             return None

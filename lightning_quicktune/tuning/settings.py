@@ -14,6 +14,7 @@ from lightning_quicktune.presets.preset import base_model_override
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.cohort_limit import check_cohort
+from lightning_quicktune.trials.executors.settings import ExecutorSettings, check_workers
 from lightning_quicktune.types import Budget
 
 Reference = Literal["recipe", "strong", "default"]
@@ -64,6 +65,9 @@ class TuneSettings:
         max_fidelity: Slices of a full training; that of the surrogates or the experience if left out.
         cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as
             memory holds, up to eight, and one on a CPU. Each choice then knows less, and a second brings more of them.
+        workers: Trials, or cohorts, that run side by side, in processes of one thread each. Each choice then knows
+            less, as with ``cohort``.
+        executor: Where trials run, if not so: on several devices, or on a cluster.
         pool_size: Candidate configurations; the default is one of them.
         seed: Seed of the candidates and of the trials.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
@@ -90,6 +94,8 @@ class TuneSettings:
     space: Path_fr | None = None
     max_fidelity: int | None = None
     cohort: int | Literal["auto"] = 1
+    workers: int = 1
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     pool_size: int = 128
     seed: int = 0
     allow_other_base_model: bool = False
@@ -110,12 +116,16 @@ class TuneSettings:
         for name in ("output", "contribute"):
             if name in plain:
                 plain[name] = str(Path(plain[name]).absolute())
-        for name in ("budget", "surrogates", "tracking"):
+        if self.executor == ExecutorSettings():
+            del plain["executor"]
+        for name in ("budget", "surrogates", "tracking", "executor"):
             plain[name] = {key: value for key, value in (plain.get(name) or {}).items() if value is not None}
         return {name: value for name, value in plain.items() if value not in ({}, None)}
 
     def __post_init__(self) -> None:
         check_cohort(self.cohort)
+        check_workers(self.workers)
+        self.executor.kind_for(self.workers, self.cohort)
         for name in ("max_fidelity", "pool_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -117,7 +117,9 @@ def tune(
                 contribute(job)
                 return _tuned(job, read_outcome(job.result), is_new=False)
             tracked.begin()
-            tuned = _tuned(job, _spend(job, journal, command or _kept_command(job)), is_new=True)
+            with closing(job.executor):
+                outcome = _spend(job, journal, command or _kept_command(job))
+            tuned = _tuned(job, outcome, is_new=True)
             if tuned.outcome.result.stopped_by != "interrupted":
                 write_json(output / _FINISHED, _finished(job, identity))
             _free(job, tuned.outcome)
@@ -131,7 +133,7 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     job.timekeeper.keep()
     budget_s = job.settings.budget.seconds
     search = Search.of(job, journal)
-    pace = Pace(job.timekeeper, search.foretold_slice_s, REPORT_S)
+    pace = Pace(job.timekeeper, search.foretold_slice_s, REPORT_S, _in_the_way(job))
     comparison = Comparison(job.setup, job.output / "test", None if budget_s is None else _ANSWERS * budget_s)
     job.watcher.stage("comparing", "Testing the base model as it is ...")
     row, seconds = comparison.zero_shot()
@@ -143,11 +145,18 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     except KeyboardInterrupt as stop:
         if isinstance(stop, Terminated) or not (references.candidates or journal.entries):
             raise
+        job.executor.close()
         search.stop()
     result = search.run(pace, must_find=not references.candidates)
     if result.stopped_by != "interrupted":
         references.train_after()
     return conclude(job, search, result, comparison, references, pace, command)
+
+
+def _in_the_way(job: Job) -> float:
+    """Share of all other trials that run which is trained by the same worker as a trial."""
+    others = job.executor.capacity - 1
+    return (job.executor.capacity / job.settings.workers - 1) / others if others else 1.0
 
 
 def _tuned(job: Job, outcome: Outcome, is_new: bool) -> Tuned:

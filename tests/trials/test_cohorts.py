@@ -15,6 +15,7 @@ from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.trials import cohort_runner, cohort_size
 from lightning_quicktune.trials.cohort_size import fitting_cohort
 from lightning_quicktune.trials.cohorts import Cohorts
+from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
 
@@ -45,9 +46,9 @@ def asked(monkeypatch):
     """Tasks and sizes of the cohorts that were trained, in order."""
     seen, run = [], cohort_runner.run_cohort
 
-    def watch(plans, fidelities, on_record=None):
+    def watch(plans, fidelities, *told):
         seen.append(({plan.task.name for plan in plans}, len(plans)))
-        return run(plans, fidelities, on_record)
+        return run(plans, fidelities, *told)
 
     monkeypatch.setattr(cohort_runner, "run_cohort", watch)
     return seen
@@ -172,7 +173,7 @@ def test_a_cohort_that_was_halved_makes_the_next_ones_smaller(make_plan, monkeyp
 
     from lightning_quicktune.types import LearningCurve
 
-    def halved(plans, fidelities, on_record=None):
+    def halved(plans, fidelities, *told):
         trials = [run_trial(plan, 1) for plan in plans]
         slices = [replace(trial.curve.slices[0], cohort_size=2) for trial in trials]
         return [replace(t, curve=LearningCurve((s,))) for t, s in zip(trials, slices, strict=True)]
@@ -181,13 +182,13 @@ def test_a_cohort_that_was_halved_makes_the_next_ones_smaller(make_plan, monkeyp
     plans = [make_plan(name) for name in "abcd"]
     training = Cohorts(4, 1)
     assert training.size(plans) == 4
-    assert [result.n_trained for result in training.train(plans)] == [4] * 4
+    assert [result.n_trained for result in training.train([Order(plan, 4) for plan in plans])] == [4] * 4
     assert training.size(plans) == 2
 
 
 def test_a_trial_goes_on_in_a_cohort_and_alone(make_plan):
     plans = [make_plan(name) for name in "ab"]
     run_trial(plans[0], 2)
-    results = list(Cohorts(2, 1).train(plans))
+    results = list(Cohorts(2, 1).train([Order(plan, 4) for plan in plans]))
     assert [result.trial.curve.fidelity for result in results] == [4, 4]
     assert read_trial(plans[0].folder).status == "completed"

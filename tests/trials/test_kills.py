@@ -57,12 +57,12 @@ def wait_for(condition, process=None, seconds=120):
 
 
 def children(pid: int) -> list[int]:
-    """Spawned workers of a process."""
+    """Workers of a process."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             parent = int(path.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
-            is_worker = b"spawn_main" in path.joinpath("cmdline").read_bytes()
+            is_worker = b"trials.executors.child" in path.joinpath("cmdline").read_bytes()
         except OSError:
             continue
         if parent == pid and is_worker:

@@ -87,7 +87,7 @@ def test_a_slice_that_does_not_end_is_booked_as_unfinished(make_plan, clock, mon
 def test_each_slice_says_where_it_was_trained(make_plan, monkeypatch):
     plan = make_plan("trial")
     run_trial(plan, 1)
-    monkeypatch.setattr(runner, "device_info", lambda device, reference: DeviceInfo("other", 1, 8, 0.0, 0.125))
+    monkeypatch.setattr(runner, "device_info", lambda *told: DeviceInfo("other", 1, 8, 0.0, 0.125))
     trial = run_trial(plan, 2)
     first, second = trial.curve.slices
     assert (second.device, second.threads, second.reference_step_s) == ("other", 8, 0.125)

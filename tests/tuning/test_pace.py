@@ -51,6 +51,12 @@ def test_the_end_is_kept_back_and_a_suggestion_is_cut_to_what_fits(clock, keeper
     assert not pace.fits(9.0, share=0.9)
 
 
+def test_what_others_are_promised_is_in_the_way_only_of_those_that_share_a_worker(keeper):
+    for in_the_way, expected in ((1.0, 2), (0.5, 4), (0.0, 7)):
+        pace = Pace(keeper, lambda configuration: 10.0, 20.0, in_the_way)
+        assert pace.cut(Suggestion(FIRST, 9), 0, promised=5) == Suggestion(FIRST, expected)
+
+
 def test_slices_are_foretold_by_what_others_took_beyond_what_was_foretold(keeper):
     pace = Pace(keeper, lambda configuration: 100 * configuration.values["lr"], report_s=5.0)
     assert pace.slice_s(SECOND) == 20.0

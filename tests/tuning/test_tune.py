@@ -19,7 +19,7 @@ from lightning_quicktune.search.successive_halving_searcher import SuccessiveHal
 from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.tracking.tracker import Tracker
 from lightning_quicktune.trials import task_setup
-from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials.executors.worker import TrialWorker
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.tuning.tune import tune
 from lightning_quicktune.tuning.watcher import Unwatched
@@ -289,11 +289,11 @@ def test_errors_end_no_search_and_a_trial_is_tried_once_more(settings, tmp_path,
 
 
 def test_the_searcher_thinks_on_one_thread_and_trials_train_on_theirs(settings, monkeypatch):
-    threads, train, ask = [], InProcessExecutor.train, SuccessiveHalvingSearcher.ask
+    threads, train, ask = [], TrialWorker.train, SuccessiveHalvingSearcher.ask
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     monkeypatch.setattr(
-        InProcessExecutor, "train", lambda *a: threads.append(("train", torch.get_num_threads())) or train(*a)
+        TrialWorker, "train", lambda *a: threads.append(("train", torch.get_num_threads())) or train(*a)
     )
     monkeypatch.setattr(
         SuccessiveHalvingSearcher, "ask", lambda *a: threads.append(("ask", torch.get_num_threads())) or ask(*a)

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.trials import in_process
-from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials import cohorts
+from lightning_quicktune.trials.executors.in_process import InProcessExecutor
+from lightning_quicktune.trials.executors.suggested import SuggestedTrials
+from lightning_quicktune.trials.executors.worker import Brief
 from lightning_quicktune.types import LearningCurve, SliceResult, Suggestion
 
 
@@ -14,13 +16,13 @@ def executor_of(setup, small_space, tmp_path, monkeypatch):
     def make(*ends):
         left = list(ends)
 
-        def run(plan, fidelity, on_record, on_step):
+        def run(plan, fidelity, *told):
             n, status = left.pop(0)
             curve = LearningCurve(tuple(SliceResult(i, 0.5, 1.0, 1.0, 1) for i in range(1, n + 1)))
             return replace(plan.blank, curve=curve, status=status)
 
-        monkeypatch.setattr(in_process, "run_trial", run)
-        return InProcessExecutor(setup, small_space, tmp_path), left
+        monkeypatch.setattr(cohorts, "run_trial", run)
+        return SuggestedTrials(InProcessExecutor(Brief()), setup, small_space, tmp_path), left
 
     return make
 

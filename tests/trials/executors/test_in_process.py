@@ -2,15 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.trials import cohort_executor, cohort_size, in_process
-from lightning_quicktune.trials.cohort_executor import CohortExecutor, executor_capacity
-from lightning_quicktune.trials.in_process import InProcessExecutor
+from lightning_quicktune.trials import cohort_runner, cohorts
+from lightning_quicktune.trials.executors.in_process import InProcessExecutor
+from lightning_quicktune.trials.executors.suggested import SuggestedTrials
+from lightning_quicktune.trials.executors.worker import Brief
 from lightning_quicktune.types import LearningCurve, Suggestion
 
 
 @pytest.fixture
 def executor(setup, small_space, tmp_path):
-    return CohortExecutor(setup, small_space, tmp_path / "together", capacity=3)
+    return SuggestedTrials(InProcessExecutor(Brief(cohort=3), capacity=3), setup, small_space, tmp_path / "together")
 
 
 def test_what_is_submitted_is_trained_at_once_and_told_one_by_one(executor, small_space, setup, tmp_path):
@@ -25,7 +26,7 @@ def test_what_is_submitted_is_trained_at_once_and_told_one_by_one(executor, smal
     assert [o.curve.fidelity for o in seen] == [1, 2, 1]
     assert [s.cohort_size for s in seen[1].curve.slices] == [3, 1]
     assert all(o.cost_s > sum(o.curve.costs_s) for o in seen)
-    alone = InProcessExecutor(setup, small_space, tmp_path / "alone")
+    alone = SuggestedTrials(InProcessExecutor(Brief()), setup, small_space, tmp_path / "alone")
     for observation in seen:
         alone.submit(Suggestion(observation.configuration, observation.curve.fidelity))
         scores = alone.wait().curve.scores
@@ -44,17 +45,17 @@ def test_a_paused_trial_goes_on_beside_one_that_begins(executor, small_space):
 
 
 def test_what_an_error_interrupts_is_tried_once_more_alone(executor, small_space, monkeypatch):
-    def interrupted(plans, fidelities, on_record):
+    def interrupted(plans, fidelities, *told):
         return [replace(plan.blank, status="interrupted", failure="error: OSError: the cable") for plan in plans]
 
     tried = []
 
-    def run(plan, fidelity, on_record, on_step):
+    def run(plan, fidelity, *told):
         tried.append(plan.configuration)
         return replace(plan.blank, curve=LearningCurve(), status="interrupted")
 
-    monkeypatch.setattr(cohort_executor, "run_cohort", interrupted)
-    monkeypatch.setattr(in_process, "run_trial", run)
+    monkeypatch.setattr(cohort_runner, "run_cohort", interrupted)
+    monkeypatch.setattr(cohorts, "run_trial", run)
     (other,) = small_space.sample(1, seed=0)
     for configuration in (small_space.default, other):
         executor.submit(Suggestion(configuration, 1))
@@ -65,7 +66,7 @@ def test_what_an_error_interrupts_is_tried_once_more_alone(executor, small_space
 
 def test_what_cant_join_is_trained_alone(executor, small_space, monkeypatch):
     monkeypatch.setattr(
-        cohort_executor, "can_join", lambda plan: "odd" if plan.configuration == small_space.default else None
+        cohort_runner, "can_join", lambda plan: "odd" if plan.configuration == small_space.default else None
     )
     for configuration in (small_space.default, *small_space.sample(2, seed=0)):
         executor.submit(Suggestion(configuration, 1))
@@ -73,12 +74,3 @@ def test_what_cant_join_is_trained_alone(executor, small_space, monkeypatch):
     sizes = {o.configuration: o.curve.slices[0].cohort_size for o in seen}
     assert sizes.pop(small_space.default) == 1
     assert set(sizes.values()) == {2}
-
-
-def test_a_search_takes_what_memory_holds_up_to_eight_and_one_on_a_cpu(make_plan, monkeypatch):
-    plans = [make_plan(str(n)) for n in range(20)]
-    assert executor_capacity("auto", plans) == 1
-    monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
-    assert executor_capacity("auto", plans) == 8
-    assert executor_capacity("auto", plans[:3]) == 3
-    assert executor_capacity(5, plans) == 5
