@@ -89,6 +89,11 @@ def _advice(error: BaseException, text: str, uri: str) -> tuple[str, str] | None
             "which refuses this user or password",
             "Correct them in the URI (a server's: in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD).",
         )
+    if "permission denied for schema" in text:
+        return (
+            "a database that does not let this user make tables",
+            "Let its owner `grant create on schema public` to the user, or name a database that the user owns.",
+        )
     if isinstance(error, SQLAlchemyError) and _NO_DATABASE.search(text):
         return "where there is no such database", "Create it, or correct its name in the URI."
     if code == "PERMISSION_DENIED" and "host header" in text:

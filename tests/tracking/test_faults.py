@@ -98,6 +98,7 @@ def test_a_dialect_that_nobody_knows():
     [
         ('FATAL:  password authentication failed for user "quick"', "refuses this user or password"),
         ('FATAL:  database "nowhere" does not exist', "no such database .*Create it"),
+        ("permission denied for schema public", "does not let this user make tables .*grant create on schema public"),
         ("(1045, \"Access denied for user 'me'@'localhost'\")", "refuses this user or password"),
         ("(1049, \"Unknown database 'runs'\")", "no such database"),
     ],
