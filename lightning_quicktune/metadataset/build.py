@@ -31,8 +31,9 @@ def build(
 ) -> MetaDataset:
     """Makes a meta-dataset of trial records.
 
-    Of several records of one trial (same task, configuration and seed) one is kept, as ``furthest`` says. Trials that are still running or paused count as far as they went; those that an error interrupted say nothing
-    of their configurations, and are only counted in ``meta``.
+    Of several records of one trial (same task, configuration and seed) one is kept, as ``furthest`` says. Trials that
+    are still running or paused count as far as they went; those that an error interrupted say nothing of their
+    configurations, and are only counted in ``meta``.
 
     Args:
         trials: Trial records.
