@@ -29,6 +29,10 @@ class DeletedExperimentError(RuntimeError):
     """The experiment was deleted, so it takes no runs until it is restored."""
 
 
+class UnreachableArtifactsError(RuntimeError):
+    """The experiment's artifacts are files of another machine."""
+
+
 class MissingDriverError(RuntimeError):
     """The database's driver is not installed."""
 
@@ -56,7 +60,7 @@ def lasting(error: BaseException, uri: str) -> str | None:
         error: What connecting raised.
         uri: Resolved tracking URI.
     """
-    if isinstance(error, (DeletedExperimentError, MissingDriverError)):
+    if isinstance(error, (DeletedExperimentError, UnreachableArtifactsError, MissingDriverError)):
         return str(error)
     advice = _advice(error, str(error).lower(), uri)
     if advice is None:
