@@ -37,5 +37,5 @@ def test_copied_runs_are_read_as_those_that_were_filed(
     assert counts["runs"] == 5
     assert counts["params"] == 5 * 12
     assert counts["metrics"] == 3 * counts["latest_metrics"]
-    with pytest.raises(RuntimeError, match="5 of 6 trials were read from .*, so its time says nothing"):
+    with pytest.raises(RuntimeError, match=r"5 of 6 trials were read from .*, so its time says nothing"):
         gather.seconds(uri, 6)
