@@ -137,7 +137,7 @@ def counted(folder: Path) -> dict[str, Any]:
 def growth(samples: list[dict[str, Any]], name: str) -> float:
     """Median of the last third over that of the first, of the process that was looked at most often."""
     pid = Counter(sample["pid"] for sample in samples).most_common(1)[0][0]
-    values = [sample[name] for sample in samples if sample["pid"] == pid]
+    values = [float(sample[name]) for sample in samples if sample["pid"] == pid]
     third = max(len(values) // 3, 1)
     return statistics.median(values[-third:]) / statistics.median(values[:third])
 

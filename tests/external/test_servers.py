@@ -20,7 +20,10 @@ from lightning_quicktune.tracking import records
 from lightning_quicktune.tracking.places import sqlite_uri
 from lightning_quicktune.tracking.tracker import Tracker
 
-pytestmark = pytest.mark.external
+pytestmark = [
+    pytest.mark.external,
+    pytest.mark.skipif("SERVERS_POSTGRES" not in os.environ, reason="it is run by tools/check_servers"),
+]
 SERVERS = runpy.run_path(str(Path(__file__).with_name("servers.py")))
 MlflowServer, postgres, wait_for = (SERVERS[name] for name in ("MlflowServer", "postgres", "wait_for"))
 N_TRIALS = 6
