@@ -6,8 +6,8 @@
 Trials of the miniature Phi-3 are trained on one built-in task by ``lightning-quicktune collect``. A worker that a kill
 has ended is chosen at random; where the command itself ends, it is started again. Every five seconds memory, file
 descriptors and the disk are looked at; ``soak.json`` in the folder keeps all of it. Exit status 1 if a trial is missing
-or there twice, a file of an unfinished write is left, or the command's memory or file descriptors have grown by more
-than ``GROWTH`` from the first third of its samples to the last.
+or there twice, a file of an unfinished write is left, or from the first third of the samples to the last the command's
+memory has grown to more than ``GROWTH`` times as much or its file descriptors by more than ``DESCRIPTORS``.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from lightning_quicktune.tracking.tracker import Tracker
 
 ROOT = Path(__file__).parents[1]
 GROWTH = 1.2
+DESCRIPTORS = 10
 LOOK_S = 5.0
 EXPERIMENT = "soak"
 MOST_STARTS = 100
@@ -134,12 +135,12 @@ def counted(folder: Path) -> dict[str, Any]:
     }
 
 
-def growth(samples: list[dict[str, Any]], name: str) -> float:
-    """Median of the last third over that of the first, of the process that was looked at most often."""
+def thirds(samples: list[dict[str, Any]], name: str) -> tuple[float, float]:
+    """Medians of the first third and of the last, of the process that was looked at most often."""
     pid = Counter(sample["pid"] for sample in samples).most_common(1)[0][0]
     values = [float(sample[name]) for sample in samples if sample["pid"] == pid]
     third = max(len(values) // 3, 1)
-    return statistics.median(values[-third:]) / statistics.median(values[:third])
+    return statistics.median(values[:third]), statistics.median(values[-third:])
 
 
 def main() -> int:
@@ -156,12 +157,16 @@ def main() -> int:
         found = soak(write_config(folder, options.trials, options.workers), folder, options.kill_every)
         found |= counted(folder)
         (folder / "soak.json").write_text(json.dumps(found, indent=1))
-    grown = {name: growth(found["samples"], name) for name in ("MiB", "descriptors")}
+    memory, descriptors = (thirds(found["samples"], name) for name in ("MiB", "descriptors"))
     print(
-        json.dumps({k: v for k, v in found.items() if k != "samples"} | {"growth": grown, "last": found["samples"][-1]})
+        json.dumps(
+            {k: v for k, v in found.items() if k != "samples"}
+            | {"MiB": memory, "descriptors": descriptors, "last": found["samples"][-1]}
+        )
     )
+    has_grown = memory[1] > GROWTH * memory[0] or descriptors[1] > descriptors[0] + DESCRIPTORS
     whole = found["in the table"] == found["in MLflow"] == options.trials and not found["twice in MLflow"]
-    return int(not whole or bool(found["unfinished files"]) or max(grown.values()) > GROWTH)
+    return int(not whole or bool(found["unfinished files"]) or has_grown)
 
 
 if __name__ == "__main__":
