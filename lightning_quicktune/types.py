@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -268,8 +268,18 @@ class Trial:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Trial:
-        """Reads what ``to_dict`` wrote."""
+        """Reads what ``to_dict`` wrote.
+
+        Raises:
+            ValueError: If it has fields that aren't known here.
+        """
         plain = {k: v for k, v in record.items() if k != "config_id"}
+        if unknown := sorted(plain.keys() - {each.name for each in fields(cls)}):
+            raise ValueError(
+                f"The record of a trial on {record.get('task')!r} has {', '.join(map(repr, unknown))}, which this "
+                "version of lightning-quicktune doesn't know: a newer one wrote it. Install the same version on all "
+                "machines that work on one collection (`pip install --upgrade lightning-quicktune`)."
+            )
         plain["configuration"] = Configuration(record["configuration"])
         plain["curve"] = LearningCurve(tuple(SliceResult(**s) for s in record["curve"]))
         plain["overheads"] = Overheads(**record["overheads"])

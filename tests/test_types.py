@@ -28,3 +28,9 @@ def test_a_record_comes_back_and_an_error_of_earlier_versions_interrupted(status
 )
 def test_what_has_ended_is_never_trained_further(status, ended):
     assert trial(status).has_ended is ended
+
+
+def test_a_record_of_a_newer_version_says_what_is_not_known_of_it():
+    newer = {**trial("completed").to_dict(), "weather": "fair", "mood": 1}
+    with pytest.raises(ValueError, match=r"trial on 'task' has 'mood', 'weather', .*a newer one wrote it.*pip install"):
+        Trial.from_dict(newer)

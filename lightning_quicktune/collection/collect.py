@@ -18,14 +18,14 @@ from lightning_quicktune.collection.summary import summarize
 from lightning_quicktune.collection.workers import run_workers
 from lightning_quicktune.compose import FitConfig, read_yaml
 from lightning_quicktune.files.whole import read_json, write_json
-from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.build import build, furthest
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.identity import differences, label_settings
+from lightning_quicktune.trials.identity import LABEL_VERSION, differences, label_settings
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.recipe import check_search
-from lightning_quicktune.trials.storage import check_output, read_current
+from lightning_quicktune.trials.storage import check_output, newer_labels, read_current
 from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.trials.termination import termination_as_interrupt
 from lightning_quicktune.types import Trial
@@ -84,8 +84,9 @@ def collect(settings: CollectSettings) -> Collected | None:
     known = exchange.known_trials(space, setups, planned)
     tracker = None if settings.parts_only else _tracker(settings, space)
     for folder in folders.values():
-        if not (folder / COLLECTION).exists():
-            write_json(folder / COLLECTION, {"identity": identity, "space": space.to_dict()})
+        if (read_json(folder / COLLECTION) or {}).get("label_version") != LABEL_VERSION:
+            content = {"label_version": LABEL_VERSION, "identity": identity, "space": space.to_dict()}
+            write_json(folder / COLLECTION, content)
     with termination_as_interrupt():
         exchange.take_over(known, setups, planned)
         taken_up = take_up(plan for plan in planned if in_shard(settings, plan))
@@ -132,13 +133,18 @@ def _gather(settings: CollectSettings, tracker: Tracker, space: SearchSpace, set
     own = [t for t in logged if _is_same(t, expected.get(t.key))]
     if len(own) < len(logged):
         log.info("%d trials of the experiment are not of this collection.", len(logged) - len(own))
-    trials, lost = [t for t in own if t.has_ended], [t for t in own if t.status == "interrupted"]
+    trials, lost = furthest(t for t in own if t.has_ended), [t for t in own if t.status == "interrupted"]
     interrupted = {t.key: t for t in lost if t.key not in {ended.key for ended in trials}}
     _tell_interrupted(settings, list(interrupted.values()), len(trials))
-    missing = len(expected) - len({t.key for t in trials} | interrupted.keys())
+    missing = len(expected) - len(trials) - len(interrupted)
     if missing:
         why = "they belong to other shards, or " if settings.shard else ""
-        log.warning("%d of %d trials are not in the table: %stheir runs are deleted.", missing, len(expected), why)
+        log.warning(
+            "%d of %d trials are not in the table: %stheir runs are deleted, or other processes are writing them.",
+            missing,
+            len(expected),
+            why,
+        )
     table = build(
         [*trials, *interrupted.values()],
         [s.info for s in setups],
@@ -231,6 +237,8 @@ def _check_same_collection(key: str, folder: Path, space: SearchSpace, identity:
                 f"Fetch it again, or set `{key}` to another folder."
             )
         return
+    if (version := known.get("label_version", 1)) > LABEL_VERSION:
+        raise ValueError(newer_labels(folder, version, key))
     changes = differences(known["identity"], identity) + SearchSpace.from_dict(known["space"]).differences(space)
     if changes:
         raise ValueError(

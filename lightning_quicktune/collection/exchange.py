@@ -86,7 +86,8 @@ class Exchange:
         if self.parts is None:
             return
         waiting = _unkept(self.parts, planned)
-        age_s = time.time() - max(self.began, self.parts.newest())
+        now, newest = time.time(), self.parts.newest()
+        age_s = now - max(self.began, newest if newest <= now else 0.0)  # a machine's clock may be ahead of this one's
         if len(waiting) >= self.settings.parts_every or (waiting and age_s > _PATIENCE_S):
             self.export(planned)
 

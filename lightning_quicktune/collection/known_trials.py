@@ -13,6 +13,7 @@ from lightning_quicktune.collection.parts import KeptTrial
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.files.whole import write_text
+from lightning_quicktune.metadataset.build import furthest
 from lightning_quicktune.metadataset.outcome import outcome
 from lightning_quicktune.metadataset.table import METRIC, OVERHEADS, TEST, MetaDataset, cell_value
 from lightning_quicktune.space.search_space import SearchSpace
@@ -64,14 +65,14 @@ def trials_of_parts(kept: Sequence[KeptTrial], plans: Iterable[TrialPlan]) -> di
         ValueError: If a planned trial was run with other settings, records or weights.
     """
     current = [k for k in kept if k.trial.label_version == LABEL_VERSION]
-    ended = sorted((k for k in current if k.trial.has_ended), key=lambda k: k.trial.curve.fidelity)
-    known = {k.trial.key: k for k in ended}  # of one trial the furthest
+    settings = {id(k.trial): k.settings for k in current}
+    known = {trial.key: trial for trial in furthest(k.trial for k in current if k.trial.has_ended)}
     found = {}
     for plan in plans:
         blank = plan.blank
-        if one := known.get(blank.key):
-            _check_same(one.trial, one.settings, blank)
-            found[blank.key] = replace(one.trial, fit=blank.fit)
+        if trial := known.get(blank.key):
+            _check_same(trial, settings[id(trial)], blank)
+            found[blank.key] = replace(trial, fit=blank.fit)
     return found
 
 

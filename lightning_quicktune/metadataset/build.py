@@ -1,5 +1,6 @@
 """Trial records and task records -> a meta-dataset."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -30,9 +31,9 @@ def build(
 ) -> MetaDataset:
     """Makes a meta-dataset of trial records.
 
-    Of several records of one trial (same task, configuration and seed) the furthest is kept, of equally far ones the
-    last. Trials that are still running or paused count as far as they went; those that an error interrupted say nothing
-    of their configurations, and are only counted in ``meta``.
+    Of several records of one trial (same task, configuration and seed) one is kept, as ``furthest`` says. Trials that
+    are still running or paused count as far as they went; those that an error interrupted say nothing of their
+    configurations, and are only counted in ``meta``.
 
     Args:
         trials: Trial records.
@@ -133,7 +134,9 @@ def _one_label_version(trials: Sequence[Trial]) -> int:
 
 
 def furthest(trials: Iterable[Trial]) -> list[Trial]:
-    """Of several records of one trial the furthest, of equally far ones the last.
+    """Of several records of one trial the furthest; of equally far ones one that has ended, and then by their content.
+
+    So it is the same one in whatever order machines have recorded them, and whatever their clocks said.
 
     Args:
         trials: Trial records.
@@ -141,9 +144,15 @@ def furthest(trials: Iterable[Trial]) -> list[Trial]:
     kept: dict[str, Trial] = {}
     for trial in trials:
         other = kept.get(trial.key)
-        if other is None or trial.curve.fidelity >= other.curve.fidelity:
-            kept[trial.key] = trial
+        kept[trial.key] = trial if other is None else _further(trial, other)
     return list(kept.values())
+
+
+def _further(first: Trial, second: Trial) -> Trial:
+    reached = [(trial.curve.fidelity, trial.has_ended) for trial in (first, second)]
+    if reached[0] != reached[1]:
+        return first if reached[0] > reached[1] else second
+    return max(first, second, key=lambda trial: json.dumps(trial.to_dict(), sort_keys=True))
 
 
 def _is_interrupted(trial: Trial) -> bool:

@@ -20,8 +20,15 @@ from mlflow.tracking import MlflowClient
 from requests.utils import get_environ_proxies
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightning_quicktune.tracking.faults import DeletedExperimentError, MissingDriverError
-from lightning_quicktune.tracking.places import DATABASES, artifact_location, shown_uri, sqlite_path, sqlite_uri
+from lightning_quicktune.tracking.faults import DeletedExperimentError, MissingDriverError, UnreachableArtifactsError
+from lightning_quicktune.tracking.places import (
+    DATABASES,
+    artifact_location,
+    is_elsewhere,
+    shown_uri,
+    sqlite_path,
+    sqlite_uri,
+)
 from lightning_quicktune.wording.spelling import did_you_mean
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # between tries at a database that another process is filling
@@ -46,13 +53,16 @@ def connect(uri: str, experiment: str) -> tuple[MlflowClient, Experiment]:
 
     Raises:
         DeletedExperimentError: If the experiment was deleted.
+        UnreachableArtifactsError: If its artifacts are files of another machine.
         Exception: Whatever MLflow and its database raise.
     """
     pauses_s = iter(_PAUSES_S)
     while True:
         try:
             client = client_of(uri)
-            return client, ensure_experiment(client, uri, experiment)
+            found = ensure_experiment(client, uri, experiment)
+            check_reachable(uri, found)
+            return client, found
         except (MlflowException, SQLAlchemyError, CommandError) as error:
             pause_s = next(pauses_s, None)
             if pause_s is None or not _is_being_made(error):
@@ -134,6 +144,25 @@ def ensure_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:
             f"it with `mlflow experiments restore --experiment-id {experiment.experiment_id}`, or choose another name."
         )
     return experiment
+
+
+def check_reachable(uri: str, experiment: Experiment) -> None:
+    """Refuses an experiment into whose folder this machine would write files of its own, which nobody else finds.
+
+    Args:
+        uri: Resolved tracking URI.
+        experiment: From there.
+
+    Raises:
+        UnreachableArtifactsError: If its artifacts are files of another machine.
+    """
+    if is_elsewhere(uri, experiment.artifact_location):
+        raise UnreachableArtifactsError(
+            f"`tracking.experiment` is {experiment.name!r}, whose artifacts at {shown_uri(uri)} are files in "
+            f"{experiment.artifact_location} of that machine, which this one can't reach. Set `tracking.experiment` to "
+            "a new name; if that is the same, start `mlflow server` with `--artifacts-destination` instead of "
+            "`--default-artifact-root`."
+        )
 
 
 def find_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:

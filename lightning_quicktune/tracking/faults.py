@@ -29,6 +29,10 @@ class DeletedExperimentError(RuntimeError):
     """The experiment was deleted, so it takes no runs until it is restored."""
 
 
+class UnreachableArtifactsError(RuntimeError):
+    """The experiment's artifacts are files of another machine."""
+
+
 class MissingDriverError(RuntimeError):
     """The database's driver is not installed."""
 
@@ -56,7 +60,7 @@ def lasting(error: BaseException, uri: str) -> str | None:
         error: What connecting raised.
         uri: Resolved tracking URI.
     """
-    if isinstance(error, (DeletedExperimentError, MissingDriverError)):
+    if isinstance(error, (DeletedExperimentError, UnreachableArtifactsError, MissingDriverError)):
         return str(error)
     advice = _advice(error, str(error).lower(), uri)
     if advice is None:
@@ -88,6 +92,11 @@ def _advice(error: BaseException, text: str, uri: str) -> tuple[str, str] | None
         return (
             "which refuses this user or password",
             "Correct them in the URI (a server's: in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD).",
+        )
+    if "permission denied for schema" in text:
+        return (
+            "a database that does not let this user make tables",
+            "Let its owner `grant create on schema public` to the user, or name a database that the user owns.",
         )
     if isinstance(error, SQLAlchemyError) and _NO_DATABASE.search(text):
         return "where there is no such database", "Create it, or correct its name in the URI."

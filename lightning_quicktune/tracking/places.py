@@ -79,6 +79,21 @@ def artifact_folder(uri: str, location: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme else Path(location)
 
 
+def is_elsewhere(uri: str, location: str) -> bool:
+    """Whether artifacts are files of a server's machine that this machine can't reach.
+
+    Args:
+        uri: Resolved tracking URI.
+        location: Where MLflow says that the artifacts of an experiment lie.
+    """
+    server, parts = urlparse(uri), urlparse(location)
+    if server.scheme not in ("http", "https") or parts.scheme not in ("", "file"):
+        return False
+    if server.hostname == "localhost" or (server.hostname or "").startswith(("127.", "::1")):
+        return False
+    return not Path(unquote(parts.path) if parts.scheme else location).exists()
+
+
 def artifact_location(uri: str, experiment: str) -> str | None:
     """Folder beside an SQLite file, one per experiment; other stores choose for themselves.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.tracking.connection import find_experiment
@@ -20,6 +21,7 @@ from lightning_quicktune.tracking.places import artifact_folder
 
 _logger = logging.getLogger(__name__)
 _DOWNLOADS_AT_ONCE = 8
+_RUNS_PER_PAGE = 100  # a server that is asked for a thousand needs longer than MLflow waits for it
 Records = list[dict[str, Any] | None]  # none for a run whose record is not there or not whole
 
 
@@ -39,7 +41,7 @@ def read_records(client: MlflowClient, uri: str, experiment: str, kind: Kind) ->
     if root := artifact_folder(uri, found.artifact_location):
         records: Records = [_read(path) for path in _local_paths(client, found.experiment_id, root, kind)]
     else:
-        records = _remote_records(client, found.experiment_id, kind)
+        records = _remote_records(client, uri, found.experiment_id, kind)
     whole = [record for record in records if record is not None]
     if len(whole) < len(records):
         _logger.warning(
@@ -68,33 +70,43 @@ def _local_paths(client: MlflowClient, experiment_id: str, root: Path, kind: Kin
     return sorted(path for path in paths if path.parts[-3] not in deleted)
 
 
-def _remote_records(client: MlflowClient, experiment_id: str, kind: Kind) -> Records:
-    runs = sorted(_runs(client, experiment_id, kind, ViewType.ACTIVE_ONLY), key=lambda run: str(run.info.run_id))
+def _remote_records(client: MlflowClient, uri: str, experiment_id: str, kind: Kind) -> Records:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
 
         def download(run: Run) -> dict[str, Any] | None:
             target = Path(folder, run.info.run_id)
             target.mkdir()
-            return _downloaded(client, run.info.run_id, RECORD_FILES[kind], target)
+            return _downloaded(client, uri, run, RECORD_FILES[kind], target)
 
-        return list(pool.map(download, runs))
+        runs = _runs(client, experiment_id, kind, ViewType.ACTIVE_ONLY)
+        records = {str(run.info.run_id): pool.submit(download, run) for run in runs}  # while other pages are asked for
+        return [records[run_id].result() for run_id in sorted(records)]
 
 
-def _downloaded(client: MlflowClient, run_id: str, name: str, target: Path) -> dict[str, Any] | None:
-    try:
-        path = client.download_artifacts(run_id, name, str(target))
+def _downloaded(client: MlflowClient, uri: str, run: Run, name: str, target: Path) -> dict[str, Any] | None:
+    artifacts = get_artifact_repository(run.info.artifact_uri, tracking_uri=uri)
+    path = target / name
+    try:  # one request; the client's own download asks for the run, its models and a list before
+        artifacts._download_file(name, str(path))
     except (MlflowException, OSError):
-        if name not in [item.path for item in client.list_artifacts(run_id)]:  # raises where nothing answers
+        if name not in [item.path for item in client.list_artifacts(run.info.run_id)]:  # raises where nothing answers
             return None
-        path = client.download_artifacts(run_id, name, str(target))
-    return _read(Path(path))
+        try:
+            artifacts._download_file(name, str(path))
+        except OSError as error:  # what a server answers comes as an error of the package requests
+            raise MlflowException(f"{name} of run {run.info.run_id} can't be fetched: {error}") from error
+    return _read(path)
 
 
 def _runs(client: MlflowClient, experiment_id: str, kind: Kind, view: int) -> Iterator[Run]:
     token = None
     while True:
         page = client.search_runs(
-            [experiment_id], f"tags.`quicktune.kind` = '{kind}'", run_view_type=view, max_results=1000, page_token=token
+            [experiment_id],
+            f"tags.`quicktune.kind` = '{kind}'",
+            run_view_type=view,
+            max_results=_RUNS_PER_PAGE,
+            page_token=token,
         )
         yield from page
         token = page.token

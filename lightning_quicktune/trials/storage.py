@@ -56,14 +56,34 @@ def put_aside_other_labels(folder: Path) -> int | None:
 
     Returns:
         The version of the labels; none if there is no such record.
+
+    Raises:
+        ValueError: If a newer version of this program trains there: both would put the other's trials aside for ever.
     """
     trial = read_trial(folder)
     if trial is None or trial.label_version == LABEL_VERSION:
         return None
+    if trial.label_version > LABEL_VERSION:
+        raise ValueError(newer_labels(folder, trial.label_version, "output"))
     for path in (*folder.glob("*.ckpt*"), folder / SENT_FILE):
         path.unlink(missing_ok=True)
     os.replace(folder / RECORD, folder / f"trial-labels-{trial.label_version}.json")
     return trial.label_version
+
+
+def newer_labels(folder: Path, version: int, key: str) -> str:
+    """What to say of trials that a newer version of this program has trained.
+
+    Args:
+        folder: Where they are.
+        version: The version of their labels.
+        key: Key of the YAML that names the folder, or one around it.
+    """
+    return (
+        f"{folder} holds trials with labels of version {version}, made by a newer lightning-quicktune; this one knows "
+        f"version {LABEL_VERSION} and can't go on with them. Install the same version on all machines (`pip install "
+        f"--upgrade lightning-quicktune`), or set `{key}` to another folder."
+    )
 
 
 def write_trial(folder: Path, trial: Trial) -> None:

@@ -1,7 +1,9 @@
 """Collections that go on elsewhere; each runs a few real trials of a tiny model."""
 
 import json
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -238,3 +240,35 @@ def test_kept_trials_that_are_not_drawn_any_more_stay_in_the_collection(on_machi
     after = collect(on_machine("second", n_shared=1))
     assert run_keys == []
     assert set(after.table.trials["config_id"]) == set(before.table.trials["config_id"])
+
+
+def test_two_versions_on_one_collection_do_not_put_each_others_trials_aside(on_machine, run_keys, tmp_path):
+    """The older one stops, whether it comes later or both work at once."""
+    settings = on_machine("first", n_shared=1)
+    collect(settings)
+    (record,) = (tmp_path / "first" / "collection").glob("trials/*/*/trial.json")
+    newer = {**read_json(record), "label_version": LABEL_VERSION + 1}
+    write_json(record, newer)
+    shutil.rmtree(tmp_path / "parts")
+    with pytest.raises(
+        ValueError, match=rf"labels of version {LABEL_VERSION + 1}, .* newer .*same version on all mach"
+    ):
+        collect(settings)
+    assert read_json(record) == newer
+    kept = tmp_path / "first" / "collection" / "collection.json"
+    write_json(kept, {**read_json(kept), "label_version": LABEL_VERSION + 1})
+    shutil.rmtree(tmp_path / "first" / "collection" / "trials")
+    with pytest.raises(ValueError, match=r"newer lightning-quicktune; .*or set `output` to another folder"):
+        collect(settings)
+    assert len(run_keys) == 1 + 1  # the second found the newer record and left it
+
+
+def test_a_part_of_a_machine_whose_clock_is_ahead_holds_up_no_other(on_machine, monkeypatch):
+    monkeypatch.setattr(exchange, "_PATIENCE_S", 0.0)
+    settings = on_machine("first", n_shared=2)
+    collect(settings)
+    for part in parts_of(settings):
+        os.utime(part, (time.time() + 86_400,) * 2)
+    before = len(parts_of(settings))
+    collect(on_machine("first", n_shared=4))
+    assert len(parts_of(settings)) == before + 2

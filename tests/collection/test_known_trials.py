@@ -55,6 +55,12 @@ def test_of_two_kept_records_the_furthest_counts(make_plan):
     assert trials_of_parts(kept, [plan])[plan.key].curve.fidelity == 3
 
 
+def test_of_two_machines_records_the_same_counts_in_whatever_order_their_parts_are_read(make_plan):
+    plan = make_plan("trial")
+    kept = [keep(finished(plan, score=score)) for score in (0.3, 0.6)]
+    assert trials_of_parts(kept, [plan]) == trials_of_parts(kept[::-1], [plan])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

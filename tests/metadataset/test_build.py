@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.build import build, furthest
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.types import Configuration, Overheads
+from lightning_quicktune.types import Configuration, LearningCurve, Overheads
 
 
 def make(trials, tasks, space):
@@ -34,6 +34,16 @@ def test_the_furthest_record_of_a_trial_is_kept(tasks, space, make_trial):
     runs = [make_trial(tasks[0], space.default, n) for n in (1, 3, 2)]
     (row,) = make(runs, tasks, space).curves()
     assert row.scores == runs[1].curve.scores
+
+
+def test_of_equally_far_records_the_same_one_is_kept_in_whatever_order_machines_recorded_them(tasks, space, make_trial):
+    first = make_trial(tasks[0], space.default, 3)
+    slower = replace(first, curve=LearningCurve(tuple(replace(s, cost_s=9.0) for s in first.curve.slices)))
+    tables = [make(records, tasks, space) for records in ([first, slower], [slower, first])]
+    assert tables[0].trials.equals(tables[1].trials)
+    ended, paused = replace(first, status="completed"), replace(slower, status="paused")
+    for records in ([ended, paused], [paused, ended]):
+        assert furthest(records) == [ended]
 
 
 def test_interrupted_trials_are_counted_and_left_out(tasks, space, make_trial):

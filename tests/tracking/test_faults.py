@@ -9,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from lightning_quicktune.files.whole import write_json
 from lightning_quicktune.tracking import connection
 from lightning_quicktune.tracking import tracker as module
+from lightning_quicktune.tracking.connection import check_reachable
 from lightning_quicktune.tracking.faults import answering, lasting
 from lightning_quicktune.tracking.search_record import SearchFolder, SearchRecord
 from lightning_quicktune.tracking.tracker import Tracker
@@ -98,6 +100,7 @@ def test_a_dialect_that_nobody_knows():
     [
         ('FATAL:  password authentication failed for user "quick"', "refuses this user or password"),
         ('FATAL:  database "nowhere" does not exist', "no such database .*Create it"),
+        ("permission denied for schema public", "does not let this user make tables .*grant create on schema public"),
         ("(1045, \"Access denied for user 'me'@'localhost'\")", "refuses this user or password"),
         ("(1049, \"Unknown database 'runs'\")", "no such database"),
     ],
@@ -197,3 +200,24 @@ def test_a_proxy_knows_better_than_a_look_at_the_port(monkeypatch, closed_port):
     with pytest.raises(ConnectionError, match=rf"nobody answers at 127.0.0.1:{closed_port}"):
         connection.reach(f"http://127.0.0.1:{closed_port}")
     connection.reach("databricks")
+
+
+@pytest.mark.parametrize(
+    ("uri", "place", "refused"),
+    [
+        ("http://runs.example.org:5000", "/srv/only there", True),
+        ("http://runs.example.org:5000", "file:///srv/only%20there", True),
+        ("http://runs.example.org:5000", "HERE", False),  # a disk that both have
+        ("http://runs.example.org:5000", "mlflow-artifacts:/1", False),
+        ("http://runs.example.org:5000", "s3://bucket/1", False),
+        ("http://127.0.0.1:5000", "/srv/not made yet", False),
+    ],
+)
+def test_an_experiment_whose_artifacts_are_files_of_another_machine_is_refused(tmp_path, uri, place, refused):
+    experiment = Experiment("1", "begun there", place.replace("HERE", str(tmp_path)), "active")
+    if not refused:
+        check_reachable(uri, experiment)
+        return
+    with pytest.raises(RuntimeError, match=r"files in .*srv/only.*this one can't reach. Set `tracking.exp") as caught:
+        check_reachable(uri, experiment)
+    assert lasting(caught.value, uri) == str(caught.value)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking import MlflowClient
 
 from lightning_quicktune.tracking import records
@@ -37,14 +38,34 @@ def test_a_run_without_a_whole_record_is_passed_over_and_counted(tracker, monkey
     assert "1 of 3 trial runs of experiment 'read' have no whole trial.json and are passed over" in caplog.text
 
 
-def test_a_server_that_goes_away_in_the_middle_is_no_run_without_a_record(tracker, monkeypatch):
+@pytest.mark.parametrize("kind", [MlflowException, OSError])
+def test_a_server_that_goes_away_in_the_middle_is_no_run_without_a_record(tracker, monkeypatch, kind):
     def gone(*arguments):
-        raise MlflowException("connection refused")
+        raise kind("connection refused")
 
     monkeypatch.setattr(records, "artifact_folder", lambda *a: None)
-    monkeypatch.setattr(MlflowClient, "download_artifacts", gone)
+    monkeypatch.setattr(LocalArtifactRepository, "_download_file", gone)
     with pytest.raises(ConnectionError, match="connection refused"):
         tracker.read_trials()
-    monkeypatch.setattr(MlflowClient, "list_artifacts", gone)
+
+    def silent(*arguments):
+        raise MlflowException("connection refused")
+
+    monkeypatch.setattr(MlflowClient, "list_artifacts", silent)
     with pytest.raises(ConnectionError, match="connection refused"):
         tracker.read_trials()
+
+
+def test_a_file_that_fails_once_is_fetched_again(tracker, monkeypatch):
+    fetch, failed = LocalArtifactRepository._download_file, set()
+
+    def fails_once(repository, name, path):
+        if path not in failed:
+            failed.add(path)
+            raise OSError("reset by peer")
+        fetch(repository, name, path)
+
+    monkeypatch.setattr(records, "artifact_folder", lambda *a: None)
+    monkeypatch.setattr(LocalArtifactRepository, "_download_file", fails_once)
+    assert sorted(t.seed for t in tracker.read_trials()) == [0, 1, 2]
+    assert len(failed) == 3
