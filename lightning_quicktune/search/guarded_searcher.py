@@ -45,19 +45,23 @@ class Verdict:
         """The verdict in one sentence for people."""
         if not self.is_unlike:
             return (
-                f"The first {len(self.forecasts)} scores are {_times(self.evidence)} times as likely by what earlier "
+                f"The {_first(len(self.forecasts))} {_times(self.evidence)} times as likely by what earlier "
                 f"tasks taught as without it, where no trial counts more than {_times(CAP)} times; below "
                 f"1/{_times(self.limit)} it would not be used any more."
             )
         worst = max(self.forecasts, key=lambda f: abs(f.residual))
         return (
-            f"This task is unlike those that are known: its first {self.n_lowest} scores are {_times(-self.lowest)} "
+            f"This task is unlike those that are known: its {_first(self.n_lowest)} {_times(-self.lowest)} "
             f"times as likely without what earlier tasks taught as with it, where {_times(self.limit)} is the limit "
             f"and no trial counts more than {_times(CAP)} times. Furthest off is {worst.configuration.id} at slice "
             f"{worst.fidelity}: {min(max(worst.mean, 0.0), 1.0):.3f} ± {worst.std:.3f} was predicted and "
             f"{worst.observed:.3f} observed. While that holds, the search goes on by this "
             "task's learning curves alone."
         )
+
+
+def _first(n_scores: int) -> str:
+    return "first score is" if n_scores == 1 else f"first {n_scores} scores are"
 
 
 def _times(log_ratio: float) -> str:

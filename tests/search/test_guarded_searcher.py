@@ -361,6 +361,7 @@ def test_overwhelming_evidence_can_be_said(evidence):
     forecast = Forecast(Configuration({"place": 0}), 1, 0.5, 0.1, 0.6, 0)
     verdict = Verdict((forecast,), evidence, min(evidence, 0.0), int(evidence < 0))
     assert "over 1,000,000 times as" in verdict.words
+    assert "first score is " in verdict.words
     assert verdict.is_unlike is (evidence < 0)
 
 
