@@ -62,7 +62,7 @@ def test_packed_files_are_unpacked(tmp_path, last, pack):
 
 
 @pytest.mark.parametrize("last", ["gz", "bz2", "xz", "zst"])
-@pytest.mark.parametrize("content", [b"no such thing at all", gzip.compress(LINES)[:-12]])
+@pytest.mark.parametrize("content", [b"no such thing at all", gzip.compress(LINES, mtime=0)[:-12]])
 def test_what_cannot_be_unpacked_is_refused(tmp_path, last, content):
     (tmp_path / f"a.jsonl.{last}").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.jsonl\.\w+` can't be unpacked: .*cut short.*`data\.init_args\.path`"):
@@ -79,7 +79,7 @@ def test_what_cannot_be_unpacked_is_refused(tmp_path, last, content):
         ("a.pkl", b"x", r"ends in \.pkl, .*\. Loading a pickle can run any code"),
         ("a.py", b"x", r"ends in \.py, .*\. Scripts that load data aren't run"),
         ("a.csv", b"PK\x03\x04more", r"is a ZIP archive or a workbook\. Unpack it, or save the sheet as CSV UTF-8"),
-        ("a.jsonl", gzip.compress(b"{}"), r"is compressed by gzip\. Give it an ending such as \.jsonl\.gz"),
+        ("a.jsonl", gzip.compress(b"{}", mtime=0), r"is compressed by gzip\. Give it an ending such as \.jsonl\.gz"),
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\n", r"is a pointer of Git LFS.*`git lfs pull`"),
         ("a.json", b"\n<!DOCTYPE html><html>", r"is a web page.*Fetch the file itself.*`data\.init_args\.path`"),
         ("a.csv", b"<html>", "is a web page"),
