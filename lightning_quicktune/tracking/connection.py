@@ -20,7 +20,12 @@ from mlflow.tracking import MlflowClient
 from requests.utils import get_environ_proxies
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightning_quicktune.tracking.faults import DeletedExperimentError, MissingDriverError, UnreachableArtifactsError
+from lightning_quicktune.tracking.faults import (
+    DeletedExperimentError,
+    MissingDriverError,
+    NobodyAnswersError,
+    UnreachableArtifactsError,
+)
 from lightning_quicktune.tracking.places import (
     DATABASES,
     artifact_location,
@@ -94,7 +99,7 @@ def reach(uri: str) -> None:
         uri: Resolved tracking URI; that of a database, or of a server behind a proxy, is not looked at.
 
     Raises:
-        ConnectionError: If nobody does.
+        NobodyAnswersError: If nobody does.
     """
     place = urlsplit(uri)
     port = place.port or _PORTS.get(place.scheme)
@@ -103,7 +108,8 @@ def reach(uri: str) -> None:
     try:
         socket.create_connection((place.hostname, port), timeout=_REACH_S).close()
     except OSError as error:
-        raise ConnectionError(f"nobody answers at {place.hostname}:{port}, {error.strerror or error}") from error
+        why = error.strerror or error
+        raise NobodyAnswersError(f"nobody answers at {place.hostname}:{port}, {why}") from error
 
 
 def connect_existing(uri: str) -> MlflowClient:

@@ -12,7 +12,6 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from lightning_quicktune.tracking.places import shown_uri
 
-ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _REFUSED_ACCESS = (  # as PostgreSQL, MySQL and SQL Server say it
     "authentication failed",
@@ -23,6 +22,13 @@ _REFUSED_ACCESS = (  # as PostgreSQL, MySQL and SQL Server say it
 )
 _LONGEST = 300  # letters that are shown of what somebody else says
 _NO_DATABASE = re.compile("database .* does not exist|unknown database|cannot open database")
+
+
+class NobodyAnswersError(ConnectionError):
+    """No program takes a connection at the server's address."""
+
+
+ERRORS = (MlflowException, SQLAlchemyError, CommandError, NobodyAnswersError)
 
 
 class DeletedExperimentError(RuntimeError):

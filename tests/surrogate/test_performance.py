@@ -228,9 +228,11 @@ def test_a_lacking_meta_feature_is_predicted_for_as_its_median(model, make_task,
 
 
 def test_a_half_of_a_shorter_training_is_a_half(model, make_task, space):
-    """A score after one of two slices stands where one after two of four does."""
+    """A score after one of two slices stands where one after two of four does, if both make as long a training."""
     short = model.predict(make_task("new"), [space.default], [[0.4]], [2], lengths=[2])
-    task, two = make_task("new", max_fidelity=2), model.predict(make_task("new"), [space.default], [[0.3, 0.4]], [4])
+    twice = 2 * make_task("new").records_per_slice
+    task = make_task("new", max_fidelity=2, records_per_slice=twice)
+    two = model.predict(make_task("new"), [space.default], [[0.3, 0.4]], [4])
     np.testing.assert_array_equal(short, model.predict(task, [space.default], [[0.4]], [2]))
     assert np.abs(short[0] - two[0]) < 0.3
     given = model.predict(make_task("new"), [space.default], [[0.3, 0.4]], [4], lengths=[4])
