@@ -63,3 +63,13 @@ class TrialPlan:
             content_digest=str(self.task.facts.get("content_digest", "")),
             label_version=LABEL_VERSION,
         )
+
+
+@dataclass(frozen=True)
+class WrittenPlan(TrialPlan):
+    """A fit YAML that is trained as it is; the configuration only tells people what the search space knows of it."""
+
+    @property
+    def resolved(self) -> FitConfig:
+        """The fit YAML of this trial."""
+        return with_overrides(self.fit, {"seed_everything": self.seed, "trainer.max_epochs": self.task.max_fidelity})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,12 @@ from lightning_quicktune.space.categorical import CategoricalDomain
 from lightning_quicktune.space.hyperparameter import Hyperparameter
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import flat_settings, label_settings
-from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.plan import TrialPlan, WrittenPlan
 from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.tuning.words import shown
 from lightning_quicktune.types import Configuration, Value
 
 _STEP_RECORDS = 16
-
-
-@dataclass(frozen=True)
-class WrittenPlan(TrialPlan):
-    """A fit YAML that is trained as it is; the configuration only tells people what the search space knows of it."""
-
-    @property
-    def resolved(self) -> FitConfig:
-        """The fit YAML of this trial."""
-        return with_overrides(self.fit, {"seed_everything": self.seed, "trainer.max_epochs": self.task.max_fidelity})
 
 
 def recipe_plan(setup: TaskSetup, recipe: FitConfig, space: SearchSpace, seed: int, trials: Path) -> TrialPlan:

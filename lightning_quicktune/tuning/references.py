@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lightning_quicktune.trials.checkpoints import BEST
-from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.plan import TrialPlan, WrittenPlan
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.job import Job
 from lightning_quicktune.tuning.pace import Pace, new_slices_s
-from lightning_quicktune.tuning.reference_plans import WrittenPlan, default_plan, outside, recipe_plan, strong_plan
+from lightning_quicktune.tuning.reference_plans import default_plan, outside, recipe_plan, strong_plan
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.watcher import Reason

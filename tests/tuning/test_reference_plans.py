@@ -1,12 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from lightning_quicktune.compose import build
 from lightning_quicktune.space.search_space import SearchSpace
+from lightning_quicktune.trials.executors.orders import Order
+from lightning_quicktune.trials.plan import WrittenPlan
 from lightning_quicktune.trials.task_setup import TaskSetup
 from lightning_quicktune.tuning.reference_plans import (
-    WrittenPlan,
     default_plan,
     outside,
     recipe_plan,
@@ -33,6 +35,19 @@ def test_a_recipe_is_trained_as_it_is_written_and_as_long(setup, fit_config, sma
     assert plan.configuration.values == {"lr": 0.01, "lora_rank": 3, "schedule": "linear"}
     assert outside(plan) == ["lora_rank 3"]
     assert plan.folder == tmp_path / "recipe-7"
+
+
+def test_a_recipe_is_trained_as_it_is_written_also_in_a_process_that_reads_its_order(
+    setup, fit_config, small_space, tmp_path
+):
+    fit_config["model"]["init_args"]["lora"]["rank"] = 3  # outside of the space
+    for plan in (
+        recipe_plan(setup, fit_config, small_space, 7, tmp_path),
+        default_plan(setup, small_space, 7, tmp_path),
+    ):
+        told = json.loads(json.dumps(Order(plan, 2).to_dict()))
+        read = Order.from_dict(told).plan
+        assert (type(read), read.resolved, read.folder) == (type(plan), plan.resolved, plan.folder)
 
 
 def test_a_recipe_in_the_search_space_is_the_trial_of_there(setup, fit_config, small_space, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from lightning_quicktune.space.search_space import SearchSpace
-from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.plan import TrialPlan, WrittenPlan
 from lightning_quicktune.types import Configuration, Executor, TaskInfo, Trial
 
 
@@ -42,6 +42,7 @@ class Order:
             "seed": plan.seed,
             "folder": str(plan.folder),
             "test_each_slice": plan.test_each_slice,
+            "is_as_written": isinstance(plan, WrittenPlan),
             "fidelity": self.fidelity,
             "alone": self.alone,
         }
@@ -49,7 +50,8 @@ class Order:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Order:
         """Reads what ``to_dict`` wrote."""
-        plan = TrialPlan(
+        kind = WrittenPlan if record["is_as_written"] else TrialPlan
+        plan = kind(
             task=TaskInfo.from_dict(record["task"]),
             fit=dict(record["fit"]),
             space=SearchSpace.from_dict(record["space"]),
