@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -133,11 +132,10 @@ class References:
         job.watcher.compared(row)
 
     def _train_to(self, plan: TrialPlan, fidelity: int) -> Trial:
-        known, began = read_trial(plan.folder), time.perf_counter()
-        trial = self._job.executor.train_plan(plan, fidelity)
+        known = read_trial(plan.folder)
+        trial, seconds = self._job.executor.train_plan(plan, fidelity)
         n_new = trial.curve.fidelity - (known.curve.fidelity if known is not None else 0)
-        seconds = new_slices_s(trial.curve, n_new, time.perf_counter() - began)
-        self._pace.saw_slices(plan.configuration, seconds)
+        self._pace.saw_slices(plan.configuration, new_slices_s(trial.curve, n_new, seconds))
         self._job.timekeeper.keep()
         return trial
 

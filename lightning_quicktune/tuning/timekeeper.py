@@ -31,6 +31,7 @@ class Timekeeper:
         self.budget_s, self.clock, self._path = budget_s, clock, path
         self._made = time.monotonic(), time.process_time()
         self._began = clock() if began is None else began
+        self._slowness: float | None = None  # once it is kept
         self._earlier_s = float((read_json(path) or {}).get("spent_s", 0.0))
 
     @property
@@ -46,8 +47,14 @@ class Timekeeper:
     @property
     def slowness(self) -> float:
         """Seconds that a second of work takes here, at least 1: more where others use the machine too."""
+        if self._slowness is not None:
+            return self._slowness
         wall_s, cpu_s = time.monotonic() - self._made[0], time.process_time() - self._made[1]
         return max(wall_s / cpu_s, 1.0) if cpu_s > _ENOUGH_S else 1.0
+
+    def waits_for_others(self) -> None:
+        """Keeps the slowness as it is: from now on this process waits for workers, which is no sign of it."""
+        self._slowness = self.slowness
 
     def keep(self) -> None:
         """Writes down what was spent, for the next start."""

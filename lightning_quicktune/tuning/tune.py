@@ -139,6 +139,8 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     row, seconds = comparison.zero_shot()
     pace.saw_test(seconds)
     job.watcher.compared(row)
+    if job.settings.executor.kind_for(job.settings.workers) != "in_process":
+        job.timekeeper.waits_for_others()
     references = References(job, comparison, pace)
     try:
         references.train_before()

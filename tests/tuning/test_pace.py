@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
+from lightning_quicktune.tuning import timekeeper
 from lightning_quicktune.tuning.pace import Pace, new_slices_s
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.types import Configuration, LearningCurve, SliceResult, Suggestion
@@ -102,3 +105,15 @@ def test_without_seconds_everything_fits(tmp_path):
     assert pace.free_s is None
     assert pace.fits(1e9, share=0.1)
     assert pace.cut(Suggestion(FIRST, 9), 0) == Suggestion(FIRST, 9)
+
+
+def test_waiting_for_workers_is_no_sign_of_a_busy_machine(tmp_path, clock, monkeypatch):
+    cpu = Clock()
+    monkeypatch.setattr(timekeeper, "time", SimpleNamespace(monotonic=clock, process_time=cpu))
+    keeper = Timekeeper(1000.0, tmp_path / "time.json", clock=clock)
+    clock.now, cpu.now = 30.0, 20.0
+    assert keeper.slowness == 1.5
+    keeper.waits_for_others()
+    clock.now, cpu.now = 600.0, 24.0
+    assert keeper.slowness == 1.5
+    assert Pace(keeper, lambda configuration: 1.0, report_s=6.0).reserve_s == 9.0

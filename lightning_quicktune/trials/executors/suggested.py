@@ -18,6 +18,7 @@ from lightning_quicktune.types import Configuration, Observation, Suggestion, Tr
 log = logging.getLogger(__name__)
 _PATIENCE = 2  # errors that may interrupt a trial before it is given up
 _PAUSE_S = 1.0  # between looks at a trial that another process runs
+_LONGEST_S = 900.0  # to wait for that process, which pauses at its next step if its search is gone
 
 
 class SuggestedTrials:
@@ -41,7 +42,7 @@ class SuggestedTrials:
         self.seed = seed
         self._interruptions: Counter[Configuration] = Counter()
         self._spent_s: defaultdict[Configuration, float] = defaultdict(float)  # on tries that brought no result yet
-        self._said: set[str] = set()
+        self._waits_since: dict[str, float] = {}  # for another process, by the order's key
 
     @property
     def capacity(self) -> int:
@@ -62,15 +63,18 @@ class SuggestedTrials:
         trial, seconds = self._next()
         return Observation(trial.configuration, trial.curve, trial.status in ("failed", "interrupted"), seconds)
 
-    def train_plan(self, plan: TrialPlan, fidelity: int) -> Trial:
+    def train_plan(self, plan: TrialPlan, fidelity: int) -> tuple[Trial, float]:
         """Trains one trial, which need not be of the search space, while nothing else runs.
 
         Args:
             plan: What to train.
             fidelity: Slices to reach.
+
+        Returns:
+            Its record, and the seconds that it took, without those of starting a worker.
         """
         self.executor.submit(Order(plan, fidelity))
-        return self._next()[0]
+        return self._next()
 
     def plan(self, configuration: Configuration) -> TrialPlan:
         """What it takes to train a configuration on this task."""
@@ -89,15 +93,27 @@ class SuggestedTrials:
             self._spent_s[configuration] += result.cost_s
             if result.trial is None:
                 self._wait_for(result.order)
-            elif self._is_tried_again(result, result.trial):
+                continue
+            self._waits_since.pop(result.order.key, None)
+            if self._is_tried_again(result, result.trial):
                 self.executor.submit(Order(result.order.plan, result.order.fidelity, alone=True))
             else:
                 return result.trial, self._spent_s.pop(configuration)
 
     def _wait_for(self, order: Order) -> None:
-        """Puts an order back whose trial another process runs, such as a worker that outlived its search."""
-        if order.key not in self._said:
-            self._said.add(order.key)
+        """Puts an order back whose trial another process runs, such as a worker that outlived its search.
+
+        Raises:
+            RuntimeError: If that process doesn't end.
+        """
+        now = time.monotonic()
+        waited_s = now - self._waits_since.setdefault(order.key, now)
+        if waited_s > _LONGEST_S:
+            raise RuntimeError(
+                f"Another process has held {order.plan.folder / 'lock'} for {waited_s:.0f} s, so this trial can't go "
+                "on. End that process (`fuser` names it), then run the same command again, which goes on from here."
+            )
+        if waited_s == 0:
             sys.stderr.write(f"Another process runs {order.plan.key}; waiting for it.\n")
         time.sleep(_PAUSE_S)
         self.executor.submit(order)

@@ -2,8 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from lightning_quicktune.files.locks import exclusive
 from lightning_quicktune.trials import cohorts
+from lightning_quicktune.trials.executors import suggested
 from lightning_quicktune.trials.executors.in_process import InProcessExecutor
+from lightning_quicktune.trials.executors.orders import Result
 from lightning_quicktune.trials.executors.suggested import SuggestedTrials
 from lightning_quicktune.trials.executors.worker import Brief
 from lightning_quicktune.types import LearningCurve, SliceResult, Suggestion
@@ -60,3 +63,35 @@ def test_a_failure_of_the_configuration_is_not_tried_again(executor_of, small_sp
     executor, left = executor_of((1, "failed"), (2, "paused"))
     assert ask(executor, small_space.default, 2) == (1, True)
     assert len(left) == 1
+
+
+def test_a_process_that_never_lets_go_of_a_trial_is_named_in_the_end(executor_of, small_space, monkeypatch, capsys):
+    executor, _ = executor_of()
+    monkeypatch.setattr(suggested, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(suggested, "_LONGEST_S", 0.05)
+    executor.submit(Suggestion(small_space.default, 1))
+    folder = executor.plan(small_space.default).folder
+    with exclusive(folder), pytest.raises(RuntimeError, match=rf"has held {folder}/lock for 0 s, .* End that process"):
+        executor.wait()
+    assert capsys.readouterr().err.count("waiting for it") == 1
+
+
+class Done:
+    """An executor whose worker took 90 seconds to start, and 7 to train."""
+
+    capacity, n_ended = 1, 0
+
+    def close(self):
+        pass
+
+    def submit(self, asked):
+        self.asked = asked
+
+    def wait(self):
+        return Result(self.asked, self.asked.plan.blank, 97.0, 1, 7.0)
+
+
+def test_the_start_of_a_worker_is_no_time_of_a_trial(setup, small_space, tmp_path):
+    executor = SuggestedTrials(Done(), setup, small_space, tmp_path)
+    plan = executor.plan(small_space.default)
+    assert executor.train_plan(plan, 1) == (plan.blank, 7.0)
