@@ -22,6 +22,7 @@ from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle
 from lightning_quicktune.trials.executors.workplace import RemoteWorker, WorkerLostError
 
+_LEAVE_S = 10.0  # for a process that has said all to end by itself
 CHILD = "lightning_quicktune.trials.executors.child"
 
 
@@ -122,7 +123,7 @@ class _Process:
         try:
             while self.connection.poll():
                 events.append(self.connection.recv())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
             if not events:
                 raise WorkerLostError(_end(self.process)) from None
         return events
@@ -163,7 +164,8 @@ class _Launcher:
         if self._running is not None and not events:
             events = self._running.heard()
             if any(isinstance(event, Idle) for event in events):
-                self._running.process.wait()
+                with suppress(subprocess.TimeoutExpired):  # all is said, and devices may hang in their end
+                    self._running.process.wait(_LEAVE_S)
                 self._running.end()
                 self._running = None
         return events

@@ -1,0 +1,48 @@
+"""What is heard of processes that end in unusual ways."""
+
+import subprocess
+from multiprocessing import Pipe
+
+import pytest
+
+from lightning_quicktune.trials.executors.processes import _Launcher, _Process
+from lightning_quicktune.trials.executors.worker import Brief, Idle
+from lightning_quicktune.trials.executors.workplace import WorkerLostError
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_word_is_lost():
+    worker = object.__new__(_Process)
+    worker.connection, theirs = Pipe()
+    worker.process = subprocess.Popen(["sleep", "60"])
+    worker.process.kill()
+    theirs.send(Idle())
+    theirs._send((1000).to_bytes(4, "big") + b"half a word")
+    theirs.close()
+    assert worker.heard() == [Idle()]
+    with pytest.raises(WorkerLostError, match="was ended by SIGKILL, as systems do where memory is short"):
+        worker.heard()
+
+
+class Running:
+    """A process whose devices hang when all is said."""
+
+    def __init__(self):
+        self.process, self.has_ended = self, False
+
+    def wait(self, timeout):
+        raise subprocess.TimeoutExpired("child", timeout)
+
+    def heard(self):
+        return [Idle()]
+
+    def end(self):
+        self.has_ended = True
+
+
+def test_a_process_that_has_said_all_and_does_not_end_is_ended(tmp_path):
+    launcher, running = _Launcher(Brief(), {}, tmp_path / "orders.json"), Running()
+    assert launcher.heard() == [Idle()]
+    launcher._running = running
+    assert launcher.heard() == [Idle()]
+    assert running.has_ended
+    assert launcher.connection is None
