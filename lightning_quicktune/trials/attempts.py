@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -97,15 +98,19 @@ def checked_finetuner(plan: TrialPlan, composed: Composed) -> Finetuner:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """An interruption stays of its kind; Lightning turns it into an exit, and then makes SIGINT ignored."""
+    """An interruption stays of its kind; Lightning turns it into an exit, and then makes SIGINT ignored.
+
+    In another thread than the main one, as of an actor, it fails at the latter, and the interruption with it.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
-    except SystemExit as stop:
+    except (SystemExit, ValueError) as stop:
         interruption = stop.__context__
         if not isinstance(interruption, KeyboardInterrupt):
             raise
-        signal.signal(signal.SIGINT, handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
         raise type(interruption) from None
 
 

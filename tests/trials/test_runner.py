@@ -2,6 +2,7 @@ import dataclasses
 import gc
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,28 @@ def test_asked_to_end_after_its_last_slice_a_trial_is_complete(make_plan, monkey
     write_trial(plan.folder, dataclasses.replace(read_trial(plan.folder), status="paused"))
     assert run_trial(plan, 4).status == "completed"
     assert read_trial(plan.folder).status == "completed"
+
+
+def test_asked_to_pause_in_another_thread_than_the_main_one_a_trial_is_paused(make_plan):
+    """As in an actor; Lightning can't handle the request there."""
+    plan, raised = make_plan("thread"), []
+
+    def stop(step, of):
+        if read_trial(plan.folder).curve.fidelity == 1:
+            raise KeyboardInterrupt
+
+    def train():
+        try:
+            run_trial(plan, 4, on_step=stop)
+        except BaseException as error:
+            raised.append(type(error))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    trial = read_trial(plan.folder)
+    assert (trial.status, trial.failure, trial.curve.fidelity) == ("paused", None, 1)
+    assert raised == [KeyboardInterrupt]
 
 
 def test_trial_b_after_trial_a_in_the_same_worker_is_bit_equal_to_b_alone(make_plan):

@@ -196,16 +196,16 @@ class _RayWorker:
             if not self._has_started:
                 return self._started() if done else self._starting()
             events: list[Event] = self._ray.get(self._actor.heard.remote(), timeout=_ANSWER_S)
-            if done and not events:  # it was paused
-                raise WorkerLostError("it was asked to pause")
             if done:
                 self._ray.get(self.running)
-                if any(isinstance(event, Idle) for event in events):
-                    self.running = None
+            if any(isinstance(event, Idle) for event in events):  # also if its call has not quite returned
+                self.running = None
+            elif done and not events:  # it was paused
+                raise WorkerLostError("it was asked to pause")
         except errors.RayTaskError:
             raise
         except (errors.RayError, errors.GetTimeoutError) as error:
-            raise WorkerLostError(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}") from error
+            raise WorkerLostError(f"{type(error).__name__}: {_in_short(str(error))}") from error
         return events
 
     def _started(self) -> list[Event]:
@@ -229,3 +229,9 @@ class _RayWorker:
     def end(self) -> None:
         with suppress(Exception):  # the cluster may be gone, and with it the actor
             self._ray.kill(self._actor, no_restart=True)
+
+
+def _in_short(text: str) -> str:
+    """Beginning and end of an error: where an actor could not start, what was wrong with it comes last."""
+    words = " ".join(text.split())
+    return words if len(words) <= 600 else f"{words[:150]} ... {words[-450:]}"
