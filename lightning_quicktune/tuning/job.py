@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from lightning_quicktune.compose import FitConfig, read_yaml, with_overrides
 from lightning_quicktune.presets.places import configs_folder
 from lightning_quicktune.search.pool import candidate_pool
@@ -138,7 +140,7 @@ def _executor(
     folder = Path(settings.output) / "trials"
     plans = [TrialPlan(setup.info, setup.fit, space, one, settings.seed, folder / one.id) for one in pool]
     check_spread(plans, settings.executor.devices)
-    most = settings.cohort if isinstance(settings.cohort, int) else _fitting(plans, settings.workers)
+    most = settings.cohort if isinstance(settings.cohort, int) else _fitting(plans, settings)
     if most * settings.workers > 1:
         watcher.note(f"Up to {most * settings.workers} trials are trained at the same time.")
     executor = build_executor(
@@ -147,9 +149,10 @@ def _executor(
     return SuggestedTrials(executor, setup, space, folder, settings.seed)
 
 
-def _fitting(plans: Sequence[TrialPlan], workers: int) -> int:
+def _fitting(plans: Sequence[TrialPlan], settings: TuneSettings) -> int:
     """Trials that a worker can train at once, as far as memory and choices go."""
-    return min(MOST_IN_SEARCH, fitting_cohort(plans, workers))
+    sharing = settings.executor.sharing(settings.workers, torch.cuda.device_count())
+    return min(MOST_IN_SEARCH, fitting_cohort(plans, sharing))
 
 
 def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:

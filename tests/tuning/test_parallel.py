@@ -106,9 +106,9 @@ def test_a_killed_search_goes_on_without_a_trial_trained_twice_and_its_workers_e
     assert not workers_of(again.pid)
 
 
-def test_a_search_takes_what_memory_holds_up_to_eight_and_one_on_a_cpu(make_plan, monkeypatch):
-    plans = [make_plan(str(n)) for n in range(20)]
-    assert job._fitting(plans, 1) == 1
+def test_a_search_takes_what_memory_holds_up_to_eight_and_one_on_a_cpu(make_plan, settings, monkeypatch):
+    plans, one = [make_plan(str(n)) for n in range(20)], settings()
+    assert job._fitting(plans, one) == 1
     monkeypatch.setattr(cohort_size, "pays_on", lambda fit: True)
-    assert job._fitting(plans, 1) == 8
-    assert job._fitting(plans[:3], 1) == 3
+    assert job._fitting(plans, one) == 8
+    assert job._fitting(plans[:3], one) == 3

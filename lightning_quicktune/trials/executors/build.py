@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from lightning_quicktune.compose import FitConfig
 from lightning_quicktune.trials.cohort_size import MOST
 from lightning_quicktune.trials.executors.in_process import InProcessExecutor
@@ -46,7 +48,8 @@ def build_executor(
     says_steps = on_step is not None
     if kind == "in_process":
         return InProcessExecutor(Brief(cohort, 1, place, None, says_steps), most, on_record, on_step)
-    brief = Brief(cohort, workers, place, None if kind == "subprocess" else fit, says_steps, settings.devices)
+    sharing = settings.sharing(workers, torch.cuda.device_count())
+    brief = Brief(cohort, sharing, place, None if kind == "subprocess" else fit, says_steps, settings.devices)
     return PoolExecutor(_workplace(kind, settings, workers, brief), workers, most, on_record, on_step)
 
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 ExecutorKind = Literal["in_process", "processes", "subprocess", "ray"]
-_OF_RAY = ("cpus", "gpus", "address")
+_OF_RAY = ("cpus", "gpus", "address", "start_s")
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,6 @@ class ExecutorSettings:
         if self.threads is not None and self.threads < 1:
             raise ValueError(
                 f"`executor.threads` is {self.threads}, but it counts threads, at least 1. Raise it, or leave it out."
-            )
-        if self.threads is not None and self.kind == "in_process":
-            raise ValueError(
-                f"`executor.threads` is {self.threads}, but with `executor.kind: in_process` trials have the threads "
-                "of the command itself. Set the environment variable OMP_NUM_THREADS, or `executor.kind: processes`."
             )
         if self.devices < 1 or (self.devices > 1 and self.kind != "subprocess"):
             raise ValueError(
@@ -86,7 +81,7 @@ class ExecutorSettings:
             cohort: Trials that each of them trains at once, or ``auto``.
 
         Raises:
-            ValueError: If it can't have so many.
+            ValueError: If it can't have so many, or has no threads of its own to set.
         """
         if self.devices > 1 and cohort != 1:
             raise ValueError(
@@ -98,11 +93,29 @@ class ExecutorSettings:
                 f"`workers` is {workers}, but `executor.kind: in_process` has one. Set `executor.kind: processes`, or "
                 "`workers: 1`."
             )
-        return self.kind or ("in_process" if workers == 1 else "processes")
+        kind = self.kind or ("in_process" if workers == 1 else "processes")
+        if self.threads is not None and kind == "in_process":
+            raise ValueError(
+                f"`executor.threads` is {self.threads}, but one worker in the process of the command, as with "
+                "`executor.kind: in_process`, has the threads of the command itself. Set the environment variable "
+                "OMP_NUM_THREADS, or `executor.kind: processes`."
+            )
+        return kind
 
     def threads_for(self, workers: int) -> int | None:
         """Threads of each of so many workers; none for as many as PyTorch takes by itself."""
         return self.threads or (1 if workers > 1 else None)
+
+    def sharing(self, workers: int, n_gpus: int) -> int:
+        """How many of so many workers share the memory of one device.
+
+        Args:
+            workers: Trials, or cohorts, that run side by side.
+            n_gpus: GPUs of this machine; with several, workers have them in turn.
+        """
+        if self.kind == "ray":
+            return min(workers, max(int(1 / self.gpus), 1)) if self.gpus > 0 else workers
+        return -(-workers // max(n_gpus, 1))
 
 
 def check_workers(workers: int) -> None:

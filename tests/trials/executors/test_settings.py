@@ -9,11 +9,11 @@ from lightning_quicktune.trials.ranks import check_spread, spread
     ("settings", "words"),
     [
         ({"threads": 0}, r"`executor.threads` is 0, but it counts threads"),
-        ({"kind": "in_process", "threads": 2}, r"threads of the command itself. Set the environment variable OMP_NUM"),
         ({"kind": "processes", "gpus": 0.5}, r"`executor.gpus` is set, which says something to Ray alone"),
         ({"address": "local"}, r"`executor.address` is set, .* but `executor.kind` is left out"),
         ({"kind": "ray", "cpus": -1}, r"`executor.cpus` is -1, but it is a share"),
         ({"kind": "ray", "start_s": 0}, r"`executor.start_s` is 0, but nothing starts in no time"),
+        ({"start_s": 60}, r"`executor.start_s` is set, which says something to Ray alone, but `executor.kind` is left"),
         ({"kind": "ray", "devices": 2}, r"`executor.devices` is 2, .* only with `executor.kind: subprocess`, which is"),
     ],
 )
@@ -27,6 +27,11 @@ def test_the_kind_follows_the_workers_and_refuses_what_it_cant_have():
     assert ExecutorSettings().kind_for(2) == "processes"
     with pytest.raises(ValueError, match=r"`workers` is 2, but `executor.kind: in_process` has one"):
         ExecutorSettings("in_process").kind_for(2)
+    for kind in ("in_process", None):
+        settings = ExecutorSettings(kind, threads=2)
+        with pytest.raises(ValueError, match=r"`executor.threads` is 2, .* threads of the command itself. Set the env"):
+            settings.kind_for(1)
+    assert ExecutorSettings(threads=2).kind_for(2) == "processes"
     with pytest.raises(ValueError, match=r"`executor.devices` is 2 and `cohort` auto, but a cohort is trained on one"):
         ExecutorSettings("subprocess", devices=2).kind_for(1, "auto")
 
@@ -45,6 +50,23 @@ def test_the_kind_follows_the_workers_and_refuses_what_it_cant_have():
 )
 def test_each_worker_has_gpus_of_its_own_as_far_as_they_go(number, devices, visible, n_gpus, expected):
     assert visible_gpus(number, devices, visible, n_gpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "workers", "n_gpus", "expected"),
+    [
+        ({}, 4, 0, 4),
+        ({}, 4, 1, 4),
+        ({}, 4, 4, 1),
+        ({}, 5, 4, 2),
+        ({"kind": "ray", "gpus": 1}, 8, 1, 1),
+        ({"kind": "ray", "gpus": 0.25}, 8, 1, 4),
+        ({"kind": "ray", "gpus": 0.25}, 2, 0, 2),
+        ({"kind": "ray"}, 3, 4, 3),
+    ],
+)
+def test_workers_share_the_memory_of_those_gpus_that_they_share(settings, workers, n_gpus, expected):
+    assert ExecutorSettings(**settings).sharing(workers, n_gpus) == expected
 
 
 def test_a_worker_is_none_of_a_launchers_processes(monkeypatch):
