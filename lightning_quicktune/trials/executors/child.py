@@ -24,13 +24,16 @@ class _Driver:
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
+        self._is_gone = False
 
     def say(self, event: Event) -> None:
-        """Sends an event; without a driver, the trial is paused."""
+        """Sends an event; without a driver, what is trained is paused, which is said to nobody."""
         try:
             self.pipe.send(event)
         except OSError:
-            raise Terminated from None
+            if not self._is_gone:
+                self._is_gone = True
+                raise Terminated from None
 
     def train(self, worker: TrialWorker, orders: list[Order]) -> None:
         """Trains a batch and says so."""

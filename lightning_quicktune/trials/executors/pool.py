@@ -113,6 +113,8 @@ class PoolExecutor:
                     for event in worker.heard():
                         if isinstance(event, Recorded):
                             self._book.take_in(event, {})
+                        elif isinstance(event, Idle):  # it was done before it was asked
+                            left.remove(worker)
                 except WorkerLostError:
                     left.remove(worker)
 

@@ -67,6 +67,7 @@ class Actor:
     def _say(self, event: Event) -> None:
         self._events.append(event)
         if self._is_to_pause:
+            self._is_to_pause = False  # what pauses says so, of each trial
             raise KeyboardInterrupt
 
 

@@ -1,5 +1,7 @@
 """How orders are dealt to workers, which here say what a test wants them to."""
 
+import time
+
 import pytest
 
 from lightning_quicktune.trials.executors.orders import Order
@@ -120,7 +122,9 @@ def test_what_a_worker_can_not_go_on_for_is_raised(pool):
 
 def test_closed_it_ends_all_and_starts_others_for_the_next_order(pool, make_plan):
     executor, place = pool(1, 1, 1)
+    began = time.monotonic()
     executor.close()
+    assert time.monotonic() - began < 5  # its worker was done before the ten seconds that it is given
     assert place.workers[0].has_ended
     assert executor.n_ended == 0
     executor.submit(Order(make_plan("0"), 1))

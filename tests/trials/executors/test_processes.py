@@ -5,9 +5,11 @@ from multiprocessing import Pipe
 
 import pytest
 
+from lightning_quicktune.trials.executors.child import _Driver
 from lightning_quicktune.trials.executors.processes import _Launcher, _Process
 from lightning_quicktune.trials.executors.worker import Brief, Idle
 from lightning_quicktune.trials.executors.workplace import WorkerLostError
+from lightning_quicktune.trials.termination import Terminated
 
 
 def test_a_worker_that_is_killed_in_the_middle_of_a_word_is_lost():
@@ -21,6 +23,15 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_word_is_lost():
     assert worker.heard() == [Idle()]
     with pytest.raises(WorkerLostError, match="was ended by SIGKILL, as systems do where memory is short"):
         worker.heard()
+
+
+def test_a_driver_that_is_gone_pauses_once_so_that_all_trials_of_a_cohort_are_recorded_as_paused():
+    pipe, theirs = Pipe()
+    theirs.close()
+    driver = _Driver(pipe)
+    with pytest.raises(Terminated):
+        driver.say(Idle())
+    driver.say(Idle())
 
 
 class Running:
