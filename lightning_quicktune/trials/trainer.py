@@ -60,12 +60,25 @@ def trial_device(fit: FitConfig) -> torch.device:
     return device
 
 
-def time_reference_step(fit: FitConfig) -> float:
-    """Seconds of the base model's reference step on the device that trials of this fit YAML use."""
+def time_reference_step(fit: FitConfig, threads: int | None = None) -> float:
+    """Seconds of the base model's reference step on the device that trials of this fit YAML use.
+
+    Args:
+        fit: The fit YAML.
+        threads: Threads of the workers that train them; as many as this process has if none.
+    """
     model = build(fit).model
     if not isinstance(model, Finetuner):
         raise ValueError(f"`model.class_path` is {type(model).__name__}, which has no base model to time.")
-    return known_reference_step_s(model, trial_device(fit))
+    if threads is None:
+        return known_reference_step_s(model, trial_device(fit))
+    _ = model.loaded  # which sets this process's threads by its size
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return known_reference_step_s(model, trial_device(fit))
+    finally:
+        torch.set_num_threads(before)
 
 
 def known_reference_step_s(module: Finetuner, device: torch.device) -> float:

@@ -58,7 +58,8 @@ class Search:
     @classmethod
     def of(cls, job: Job, journal: Journal) -> Search:
         """A search that has not begun, or goes on with what the journal holds."""
-        reference_step_s = time_reference_step(job.setup.fit)  # on as many threads as a trial has
+        threads = job.settings.executor.threads_for(job.settings.workers)
+        reference_step_s = time_reference_step(job.setup.fit, threads)
         with one_thread():
             context = _context(job, reference_step_s)
             searcher = untaught_after(context) if job.first else build_searcher(job.settings.searcher, context)

@@ -69,7 +69,8 @@ class ShortBudget:
         n_records = self._recipe["data"]["init_args"].get("records_per_slice")
         if self._curves is None or n_records is None:
             return 0.0
-        reference_step_s = time_reference_step(self._recipe)
+        threads = self._settings.executor.threads_for(self._settings.workers)
+        reference_step_s = time_reference_step(self._recipe, threads)
         with one_thread():
             costs_s = self._curves.slice_costs_s(self._pool, reference_step_s, int(n_records))
         return float(np.nan_to_num(costs_s.min()))

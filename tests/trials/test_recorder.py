@@ -108,6 +108,14 @@ def test_the_reference_step_is_timed_once_per_process_device_and_threads(make_pl
     assert len(timed) == 2
 
 
+def test_the_reference_step_is_timed_on_the_threads_of_the_workers(make_plan, monkeypatch):
+    seen, before = [], torch.get_num_threads()
+    monkeypatch.setattr(trainer, "_reference", {})
+    monkeypatch.setattr(trainer, "reference_step_s", lambda base, device: seen.append(torch.get_num_threads()) or 0.5)
+    assert trainer.time_reference_step(make_plan("a").fit, before + 1) == 0.5
+    assert (seen, torch.get_num_threads()) == ([before + 1], before)
+
+
 def test_answers_are_generated_once_after_the_last_slice_on_sixteen_records(
     fit_config, write_colours, small_space, tmp_path, monkeypatch
 ):

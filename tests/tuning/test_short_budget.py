@@ -27,7 +27,7 @@ class Curves(CurveModel):
 @pytest.fixture
 def budget(settings, tmp_path, monkeypatch):
     """A budget of 60 seconds, of which 20 are spent; a slice has 16 records."""
-    monkeypatch.setattr(short_budget, "time_reference_step", lambda recipe: speed[0])
+    monkeypatch.setattr(short_budget, "time_reference_step", lambda recipe, threads: speed[0])
     speed, now = [1.0], [20.0]
 
     def make(curves=None, records=16, step_s=1.0):
@@ -71,7 +71,7 @@ def test_nothing_left_is_refused_unless_a_search_has_begun(budget, tmp_path):
 
 
 def test_a_slow_machine_is_said_before_anything_is_described(settings, monkeypatch):
-    monkeypatch.setattr(short_budget, "time_reference_step", lambda recipe: 1e5)
+    monkeypatch.setattr(short_budget, "time_reference_step", lambda recipe, threads: 1e5)
     monkeypatch.setattr(task_setup, "_describe", None)
     changes = {"searcher": None, "surrogates": {"curves": "nano"}, "space": None, "max_fidelity": None}
     with pytest.raises(ValueError, match=r"too short: one slice takes \d{6,} s or more here"):

@@ -88,7 +88,7 @@ class RayCluster:
 
         self._ray = ray
         self._settings, self._brief, self._workers = settings, brief, workers
-        self._threads = settings.threads or max(int(settings.cpus or 1), 1)
+        self._threads = settings.threads_for(workers) or 1
         self._cpus = self._threads if settings.cpus is None else settings.cpus
         self._is_ours = self._is_checked = False
 

@@ -19,7 +19,8 @@ class ExecutorSettings:
             that stay; ``subprocess``: in a process for each trial, which may have several ``devices``; ``ray``: in
             actors of a Ray cluster. If left out, in the process of the command with one worker, and in processes with
             several.
-        threads: Threads of PyTorch of each worker that is a process; if left out, one for each of several workers.
+        threads: Threads of PyTorch of each worker that is a process; if left out, one for each of several workers,
+            and on Ray as many as ``cpus``.
         devices: Devices that train each trial together (``subprocess`` alone); each takes its share of a step.
         cpus: CPUs that Ray reserves for each worker; as many as ``threads`` if left out.
         gpus: GPUs that Ray reserves for each worker, also a part of one, such as 0.25.
@@ -104,6 +105,8 @@ class ExecutorSettings:
 
     def threads_for(self, workers: int) -> int | None:
         """Threads of each of so many workers; none for as many as PyTorch takes by itself."""
+        if self.kind == "ray":
+            return self.threads or max(int(self.cpus or 1), 1)
         return self.threads or (1 if workers > 1 else None)
 
     def sharing(self, workers: int, n_gpus: int) -> int:

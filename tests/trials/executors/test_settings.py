@@ -32,6 +32,9 @@ def test_the_kind_follows_the_workers_and_refuses_what_it_cant_have():
         with pytest.raises(ValueError, match=r"`executor.threads` is 2, .* threads of the command itself. Set the env"):
             settings.kind_for(1)
     assert ExecutorSettings(threads=2).kind_for(2) == "processes"
+    of_ray = [ExecutorSettings("ray", **said).threads_for(1) for said in ({}, {"cpus": 4}, {"cpus": 4, "threads": 2})]
+    assert of_ray == [1, 4, 2]
+    assert [ExecutorSettings().threads_for(workers) for workers in (1, 2)] == [None, 1]
     with pytest.raises(ValueError, match=r"`executor.devices` is 2 and `cohort` auto, but a cohort is trained on one"):
         ExecutorSettings("subprocess", devices=2).kind_for(1, "auto")
 
