@@ -30,7 +30,7 @@ def what_is_read(settings: TuneSettings) -> dict[str, Any]:
     Args:
         settings: The search.
     """
-    recipe = yaml.safe_load(Path(settings.recipe).read_text(encoding="utf-8"))
+    recipe = _recipe(Path(settings.recipe))
     of_recipe = [settings.overrides.get(key, _at(recipe, key)) for key in _FILES]
     surrogates = asdict(settings.surrogates).values() if settings.surrogates else ()
     named = [settings.task, settings.recipe, settings.space, *of_recipe, *surrogates]
@@ -74,6 +74,14 @@ def keep_printed(settings: TuneSettings, reads: Mapping[str, Any], text: str) ->
 
 def _result(settings: TuneSettings) -> list[list[Any]]:
     return [_facts(path) for name in _RESULT if (path := Path(settings.output, name)).is_file()]
+
+
+def _recipe(path: Path) -> Any:
+    """What a recipe holds; nothing where it is no YAML, which the search says."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
 
 
 def _at(nested: Any, key: str) -> Any:

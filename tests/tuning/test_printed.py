@@ -56,6 +56,13 @@ def test_records_base_model_and_surrogates_are_among_what_is_read(settings, tmp_
     assert what_is_read(settings(**changes))["files"] != files
 
 
+def test_a_recipe_that_is_no_yaml_is_a_sentence(settings, tmp_path, capsys):
+    settings(budget={"slices": 1})
+    (tmp_path / "recipe.yaml").write_text("trainer: [1\nmodel: }")
+    assert main(["tune", "--config", str(tmp_path / "tune.yaml")]) == 2
+    assert "recipe.yaml` is not valid YAML" in capsys.readouterr().err
+
+
 def test_a_database_that_is_gone_gets_its_runs_again(ended, settings, tmp_path):
     same = settings(budget={"slices": 1}, compare=[])
     (tmp_path / "mlflow.db").unlink()
