@@ -79,8 +79,11 @@ def _remote_records(client: MlflowClient, uri: str, experiment_id: str, kind: Ki
             return _downloaded(client, uri, run, RECORD_FILES[kind], target)
 
         runs = _runs(client, experiment_id, kind, ViewType.ACTIVE_ONLY)
-        records = {str(run.info.run_id): pool.submit(download, run) for run in runs}  # while other pages are asked for
-        return [records[run_id].result() for run_id in sorted(records)]
+        try:
+            records = {str(run.info.run_id): pool.submit(download, run) for run in runs}  # while pages are asked for
+            return [records[run_id].result() for run_id in sorted(records)]
+        finally:
+            pool.shutdown(cancel_futures=True)  # where a server is gone, each of the others would wait for it
 
 
 def _downloaded(client: MlflowClient, uri: str, run: Run, name: str, target: Path) -> dict[str, Any] | None:
