@@ -15,14 +15,20 @@ from lightning_quicktune.trials.checkpoints import usable_checkpoint
 from lightning_quicktune.trials.executors.batches import Book
 from lightning_quicktune.trials.executors.orders import Order, Result
 from lightning_quicktune.trials.executors.worker import Idle, Recorded
-from lightning_quicktune.trials.executors.workplace import NoRoomError, RemoteWorker, WorkerLostError, Workplace
+from lightning_quicktune.trials.executors.workplace import (
+    NoRoomError,
+    NotStartedError,
+    RemoteWorker,
+    WorkerLostError,
+    Workplace,
+)
 from lightning_quicktune.trials.ranks import noted_failure
 from lightning_quicktune.trials.storage import read_current, write_trial
 from lightning_quicktune.types import Trial, TrialStatus
 
 log = logging.getLogger(__name__)
 LOST = "error: WorkerLostError"  # how the failure of a trial begins that has cost too many workers
-_TRIES = 3  # workers that a trial may lose before it is given up, and starts that may fail one after the other
+_TRIES = 3  # workers that a trial may lose before it is given up, and starts of one that may fail one after the other
 _GRACE_S = 10.0  # for workers to pause their trials
 _LOOK_S = 1.0  # longest wait for a word
 
@@ -51,7 +57,7 @@ class PoolExecutor:
         self._orders: dict[RemoteWorker, dict[str, Order]] = {}  # what each was given and has not ended
         self._idle: list[RemoteWorker] = []
         self._losses: Counter[str] = Counter()
-        self._failed_starts = 0
+        self._failed_starts: dict[RemoteWorker, int] = {}  # of those whose place it has
 
     @property
     def capacity(self) -> int:
@@ -100,6 +106,7 @@ class PoolExecutor:
                 worker.end()
             self._orders.clear()
             self._idle.clear()
+            self._failed_starts.clear()
             self._book.waiting.clear()
             self._book.ended.clear()
             self._workplace.close()
@@ -120,7 +127,12 @@ class PoolExecutor:
 
     def _start_workers(self) -> None:
         while len(self._orders) < self._n_workers:
-            self._orders[self._workplace.start()] = {}
+            self._start_worker()
+
+    def _start_worker(self) -> RemoteWorker:
+        worker = self._workplace.start()
+        self._orders[worker] = {}
+        return worker
 
     def _deal(self) -> None:
         """Gives what waits to workers that have nothing to do."""
@@ -135,37 +147,34 @@ class PoolExecutor:
             try:
                 for event in worker.heard():
                     if isinstance(event, Idle):
-                        self._failed_starts = 0
                         self._idle.append(worker)
                     else:
+                        self._failed_starts.pop(worker, None)
                         self._book.take_in(event, self._orders[worker])
             except WorkerLostError as lost:
                 self._replace(worker, lost)
             except NoRoomError as full:
-                self._do_without(worker, full)
+                del self._orders[worker]
+                worker.end()
+                self._do_without(full)
 
-    def _do_without(self, worker: RemoteWorker, full: NoRoomError) -> None:
+    def _do_without(self, reason: RuntimeError) -> None:
         """Goes on with the other workers, if there are some, as where a machine has left the cluster."""
-        del self._orders[worker]
-        worker.end()
         if not self._idle and not any(self._orders.values()):
-            raise full
+            raise reason
         self._n_workers -= 1
-        log.warning("Going on with %d workers: %s", self._n_workers, full)
+        log.warning("Going on with %d workers: %s", self._n_workers, reason)
 
     def _replace(self, worker: RemoteWorker, lost: WorkerLostError) -> None:
         """Lets what a lost worker had go on elsewhere, from the last slice of each trial."""
-        orders = self._orders.pop(worker)
+        orders, n_before = self._orders.pop(worker), self._failed_starts.pop(worker, 0)
         worker.end()
         if worker in self._idle:
             self._idle.remove(worker)
-        if not orders:
-            self._failed_starts += 1
-            if self._failed_starts >= _TRIES:
-                raise RuntimeError(
-                    f"{_TRIES} workers one after the other ended before they trained anything ({lost}). What they "
-                    "wrote above says why; correct it, then run the same command again."
-                )
+        if isinstance(lost, NotStartedError) or not orders:
+            self._book.waiting.extendleft(reversed(orders.values()))
+            self._start_again(n_before + 1, lost)
+            return
         for order in orders.values():
             self._losses[order.key] += 1
             if failure := noted_failure(order.plan.folder):
@@ -175,6 +184,15 @@ class PoolExecutor:
                 self._book.waiting.appendleft(replace(order, alone=True))
             else:
                 self._give_up(order, lost)
+
+    def _start_again(self, n_failed: int, lost: WorkerLostError) -> None:
+        """Starts a worker in the place of so many, one after the other, that trained nothing."""
+        if n_failed < _TRIES:
+            log.warning("A worker ended before it trained anything (%s); another starts.", lost)
+            self._failed_starts[self._start_worker()] = n_failed
+            return
+        words = f"{_TRIES} workers one after the other ended before they trained anything ({lost})."
+        self._do_without(RuntimeError(f"{words} Correct what that says, then run the same command again."))
 
     def _give_up(self, order: Order, lost: WorkerLostError) -> None:
         log.warning("Trial %s is given up: it has lost %d workers (%s).", order.plan.key, _TRIES, lost)

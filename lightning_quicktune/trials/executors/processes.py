@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,17 +11,19 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from lightning_quicktune.files.whole import write_json
 from lightning_quicktune.trials.executors.environment import environment
+from lightning_quicktune.trials.executors.messages import read_event
 from lightning_quicktune.trials.executors.orders import Order
+from lightning_quicktune.trials.executors.start_output import StartOutput
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle
-from lightning_quicktune.trials.executors.workplace import RemoteWorker, WorkerLostError
+from lightning_quicktune.trials.executors.workplace import NotStartedError, RemoteWorker, WorkerLostError
 
 _LEAVE_S = 10.0  # for a process that has said all to end by itself
 CHILD = "lightning_quicktune.trials.executors.child"
@@ -43,7 +46,7 @@ class Processes:
         number = next(n for n in count() if n not in self._started or self._started[n].has_ended)
         worker = _Process(environment(number, self._threads))
         self._started[number] = worker
-        worker.tell(self._brief)
+        worker.tell(self._brief.to_dict())
         return worker
 
     def wait(self, workers: Sequence[RemoteWorker], seconds: float) -> None:
@@ -96,37 +99,52 @@ class _Process:
     """
 
     def __init__(self, inherited: Mapping[str, str], orders: Path | None = None) -> None:
-        self.has_ended = False
+        self.has_started = self.has_ended = False
         self.connection, theirs = Pipe()
-        words = [sys.executable, "-m", CHILD, str(theirs.fileno()), *([str(orders)] if orders else [])]
+        reading, writing = os.pipe()
+        output = os.dup(2)
+        descriptors = [theirs.fileno(), output]
+        words = [sys.executable, "-m", CHILD, *map(str, descriptors), *([str(orders)] if orders else [])]
         try:
             self.process = subprocess.Popen(
                 words,
                 env=dict(inherited),
                 stdin=subprocess.DEVNULL,
-                stdout=2,
-                pass_fds=[theirs.fileno()],
+                stdout=writing,
+                stderr=writing,
+                pass_fds=descriptors,
                 start_new_session=True,
             )
         finally:
             theirs.close()
+            os.close(writing)
+            os.close(output)
+        self._start_output = StartOutput(reading)
 
-    def tell(self, what: object) -> None:
+    def tell(self, what: Any) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # that it is gone is heard
-            self.connection.send(what)
+            self.connection.send_bytes(json.dumps(what).encode())
 
     def begin(self, orders: Sequence[Order]) -> None:
-        self.tell(list(orders))
+        self.tell([order.to_dict() for order in orders])
 
     def heard(self) -> list[Event]:
         events: list[Event] = []
         try:
             while self.connection.poll():
-                events.append(self.connection.recv())
+                events.append(read_event(self.connection.recv_bytes()))
         except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
             if not events:
-                raise WorkerLostError(_end(self.process)) from None
+                raise self._loss() from None
+        self.has_started = self.has_started or bool(events)
         return events
+
+    def _loss(self) -> WorkerLostError:
+        end = _end(self.process)
+        if self.has_started:
+            return WorkerLostError(end)
+        lines = self._start_output.last_lines()
+        return NotStartedError(f"{end}; it wrote last: {lines}" if lines else f"{end} without a word")
 
     def ask_to_pause(self) -> None:
         with suppress(ProcessLookupError):
@@ -155,14 +173,15 @@ class _Launcher:
         return self._running.connection if self._running else None
 
     def begin(self, orders: Sequence[Order]) -> None:
-        content = {"brief": asdict(self._brief), "orders": [order.to_dict() for order in orders]}
+        content = {"brief": self._brief.to_dict(), "orders": [order.to_dict() for order in orders]}
         write_json(self._path, content)
         self._running = _Process(self._inherited, self._path)
 
     def heard(self) -> list[Event]:
         events, self._said = self._said, []
         if self._running is not None and not events:
-            events = self._running.heard()
+            is_new = not self._running.has_started
+            events = self._running.heard()[is_new:]  # its first word is that it has started
             if any(isinstance(event, Idle) for event in events):
                 with suppress(subprocess.TimeoutExpired):  # all is said, and devices may hang in their end
                     self._running.process.wait(_LEAVE_S)

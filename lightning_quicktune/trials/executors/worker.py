@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +107,15 @@ class Brief:
     fit: FitConfig | None = None
     says_steps: bool = False
     devices: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Brief:
+        """Reads what ``to_dict`` wrote."""
+        return cls(**{**record, "place": Place(**record["place"]) if record["place"] else None})
 
 
 class TrialWorker:

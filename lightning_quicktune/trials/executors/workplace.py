@@ -13,6 +13,10 @@ class WorkerLostError(RuntimeError):
     """A worker is gone: killed, out of memory, or with its machine."""
 
 
+class NotStartedError(WorkerLostError):
+    """A worker was gone before it could train anything."""
+
+
 class NoRoomError(RuntimeError):
     """There is no room for a worker now."""
 
@@ -29,7 +33,8 @@ class RemoteWorker(Protocol):
         """What it has said since the last call, without waiting.
 
         Raises:
-            WorkerLostError: If it is gone and everything that it said was given.
+            WorkerLostError: If it is gone and everything that it said was given; ``NotStartedError`` if it never began
+                with its orders.
             NoRoomError: If it has waited for room too long.
         """
         ...

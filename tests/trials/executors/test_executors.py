@@ -138,13 +138,16 @@ def test_what_is_no_trials_own_is_raised_where_it_was_ordered(make_plan):
             executor.wait()
 
 
-def test_workers_that_cant_start_end_the_command(make_plan, monkeypatch):
+@pytest.mark.parametrize("kind", ["processes", "subprocess"])
+def test_workers_that_cant_start_end_the_command(make_plan, monkeypatch, kind):
     plan = make_plan("never")
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
-    with closing(build_executor(ExecutorSettings("processes"), 1, 1, plan.fit)) as executor:
+    words = r"3 workers .*before they trained anything \(its process ended with status 1; .*No module named 'encodings'"
+    with closing(build_executor(ExecutorSettings(kind), 1, 1, plan.fit)) as executor:
         executor.submit(Order(plan, 2))
-        with pytest.raises(RuntimeError, match=r"3 workers .* before they trained anything \(its process ended"):
+        with pytest.raises(RuntimeError, match=words):
             executor.wait()
+    assert not (plan.folder / "trial.json").exists()
 
 
 def test_a_trial_that_another_process_runs_comes_back_untouched(make_plan):

@@ -7,14 +7,15 @@ import pytest
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.pool import PoolExecutor
 from lightning_quicktune.trials.executors.worker import Ended, Idle, LeftOver, Raised
-from lightning_quicktune.trials.executors.workplace import NoRoomError
+from lightning_quicktune.trials.executors.workplace import NoRoomError, NotStartedError
 
 
 class Worker:
     """Says that it is idle at once, unless there is no room for it; then what is put into ``says``."""
 
-    def __init__(self, has_room):
+    def __init__(self, has_room, starts=True):
         self.says, self.given, self.has_room, self.has_ended = [Idle()], [], has_room, False
+        self.starts = starts
 
     def begin(self, orders):
         self.given.append([order.plan.folder.name for order in orders])
@@ -22,6 +23,8 @@ class Worker:
     def heard(self):
         if not self.has_room:
             raise NoRoomError("the machine is full")
+        if self.given and not self.starts:
+            raise NotStartedError("its process ended with status 1")
         events, self.says = self.says, []
         return events
 
@@ -33,17 +36,17 @@ class Worker:
 
 
 class Place:
-    def __init__(self, rooms):
-        self.workers, self.rooms = [], rooms
+    def __init__(self, rooms, n_starting=99):
+        self.workers, self.rooms, self.n_starting = [], rooms, n_starting
 
     def start(self):
-        self.workers.append(Worker(len(self.workers) < self.rooms))
+        self.workers.append(Worker(len(self.workers) < self.rooms, len(self.workers) < self.n_starting))
         return self.workers[-1]
 
     def wait(self, workers, seconds):
         """Lets every worker end what it was given last."""
         for worker in self.workers:
-            if worker.given and worker.given[-1]:
+            if worker.starts and worker.given and worker.given[-1]:
                 worker.says += [Ended(key, None) for key in self.keys(worker.given[-1])] + [Idle()]
                 worker.given.append([])
 
@@ -58,8 +61,8 @@ class Place:
 def pool(make_plan):
     """A pool of workers, with some orders submitted: ``(orders, workers, most, rooms) -> (executor, place)``."""
 
-    def make(n_orders, n_workers, most, rooms=99):
-        place = Place(rooms)
+    def make(n_orders, n_workers, most, rooms=99, n_starting=99):
+        place = Place(rooms, n_starting)
         executor = PoolExecutor(place, n_workers, most)
         orders = [Order(make_plan(str(n)), 1) for n in range(n_orders)]
         place.folder_of = {order.plan.folder.name: order.key for order in orders}
@@ -110,6 +113,23 @@ def test_without_room_for_all_it_goes_on_with_some_and_without_any_it_says_so(po
     assert [worker.has_ended for worker in place.workers] == [False, True]
     with pytest.raises(NoRoomError, match="the machine is full"):
         pool(1, 1, 1, rooms=0)
+
+
+def test_a_worker_that_fails_to_start_three_times_is_done_without_and_costs_no_trial_anything(pool, caplog):
+    executor, place = pool(4, 2, 1, n_starting=1)
+    results = [executor.wait() for _ in range(4)]
+    assert len({result.order.key for result in results}) == 4
+    assert not executor._losses
+    assert len(place.workers) == 1 + 3
+    assert executor.capacity == 1
+    assert "Going on with 1 workers: 3 workers one after the other ended before they trained anything" in caplog.text
+
+
+def test_where_no_worker_starts_the_command_ends(pool):
+    executor, place = pool(4, 1, 1, n_starting=0)
+    with pytest.raises(RuntimeError, match=r"3 workers .*anything \(its process ended with status 1\)\. Correct"):
+        [executor.wait() for _ in range(4)]
+    assert len(place.workers) == 3
 
 
 def test_what_a_worker_can_not_go_on_for_is_raised(pool):
