@@ -34,7 +34,8 @@ class Exchange:
     def __init__(self, settings: CollectSettings) -> None:
         self.settings = settings
         self.parts = Parts(Path(settings.parts)) if settings.parts else None
-        self.began = time.time()
+        self._last_part = time.time()  # or the start, or later: when the newest part is known to have been written
+        self._waiting: list[TrialPlan] = []  # ended here, and in no part yet
 
     def restore_tasks(self, folders: Iterable[Path]) -> None:
         """Puts the records of tasks back that the parts keep, so that no task is measured twice."""
@@ -81,22 +82,37 @@ class Exchange:
             self.parts.write_tasks(Path(self.settings.output) / "tasks" / setup.info.name for setup in setups)
             self.export(planned)
 
-    def export_if_due(self, planned: Sequence[TrialPlan]) -> None:
-        """Writes a part if there is enough for one, or the last one is old."""
+    def ended(self, plan: TrialPlan) -> None:
+        """Takes note of a trial that has ended here; writes a part if there is enough for one, or the last one is old.
+
+        Args:
+            plan: The trial; no other one's record is read.
+        """
         if self.parts is None:
             return
-        waiting = _unkept(self.parts, planned)
-        now, newest = time.time(), self.parts.newest()
-        age_s = now - max(self.began, newest if newest <= now else 0.0)  # a machine's clock may be ahead of this one's
-        if len(waiting) >= self.settings.parts_every or (waiting and age_s > _PATIENCE_S):
-            self.export(planned)
+        self._waiting.append(plan)
+        if len(self._waiting) >= self.settings.parts_every or self._is_last_part_old(self.parts):
+            self.export(self._waiting)
 
     def export(self, planned: Sequence[TrialPlan]) -> None:
-        """Writes all finished trials that are in no part yet; one process at a time, the others leave it to it."""
+        """Writes those that are finished and in no part yet; one process at a time, the others leave it for later.
+
+        Args:
+            planned: Trials of the collection.
+        """
         if self.parts is not None:
             with exclusive(Path(self.settings.output) / "export") as free:
                 if free:
                     self.parts.write(_unkept(self.parts, planned))
+                    self._waiting = []
+
+    def _is_last_part_old(self, parts: Parts) -> bool:
+        """Looks at the parts only if this process has not seen a young one."""
+        now = time.time()
+        if now - self._last_part > _PATIENCE_S:
+            newest = parts.newest()
+            self._last_part = max(self._last_part, newest if newest <= now else 0.0)  # clocks of machines may be ahead
+        return now - self._last_part > _PATIENCE_S
 
 
 def tell_other_labels(where: str, versions: Iterable[int]) -> None:
@@ -137,7 +153,7 @@ def check_base_model(setups: Sequence[TaskSetup]) -> None:
 
 
 def _unkept(parts: Parts, planned: Sequence[TrialPlan]) -> list[Trial]:
-    """The finished trials that are in no part yet."""
+    """The finished ones that are in no part yet."""
     known = parts.keys()
     trials = (read_current(plan.folder) for plan in planned if plan.key not in known)
     return [trial for trial in trials if trial is not None and trial.has_ended]

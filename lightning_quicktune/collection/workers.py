@@ -43,17 +43,16 @@ def run_workers(settings: CollectSettings, planned: Sequence[TrialPlan]) -> None
     executor = build_executor(settings.executor, settings.workers, settings.cohort, own[0].fit, _place(settings))
     progress, exchange = CollectionProgress(own), Exchange(settings)
     with closing(executor):
-        waiting = _run(executor, own, planned, progress, exchange)
+        waiting = _run(executor, own, progress, exchange)
         while waiting:
             sys.stderr.write(f"Another process runs {', '.join(plan.key for plan in waiting[:3])}; waiting for it.\n")
             _wait_for(waiting[0])
-            waiting = _run(executor, waiting, planned, progress, exchange)
+            waiting = _run(executor, waiting, progress, exchange)
 
 
 def _run(
     executor: TrialExecutor,
     plans: Sequence[TrialPlan],
-    planned: Sequence[TrialPlan],
     progress: CollectionProgress,
     exchange: Exchange,
 ) -> list[TrialPlan]:
@@ -76,8 +75,8 @@ def _run(
             elsewhere.append(plan)
             continue
         progress.finished(result, result.trial)
-        exchange.export_if_due(planned)
         if is_done(plan):
+            exchange.ended(plan)
             drop_checkpoints(plan.folder)
 
 
