@@ -1,4 +1,4 @@
-"""One trial on several devices: the same steps, shared out, and the failure of a device that is not the first."""
+"""One trial on several devices: whether they are there, its steps, shared out, and failures of other than the first."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
+
 from lightning_quicktune.compose import FitConfig, build, with_overrides
 from lightning_quicktune.data.datamodule import TaskData
 from lightning_quicktune.files.whole import read_json, write_json
 from lightning_quicktune.metadataset.outcome import tells
 from lightning_quicktune.trials.plan import TrialPlan
+from lightning_quicktune.trials.trainer import trial_device
 
 _PATIENCE_S = 2.0  # for another device to say why it ended
 _NOTE = ".rank-{}.failure.json"
@@ -41,7 +44,8 @@ def spread(fit: FitConfig, devices: int) -> FitConfig:
         raise ValueError(
             f"`executor.devices` is {devices}, but a step of a trial has {step} records (`data.init_args.batch_size` "
             "times `trainer.accumulate_grad_batches`), which can't be shared out evenly. Set `executor.devices` to a "
-            "number that divides the steps of all configurations of the search space."
+            "number that divides the steps of all trials: of the configurations of the search space and, in a search, "
+            "of what `compare` names."
         )
     of_each = step // devices
     at_once = max(n for n in range(1, min(batch, of_each) + 1) if of_each % n == 0)
@@ -50,18 +54,37 @@ def spread(fit: FitConfig, devices: int) -> FitConfig:
 
 
 def check_spread(plans: Iterable[TrialPlan], devices: int) -> None:
-    """Refuses trials whose steps can't be shared out to so many devices, before any of them is trained.
+    """Refuses trials whose steps can't be shared out to so many devices, or more devices than there are.
 
     Args:
         plans: The trials.
         devices: How many devices each has.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If there is such a trial, or a device is missing.
     """
     if devices > 1:
-        for plan in plans:
-            spread(plan.resolved, devices)
+        fits = [plan.resolved for plan in plans]
+        name, n_there = _there(trial_device(fits[0]).type)
+        if devices > n_there:
+            raise ValueError(
+                f"`executor.devices` is {devices}, but this machine has {n_there} {name}{'s' * (n_there != 1)} for "
+                f"this command, and each device of a trial takes one. Set it to {n_there} or less."
+            )
+        for fit in fits:
+            spread(fit, devices)
+
+
+def _there(kind: str) -> tuple[str, int]:
+    """What a device of a kind is called, and how many there are."""
+    if kind == "cuda":
+        return "GPU", torch.cuda.device_count()
+    return ("CPU", n_cpus()) if kind == "cpu" else (kind, 1)
+
+
+def n_cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def note_failure(folder: Path, rank: int, failure: str) -> None:

@@ -27,6 +27,7 @@ from lightning_quicktune.tuning.contribution import check_contribution
 from lightning_quicktune.tuning.experience import BY_TRIALS, Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.experience_folder import as_it_was, check_there
 from lightning_quicktune.tuning.first_tried import first_tried
+from lightning_quicktune.tuning.reference_plans import reference_plans
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.short_budget import ShortBudget
 from lightning_quicktune.tuning.timekeeper import Timekeeper
@@ -124,7 +125,7 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
     budget.check()
     first = first_tried(settings, experience, setup, space)
     pool = tuple(dict.fromkeys([*first, *candidates]))
-    executor = _executor(settings, setup, space, pool, watcher)
+    executor = _executor(settings, recipe, setup, space, pool, watcher)
     job = Job(settings, output, recipe, space, experience, setup, executor, pool, tracker, timekeeper, watcher, first)
     job.deliver()
     return job
@@ -132,6 +133,7 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
 
 def _executor(
     settings: TuneSettings,
+    recipe: FitConfig,
     setup: TaskSetup,
     space: SearchSpace,
     pool: tuple[Configuration, ...],
@@ -139,7 +141,8 @@ def _executor(
 ) -> SuggestedTrials:
     folder = Path(settings.output) / "trials"
     plans = [TrialPlan(setup.info, setup.fit, space, one, settings.seed, folder / one.id) for one in pool]
-    check_spread(plans, settings.executor.devices)
+    compared = reference_plans(settings.compare, setup, recipe, space, settings.seed, folder)
+    check_spread([*plans, *compared.values()], settings.executor.devices)
     most = settings.cohort if isinstance(settings.cohort, int) else _fitting(plans, settings)
     if most * settings.workers > 1:
         watcher.note(f"Up to {most * settings.workers} trials are trained at the same time.")

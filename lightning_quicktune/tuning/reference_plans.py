@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import flat_settings, label_settings
 from lightning_quicktune.trials.plan import TrialPlan, WrittenPlan
 from lightning_quicktune.trials.task_setup import TaskSetup
+from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.words import shown
 from lightning_quicktune.types import Configuration, Value
 
@@ -89,6 +90,28 @@ def default_plan(setup: TaskSetup, space: SearchSpace, seed: int, trials: Path) 
     """
     folder = trials / f"{space.default.id}-{seed}"
     return TrialPlan(setup.info, setup.fit, space, space.default, seed, folder)
+
+
+def reference_plans(
+    names: Sequence[Reference], setup: TaskSetup, recipe: FitConfig, space: SearchSpace, seed: int, trials: Path
+) -> dict[Reference, TrialPlan]:
+    """What a search is compared with, by name.
+
+    Args:
+        names: Which of them.
+        setup: The task.
+        recipe: The fit YAML as it was read.
+        space: The search space.
+        seed: Seed of the trials.
+        trials: Folder of all trials.
+    """
+    place = (space, seed, trials)
+    plans: dict[Reference, Callable[[], TrialPlan]] = {
+        "recipe": lambda: recipe_plan(setup, recipe, *place),
+        "strong": lambda: strong_plan(setup, *place),
+        "default": lambda: default_plan(setup, *place),
+    }
+    return {name: plans[name]() for name in names}
 
 
 def values_of(fit: FitConfig, space: SearchSpace) -> dict[str, Value]:

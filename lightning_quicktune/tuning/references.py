@@ -12,7 +12,7 @@ from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.job import Job
 from lightning_quicktune.tuning.pace import Pace, new_slices_s
-from lightning_quicktune.tuning.reference_plans import default_plan, outside, recipe_plan, strong_plan
+from lightning_quicktune.tuning.reference_plans import outside, reference_plans
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.watcher import Reason
@@ -60,12 +60,7 @@ class References:
     def __init__(self, job: Job, comparison: Comparison, pace: Pace) -> None:
         self._job, self._comparison, self._pace = job, comparison, pace
         place = (job.space, job.settings.seed, job.trials)
-        plans = {
-            "recipe": lambda: recipe_plan(job.setup, job.recipe, *place),
-            "strong": lambda: strong_plan(job.setup, *place),
-            "default": lambda: default_plan(job.setup, *place),
-        }
-        self._plans: dict[Reference, TrialPlan] = {name: plans[name]() for name in job.settings.compare}
+        self._plans = reference_plans(job.settings.compare, job.setup, job.recipe, *place)
         self._left_out: dict[Reference, str] = {}
         self.candidates: dict[Reference, Candidate] = {}
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lightning_quicktune.compose import quiet_upstream
+from lightning_quicktune.compose import quiet_upstream, to_yaml
+from lightning_quicktune.trials import ranks
 from lightning_quicktune.trials.storage import check_output
 from lightning_quicktune.tuning.experience import load_experience
 from lightning_quicktune.tuning.searching import Search
@@ -50,6 +51,17 @@ def test_a_record_of_100_000_characters_of_markup_is_named_with_what_to_do(setti
         ValueError, match=r"longer than \d+ tokens.*page.jsonl:8.*`data.init_args.reading.on_long_prompt"
     ):
         tune(settings(task=task, budget={"slices": 1}))
+
+
+def test_what_a_search_is_compared_with_must_be_shared_out_to_its_devices_too(
+    settings, fit_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ranks, "n_cpus", lambda: 3)
+    fit_config["data"]["init_args"]["batch_size"] = 6
+    (tmp_path / "recipe.yaml").write_text(to_yaml(fit_config))
+    executor = {"kind": "subprocess", "devices": 3}
+    with pytest.raises(ValueError, match=r"`executor.devices` is 3, but a step of a trial has 16 records .*`compare`"):
+        tune(settings(executor=executor, compare=["recipe", "strong"]))
 
 
 def test_a_file_system_that_is_only_read_is_said(tmp_path, monkeypatch):

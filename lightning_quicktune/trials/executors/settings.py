@@ -51,6 +51,11 @@ class ExecutorSettings:
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"`executor.{name}` is {value}, but it is a share of a machine. Set it to 0 or more.")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ValueError(
+                f"`executor.gpus` is {self.gpus}, but Ray gives a worker a part of one GPU, or whole ones. Set it to "
+                f"{int(self.gpus)} or {int(self.gpus) + 1}, or to less than 1."
+            )
         if not self.start_s > 0:
             raise ValueError(f"`executor.start_s` is {self.start_s}, but nothing starts in no time. Raise it.")
         default = ExecutorSettings.__dataclass_fields__

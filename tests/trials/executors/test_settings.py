@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+from lightning_quicktune.trials import ranks
 from lightning_quicktune.trials.executors.environment import environment, visible_gpus
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
 from lightning_quicktune.trials.ranks import check_spread, spread
@@ -12,6 +14,7 @@ from lightning_quicktune.trials.ranks import check_spread, spread
         ({"kind": "processes", "gpus": 0.5}, r"`executor.gpus` is set, which says something to Ray alone"),
         ({"address": "local"}, r"`executor.address` is set, .* but `executor.kind` is left out"),
         ({"kind": "ray", "cpus": -1}, r"`executor.cpus` is -1, but it is a share"),
+        ({"kind": "ray", "gpus": 1.5}, r"`executor.gpus` is 1.5, but .* or whole ones. Set it to 1 or 2, or to less"),
         ({"kind": "ray", "start_s": 0}, r"`executor.start_s` is 0, but nothing starts in no time"),
         ({"start_s": 60}, r"`executor.start_s` is set, which says something to Ray alone, but `executor.kind` is left"),
         ({"kind": "ray", "devices": 2}, r"`executor.devices` is 2, .* only with `executor.kind: subprocess`, which is"),
@@ -90,7 +93,16 @@ def test_steps_are_shared_out(fit_config, batch_size, accumulate, devices, expec
     assert (of_each["data"]["init_args"]["batch_size"], of_each["trainer"]["accumulate_grad_batches"]) == expected
 
 
-def test_steps_that_cant_be_shared_out_are_refused_before_any_is_trained(make_plan):
+def test_steps_that_cant_be_shared_out_are_refused_before_any_is_trained(make_plan, monkeypatch):
+    monkeypatch.setattr(ranks, "n_cpus", lambda: 3)
     with pytest.raises(ValueError, match=r"`executor.devices` is 3, but a step of a trial has 4 records"):
         check_spread([make_plan("a")], 3)
     check_spread([make_plan("a")], 1)
+    with pytest.raises(
+        ValueError, match=r"`executor.devices` is 4, but this machine has 3 CPUs .* Set it to 3 or less"
+    ):
+        check_spread([make_plan("a")], 4)
+    monkeypatch.setattr(ranks, "trial_device", lambda fit: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"`executor.devices` is 2, but this machine has 1 GPU for this command"):
+        check_spread([make_plan("a")], 2)
