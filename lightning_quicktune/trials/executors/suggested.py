@@ -123,12 +123,10 @@ class SuggestedTrials:
             return False
         configuration = result.order.plan.configuration
         self._interruptions[configuration] += 1
-        if self._interruptions[configuration] >= _PATIENCE or (trial.failure or "").startswith(LOST):
-            log.warning(
-                "Trial %s is given up: errors have interrupted it %d times.",
-                trial.key,
-                self._interruptions[configuration],
-            )
+        n_times = self._interruptions[configuration]
+        if n_times >= _PATIENCE or (trial.failure or "").startswith(LOST):
+            how_often = "once" if n_times == 1 else f"{n_times} times"
+            log.warning("Trial %s is given up: errors have interrupted it %s.", trial.key, how_often)
             return False
         log.warning("Trial %s is tried once more.", trial.key)
         return True

@@ -7,6 +7,7 @@ from lightning_quicktune.trials import cohorts
 from lightning_quicktune.trials.executors import suggested
 from lightning_quicktune.trials.executors.in_process import InProcessExecutor
 from lightning_quicktune.trials.executors.orders import Result
+from lightning_quicktune.trials.executors.pool import LOST
 from lightning_quicktune.trials.executors.suggested import SuggestedTrials
 from lightning_quicktune.trials.executors.worker import Brief
 from lightning_quicktune.types import LearningCurve, SliceResult, Suggestion
@@ -49,6 +50,17 @@ def test_a_trial_that_is_interrupted_twice_is_given_up_with_what_it_has(executor
     assert "is given up: errors have interrupted it 2 times" in caplog.text
 
 
+def test_a_trial_that_lost_its_workers_is_given_up_at_once(setup, small_space, tmp_path, caplog):
+    lost = replace(
+        SuggestedTrials(Done(), setup, small_space, tmp_path).plan(small_space.default).blank,
+        status="interrupted",
+        failure=f"{LOST}: it has lost 3 workers",
+    )
+    executor = SuggestedTrials(Done(lost), setup, small_space, tmp_path)
+    assert ask(executor, small_space.default, 1) == (0, True)
+    assert "is given up: errors have interrupted it once." in caplog.text
+
+
 def test_interruptions_count_over_the_suggestions_of_a_configuration(executor_of, small_space):
     ends = [(0, "interrupted"), (1, "paused"), (1, "interrupted"), (0, "interrupted"), (1, "paused")]
     executor, left = executor_of(*ends)
@@ -81,6 +93,9 @@ class Done:
 
     capacity, n_ended = 1, 0
 
+    def __init__(self, trial=None):
+        self.trial = trial
+
     def close(self):
         pass
 
@@ -88,7 +103,7 @@ class Done:
         self.asked = asked
 
     def wait(self):
-        return Result(self.asked, self.asked.plan.blank, 97.0, 1, 7.0)
+        return Result(self.asked, self.trial or self.asked.plan.blank, 97.0, 1, 7.0)
 
 
 def test_the_start_of_a_worker_is_no_time_of_a_trial(setup, small_space, tmp_path):
