@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.trials.executors.orders import Order
+from lightning_quicktune.trials.executors.ray_head import Head, check_answers, gone
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
 from lightning_quicktune.trials.executors.worker import Brief, Event, Idle, Raised, TrialWorker
 from lightning_quicktune.trials.executors.workplace import NoRoomError, RemoteWorker, WorkerLostError
@@ -90,20 +92,23 @@ class RayCluster:
         self._settings, self._brief, self._workers = settings, brief, workers
         self._threads = settings.threads_for(workers) or 1
         self._cpus = self._threads if settings.cpus is None else settings.cpus
-        self._is_ours = self._is_checked = False
+        self._is_ours = False
+        self._head: Head | None = None  # of a cluster that is large enough
 
     def start(self) -> _RayWorker:
         """Starts an actor, which says that it is idle when the base model is loaded.
 
         Raises:
-            RuntimeError: If no cluster answers, or it is too small.
+            RuntimeError: If no cluster answers, or no longer, or it is too small.
         """
         if not self._ray.is_initialized():
             self._connect()
             self._is_ours = True
-        if not self._is_checked:
+        if self._head is None:
             self._check_size()
-            self._is_checked = True
+            self._head = Head(self._ray.get_runtime_context().gcs_address)
+        else:
+            self._head.check()
         options = {
             "num_cpus": self._cpus,
             "num_gpus": self._settings.gpus,
@@ -111,11 +116,20 @@ class RayCluster:
             "max_restarts": 0,
             "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(self._threads)}},
         }
-        actor = self._ray.remote(**options)(Actor).remote(self._brief, os.getcwd())
-        return _RayWorker(self._ray, actor, self._settings.start_s)
+        try:
+            actor = self._ray.remote(**options)(Actor).remote(self._brief, os.getcwd())
+            return _RayWorker(self._ray, actor, self._settings.start_s)
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            raise gone(self._head.address, error) from error
 
     def wait(self, workers: Sequence[RemoteWorker], seconds: float) -> None:
-        """Blocks until one of them has ended what it does, no longer than a fifth of a second."""
+        """Blocks until one of them has ended what it does, no longer than a fifth of a second.
+
+        Raises:
+            RuntimeError: If the cluster is gone.
+        """
+        if self._head is not None:
+            self._head.look()
         running = [w.running for w in workers if isinstance(w, _RayWorker) and w.running is not None]
         until = max(min(seconds, _LOOK_S), 0.0)
         if running:
@@ -127,15 +141,16 @@ class RayCluster:
         """Leaves the cluster, if it was reached from here."""
         if self._is_ours:
             self._ray.shutdown()
-            self._is_ours = self._is_checked = False
+            self._is_ours = False
+        self._head = None
 
     def _connect(self) -> None:
         address = self._settings.address
         if address not in ("auto", "local"):
-            self._probe(address)
+            check_answers(address, self._settings.start_s)
         is_main = threading.current_thread() is threading.main_thread()
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        local = {"num_cpus": max(self._cpus * self._workers, 1)} if address == "local" else {}
+        local = {"num_cpus": max(math.ceil(self._cpus * self._workers), 1)} if address == "local" else {}
         try:
             self._ray.init(address=address, include_dashboard=None, logging_level="WARNING", **local)
         except (ConnectionError, RuntimeError, TimeoutError) as error:
@@ -147,22 +162,6 @@ class RayCluster:
             for number, handler in handlers.items():  # Ray has put its own in their place
                 if is_main:
                     signal.signal(number, handler)
-
-    def _probe(self, address: str) -> None:
-        """Whether anything answers at an address, within the time that there is."""
-        host, _, port = address.removeprefix("ray://").rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(
-                f"`executor.address` is {address!r}, but it is `auto`, `local`, or a machine and a port such as "
-                "`10.0.0.5:6379`, as `ray start --head` prints it. Correct it."
-            )
-        try:
-            socket.create_connection((host, int(port)), timeout=self._settings.start_s).close()
-        except OSError as error:
-            raise RuntimeError(
-                f"`executor.address` is {address}, but nothing answers there ({error}). Start a cluster with "
-                "`ray start --head`, or give the address of one that runs."
-            ) from error
 
     def _check_size(self) -> None:
         """Refuses what no machine will ever have: Ray would wait for it without end."""
@@ -203,8 +202,11 @@ class _RayWorker:
                 self.running = None
             elif done and not events:  # it was paused
                 raise WorkerLostError("it was asked to pause")
-        except errors.RayTaskError:
-            raise
+        except errors.RayTaskError as error:  # nothing that an actor trains is raised
+            raise RuntimeError(
+                f"A worker on Ray could not take its orders: {_in_short(str(error))}. Install this package and Ray in "
+                "the same versions on all machines, then run the same command again."
+            ) from error
         except (errors.RayError, errors.GetTimeoutError) as error:
             raise WorkerLostError(f"{type(error).__name__}: {_in_short(str(error))}") from error
         return events

@@ -67,3 +67,9 @@ def test_of_a_long_error_its_beginning_and_its_end_are_said(ray, worker):
     worker.running = RayError("The actor died " + "in a long trace " * 100 + "FileNotFoundError: node has no folder")
     with pytest.raises(WorkerLostError, match=r"^RayError: The actor died .* \.\.\. .* node has no folder$"):
         worker.heard()
+
+
+def test_orders_that_an_actor_cant_read_are_an_error_of_one_sentence(ray, worker):
+    worker.running = KeyError("no module of this name")
+    with pytest.raises(RuntimeError, match=r"A worker on Ray could not take its orders: .*no module.* same versions"):
+        worker.heard()
