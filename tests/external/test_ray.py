@@ -14,6 +14,7 @@ from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.collection.collect import collect
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
+from lightning_quicktune.trials.executors import ray_head
 from lightning_quicktune.trials.executors.build import build_executor
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
@@ -124,6 +125,37 @@ def test_a_lost_machine_costs_its_trial_a_slice(make_plan, caplog):
     assert {t.configuration.id: t.curve.scores for t in trials} == {t.configuration.id: t.curve.scores for t in alone}
 
 
+def test_a_head_that_is_gone_ends_the_command_with_a_sentence_and_its_trials_pause(make_plan, monkeypatch):
+    """Ray itself would end this process a minute later."""
+    from ray.cluster_utils import Cluster
+
+    ray = pytest.importorskip("ray")
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    ray.init(address=cluster.address, log_to_driver=False)
+    monkeypatch.setattr(ray_head, "_AWAY_S", 2.0)
+
+    def lose(folder):
+        if ray_head._EVERY_S:
+            cluster.head_node.kill_gcs_server()
+            monkeypatch.setattr(ray_head, "_EVERY_S", 0.0)
+
+    try:
+        plans = [make_plan(f"gone-{rate}", lr=rate) for rate in (0.01, 0.02, 0.005, 0.03)]
+        executor = build_executor(ExecutorSettings("ray", cpus=1, start_s=60), 1, 1, plans[0].fit, None, lose)
+        with closing(executor):
+            for plan in plans:
+                executor.submit(Order(plan, 4))
+            with pytest.raises(RuntimeError, match=r"The Ray cluster at .* is gone .*the same command again"):
+                [executor.wait() for _ in plans]
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    trials = [trial for plan in plans if (trial := read_trial(plan.folder)) is not None]
+    assert trials
+    assert {trial.status for trial in trials} <= {"completed", "paused"}
+
+
 def test_one_yaml_has_the_same_table_in_process_and_on_ray(cluster, files, tmp_path, colour_task):
     tables = {}
     for name, workers, executor in (("here", 1, {}), ("ray", 2, {"kind": "ray", "cpus": 0.5, "start_s": 300})):
@@ -190,6 +222,18 @@ def test_what_the_cluster_does_not_have_is_refused_at_once(cluster, make_plan, c
     executor = build_executor(ExecutorSettings("ray", **changes), 2, 1, plan.fit)
     with closing(executor), pytest.raises(RuntimeError, match=words):
         executor.submit(Order(plan, 1))
+
+
+def test_a_cluster_of_this_machine_takes_workers_of_parts_of_a_cpu(make_plan):
+    import ray
+
+    ray.shutdown()
+    plan = make_plan("parts")
+    settings = ExecutorSettings("ray", address="local", cpus=0.5, start_s=300)
+    with closing(build_executor(settings, 3, 1, plan.fit)) as executor:
+        executor.submit(Order(plan, 1))
+        assert ray.cluster_resources()["CPU"] == 2
+        assert executor.wait().trial.curve.fidelity == 1
 
 
 @pytest.mark.parametrize(
