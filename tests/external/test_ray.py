@@ -28,13 +28,20 @@ RAY = ExecutorSettings("ray", cpus=0.5, start_s=300)
 HERE = ExecutorSettings("in_process")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
+def ended():
+    """Whatever runs in the end is left."""
+    yield
+    pytest.importorskip("ray").shutdown()
+
+
+@pytest.fixture
 def cluster():
-    """A cluster of two CPUs; executors find it and leave it running."""
+    """A cluster of two CPUs, of the test before if it has left one; executors find it and leave it running."""
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield ray
-    ray.shutdown()
+    if not ray.is_initialized():
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    return ray
 
 
 @pytest.fixture
@@ -217,8 +224,6 @@ def test_a_search_of_four_at_once_tries_four_different_ones(files, tmp_path, col
 )
 def test_what_the_cluster_does_not_have_is_refused_at_once(cluster, make_plan, changes, words):
     plan = make_plan("never")
-    if not cluster.is_initialized():
-        cluster.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     executor = build_executor(ExecutorSettings("ray", **changes), 2, 1, plan.fit)
     with closing(executor), pytest.raises(RuntimeError, match=words):
         executor.submit(Order(plan, 1))

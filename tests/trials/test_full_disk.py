@@ -1,13 +1,18 @@
 """A disk that fills up in the middle of a trial or a collection: a small file system of its own."""
 
+import errno
 import json
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lightning_quicktune.files.whole import read_json
+from lightning_quicktune.trials.executors.build import build_executor
+from lightning_quicktune.trials.executors.orders import Order
+from lightning_quicktune.trials.executors.settings import ExecutorSettings
 from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
 
@@ -57,3 +62,14 @@ def test_the_record_of_a_full_disk_is_json(make_plan, small_disk):
         run_trial(plan, 2)
     for path in plan.folder.glob("*.json"):
         json.loads(path.read_text())
+
+
+@pytest.mark.slow  # a start of Python
+def test_a_full_disk_of_a_worker_ends_the_command_that_it_works_for(make_plan, small_disk):
+    plan = make_plan("disk/trial")
+    fill(small_disk, but=4096)
+    with closing(build_executor(ExecutorSettings("processes"), 1, 1, plan.fit)) as executor:
+        executor.submit(Order(plan, 2))
+        with pytest.raises(OSError, match="The disk is full") as raised:
+            executor.wait()
+    assert raised.value.errno == errno.ENOSPC

@@ -1,4 +1,7 @@
-"""Workers in actors of a Ray cluster, whose machines all see the folder that the command runs in."""
+"""Workers in actors of a Ray cluster, whose machines all see the folder that the command runs in.
+
+Orders and events travel as Ray carries them, pickled: whoever may connect to a cluster may run anything on it anyway.
+"""
 
 from __future__ import annotations
 
@@ -155,8 +158,8 @@ class RayCluster:
             self._ray.init(address=address, include_dashboard=None, logging_level="WARNING", **local)
         except (ConnectionError, RuntimeError, TimeoutError) as error:
             raise RuntimeError(
-                f"`executor.address` is {address}, but no Ray cluster answers there: {error}. Start one with "
-                "`ray start --head`, give the address of one that runs, or set `executor.address: local`."
+                f"`executor.address` is {address}, but no Ray cluster answers there: {_in_short(str(error)).rstrip('.')}. Start "
+                "one with `ray start --head`, give the address of one that runs, or set `executor.address: local`."
             ) from error
         finally:
             for number, handler in handlers.items():  # Ray has put its own in their place

@@ -28,6 +28,8 @@ class Ray:
         return hasattr(self, "started")
 
     def init(self, **told):
+        if told["address"] != "local":
+            raise ConnectionError("none runs")
         self.started = told
 
     def shutdown(self):
@@ -57,8 +59,8 @@ def ray(monkeypatch):
     ray.head.close()
 
 
-def cluster_of(workers, **settings):
-    return RayCluster(ExecutorSettings("ray", address="local", **settings), Brief(), workers)
+def cluster_of(workers, address="local", **settings):
+    return RayCluster(ExecutorSettings("ray", address=address, start_s=5, **settings), Brief(), workers)
 
 
 def test_a_cluster_of_this_machine_has_whole_cpus_for_workers_that_take_parts(ray):
@@ -68,6 +70,21 @@ def test_a_cluster_of_this_machine_has_whole_cpus_for_workers_that_take_parts(ra
     assert ray.reserved[0]["num_cpus"] == 0.5
     cluster.close()
     assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"gpus": 1}, r"`workers` is 2 with `executor.gpus: 1` for each, but the Ray cluster has 0 GPUs in all. Lower"),
+        ({"address": "127.0.0.1:9"}, r"`executor.address` is 127.0.0.1:9, but nothing answers there \(.*`ray start"),
+        ({"address": "auto"}, r"`executor.address` is auto, but no Ray cluster answers there: none runs. Start one"),
+        ({"address": "nonsense"}, r"`executor.address` is 'nonsense', but it is `auto`, `local`, or a machine and a"),
+    ],
+)
+def test_what_there_is_not_is_refused_before_a_worker_starts(ray, settings, words):
+    with pytest.raises((RuntimeError, ValueError), match=words):
+        cluster_of(2, **settings).start()
+    assert not ray.reserved
 
 
 def test_a_cluster_that_is_gone_when_a_worker_is_replaced_is_said_in_a_sentence(ray, monkeypatch):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lightning_quicktune.cli.mistakes import sentence
 from lightning_quicktune.trials import ranks
 from lightning_quicktune.trials.executors.environment import environment, visible_gpus
 from lightning_quicktune.trials.executors.settings import ExecutorSettings
@@ -23,6 +24,14 @@ from lightning_quicktune.trials.ranks import check_spread, spread
 def test_what_says_nothing_is_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         ExecutorSettings(**settings)
+
+
+def test_ray_that_is_not_installed_is_an_error_that_says_how_it_is(monkeypatch):
+    monkeypatch.setattr("lightning_quicktune.trials.executors.settings.find_spec", lambda name: None)
+    ExecutorSettings("processes").check_installed()
+    with pytest.raises(ModuleNotFoundError, match=r"`executor.kind` is ray, but Ray is not installed here") as raised:
+        ExecutorSettings("ray").check_installed()
+    assert "Install it, for example by `pip install 'lightning-quicktune[ray]'`" in sentence(raised.value)
 
 
 def test_the_kind_follows_the_workers_and_refuses_what_it_cant_have():
