@@ -157,9 +157,10 @@ class RayCluster:
         try:
             self._ray.init(address=address, include_dashboard=None, logging_level="WARNING", **local)
         except (ConnectionError, RuntimeError, TimeoutError) as error:
+            reason = _in_short(str(error)).rstrip(".")
             raise RuntimeError(
-                f"`executor.address` is {address}, but no Ray cluster answers there: {_in_short(str(error)).rstrip('.')}. Start "
-                "one with `ray start --head`, give the address of one that runs, or set `executor.address: local`."
+                f"`executor.address` is {address}, but no Ray cluster answers there: {reason}. Start one with "
+                "`ray start --head`, give the address of one that runs, or set `executor.address: local`."
             ) from error
         finally:
             for number, handler in handlers.items():  # Ray has put its own in their place
