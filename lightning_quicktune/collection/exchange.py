@@ -34,7 +34,7 @@ class Exchange:
     def __init__(self, settings: CollectSettings) -> None:
         self.settings = settings
         self.parts = Parts(Path(settings.parts)) if settings.parts else None
-        self._last_part = time.time()  # or the start, or later: when the newest part is known to have been written
+        self._last_part = time.time()  # when the newest part was written, as far as is known, or the start
         self._waiting: list[TrialPlan] = []  # ended here, and in no part yet
 
     def restore_tasks(self, folders: Iterable[Path]) -> None:
@@ -103,7 +103,8 @@ class Exchange:
         if self.parts is not None:
             with exclusive(Path(self.settings.output) / "export") as free:
                 if free:
-                    self.parts.write(_unkept(self.parts, planned))
+                    if self.parts.write(_unkept(self.parts, planned)) is not None:
+                        self._last_part = time.time()
                     self._waiting = []
 
     def _is_last_part_old(self, parts: Parts) -> bool:

@@ -1,5 +1,7 @@
 """What is read after each trial of a collection: its own record, whatever the number of others."""
 
+import os
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -41,6 +43,12 @@ def n_read(monkeypatch):
         return n
 
     return since
+
+
+def exchange_of(folder, parts_every):
+    (folder / "any.yaml").touch()
+    any_yaml, parts = Path_fr(str(folder / "any.yaml")), str(folder / "parts")
+    return Exchange(CollectSettings(["any"], any_yaml, any_yaml, str(folder), 1, parts=parts, parts_every=parts_every))
 
 
 def end(plan):
@@ -87,10 +95,7 @@ def test_looks_take_a_small_share_of_the_time(plans, monkeypatch):
 
 
 def test_a_part_is_made_of_what_has_ended_here_without_a_look_at_the_others(plans, n_read, tmp_path):
-    (tmp_path / "any.yaml").touch()
-    any_yaml, parts = Path_fr(str(tmp_path / "any.yaml")), str(tmp_path / "parts")
-    settings = CollectSettings(["any"], any_yaml, any_yaml, str(tmp_path), 1, parts=parts, parts_every=2)
-    kept = Exchange(settings)
+    kept = exchange_of(tmp_path, 2)
     for n, plan in enumerate(plans[:4]):
         end(plan)
         kept.ended(plan)
@@ -99,3 +104,19 @@ def test_a_part_is_made_of_what_has_ended_here_without_a_look_at_the_others(plan
     end(plans[4])  # by another process, which was killed before it could
     kept.export(plans)
     assert Parts(tmp_path / "parts").keys() == {plan.key for plan in plans}
+
+
+def test_beside_a_part_of_a_clock_that_is_ahead_parts_are_as_old_as_otherwise_before_the_next(plans, tmp_path):
+    def n_parts():
+        return len(list((tmp_path / "parts").glob("*.parquet")))
+
+    kept = exchange_of(tmp_path, 50)
+    end(plans[0])
+    kept.export(plans)
+    (part,) = (tmp_path / "parts").glob("*.parquet")
+    os.utime(part, (time.time() + 86_400,) * 2)
+    kept._last_part = time.time() - 1000
+    for plan, n in ((plans[1], 2), (plans[2], 2)):
+        end(plan)
+        kept.ended(plan)
+        assert n_parts() == n
