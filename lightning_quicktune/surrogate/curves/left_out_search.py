@@ -94,6 +94,9 @@ class _Search:
 
     def _choose(self, mean: Float[np.ndarray, "C H"], covariance: Float[np.ndarray, "C H H"]) -> tuple[int, int]:
         n_knots = mean.shape[1]
+        untried = [place for place in self.prior.first if not self._reached[place]]
+        if untried:
+            return untried[0], n_knots - 1
         looks = np.maximum(self.following, self.prior.first_look)
         if not self._reached.any():
             return int(mean[:, -1].argmax()), self.prior.first_look

@@ -13,12 +13,14 @@ from lightning_quicktune.surrogate.curves.first_look import looks_of, mean_regre
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT, MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
+from lightning_quicktune.surrogate.curves.ranks import Ranks, greedy_places
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
 from lightning_quicktune.surrogate.curves.temperature import temperatures_of
 from lightning_quicktune.surrogate.curves.trust import learned_limit
 from lightning_quicktune.surrogate.curves.variances import FEW, LeftOutLikelihood, Residual, Variances, residual_curves
 
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
+FIRST = (0, 1, 3)  # configurations in the order of ranks, of which numbers the one that would have paid is taken
 UNKNOWN_OFFSET = 0.3  # of a knot's distance from the end and of its spread: what one or two tasks don't tell
 ALIKE = 3.0  # knots over which such offsets stay alike
 
@@ -41,6 +43,8 @@ class CurvePrior:
         lengths: Slices of the shortest and the longest full training that was seen.
         temperatures: See ``PoolPrior``.
         first_look: See ``PoolPrior``.
+        ranks: Of configurations on the training tasks.
+        n_first: How many configurations are trained to the end before any other, in the order that ranks say.
         limit: See ``PoolPrior``.
     """
 
@@ -55,6 +59,8 @@ class CurvePrior:
     lengths: tuple[int, int]
     temperatures: Float[np.ndarray, " M"]
     first_look: int
+    ranks: Ranks
+    n_first: int = 0
     limit: float = LEAST_LIMIT
 
     def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
@@ -65,7 +71,8 @@ class CurvePrior:
         """
         curves, ignorance = self.predictor.predict(encoded), self.predictor.mean.ignorance(encoded)
         log_cost = self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
-        return self._at(encoded, curves, ignorance, log_cost)
+        first = self._first(self.ranks.smoothed(encoded)) if self.n_first else ()
+        return self._at(encoded, curves, ignorance, log_cost, first)
 
     def of_left_out(self, left: LeftOut, rows: Int[np.ndarray, " N"]) -> PoolPrior:
         """The prior at some of a training task's configurations, if the task had not been recorded.
@@ -75,7 +82,11 @@ class CurvePrior:
             rows: Which configurations.
         """
         encoded, others = left.task.encoded[rows], replace(self, locations=left.locations, scales=left.scales)
-        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)))
+        first = self._first(left.ranks[:, rows])
+        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)), first)
+
+    def _first(self, ranks: Float[np.ndarray, "T C"]) -> tuple[int, ...]:
+        return tuple(greedy_places(ranks)[: self.n_first].tolist())
 
     def _at(
         self,
@@ -83,6 +94,7 @@ class CurvePrior:
         curves: Float[np.ndarray, "T C H"],
         ignorance: Float[np.ndarray, " C"],
         log_cost: Float[np.ndarray, " C"],
+        first: tuple[int, ...],
     ) -> PoolPrior:
         v, mean, n = self.variances, curves.mean(0), len(curves)
         middle, spread = self.scale.middle, self.scale.spread
@@ -108,6 +120,7 @@ class CurvePrior:
             temperatures=self.temperatures,
             first_look=self.first_look,
             limit=self.limit,
+            first=first,
         )
 
     def _offsets(self, n_tasks: int) -> Float[np.ndarray, "H H"]:
@@ -136,17 +149,22 @@ class PriorDraft:
     def finished(self) -> CurvePrior:
         """The prior with the variances at the likelihood's present parameters.
 
-        Searches of left-out tasks tell from when on scores are looked at, how wide intervals must be, and how far the
-        evidence goes against what was taught though it holds.
+        Searches of left-out tasks tell from when on scores are looked at, how many of the order that ranks say are
+        trained first, how wide intervals must be, and how far the evidence goes against what was taught though it
+        holds.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
-        priors = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
-        found = [searches(each, self.left) for each in priors]
-        best = int(np.argmin([mean_regret(each) for each in found]))  # of equal ones the earliest
-        temperatures = temperatures_of([search.errors for search in found[best]])
-        return replace(
-            priors[best], temperatures=temperatures, limit=learned_limit(priors[best], self.left, found[best])
-        )
+        looked = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
+        found = [(each, searches(each, self.left)) for each in looked]
+        prior, search = min(found, key=lambda one: mean_regret(one[1]))  # of equal ones the earliest
+        if len(self.prior.scales) > FEW:
+            begun = [replace(prior, n_first=n) for n in FIRST if n]
+            found = [(prior, search), *((each, searches(each, self.left)) for each in begun)]
+            prior, search = min(found, key=lambda one: mean_regret(one[1]))
+        else:
+            prior = replace(prior, n_first=FIRST[-1])
+        temperatures = temperatures_of([each.errors for each in search])
+        return replace(prior, temperatures=temperatures, limit=learned_limit(prior, self.left, search))
 
 
 def draft_curve_prior(
@@ -177,6 +195,7 @@ def draft_curve_prior(
         lengths=(min(lengths), max(lengths)),
         temperatures=np.ones(len(MOMENTS)),
         first_look=0,
+        ranks=Ranks.of([task.encoded for task in tasks], [task.ends for task in tasks]),
     )
     return PriorDraft(prior, left, likelihood)
 
