@@ -113,12 +113,12 @@ class CurveTransferSearcher:
         return self._best_of(new if new.any() else self._open)
 
     def looks(self, configuration: Configuration) -> tuple[int, int]:
-        """Where a configuration may be paused first, and its first look, in slices; 0 if it isn't in the pool."""
+        """Slices at a configuration's first knot, and until which it isn't paused; 0 if it isn't in the pool."""
         place = self._places.get(configuration.id)
         if place is None:
             return 0, 0
         first, look, end = self._plan.slices[place, [self._first[place], self._first_look[place], -1]]
-        return (int(end), int(end)) if place in self.prior.first and not self.looks_early else (int(first), int(look))
+        return int(first), int(end if place in self.prior.first else look)
 
     def _best_of(self, among: NDArray[np.bool_]) -> Suggestion | None:
         if not among.any():

@@ -215,6 +215,18 @@ def test_a_long_training_is_shown_at_its_first_knot_and_goes_on_unless_that_brin
         assert second.fidelity == (SLICES if goes_on else 1)
 
 
+def test_what_is_tried_in_the_order_of_ranks_is_trained_to_its_end_at_once_unless_there_is_doubt(learned_prior):
+    encoded, scores = made_up(50)
+    for surprise, goes_on in ((0.0, True), (-0.4, False)):
+        searcher = guarded(replace(learned_prior, n_first=2), encoded)
+        first = searcher.ask()
+        assert first.fidelity == SLICES
+        searcher.tell(observed(first, scores + surprise))
+        second = searcher.ask()
+        assert second.configuration != first.configuration
+        assert second.fidelity == (SLICES if goes_on else 1)
+
+
 def test_once_trust_is_earned_nothing_is_paused(learned_prior):
     encoded, scores = made_up(50)
     searcher, begun = guarded(learned_prior, encoded), set()

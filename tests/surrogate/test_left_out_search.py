@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightning_quicktune.surrogate.curves.first_look import looks_of, regret_by_look
+from lightning_quicktune.surrogate.curves.beginning import looks_of, regret_by_look
 from lightning_quicktune.surrogate.curves.left_out_search import MOST, search_left_out
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
@@ -64,6 +64,15 @@ def test_few_tasks_choose_too_though_they_may_be_wrong(early):
     regrets = regret_by_look(replace(draft.prior, variances=draft.likelihood.variances), draft.left)
     assert draft.finished().first_look == looks_of(draft.prior.shares)[int(regrets.argmin())]
     assert early == "silent" or regrets.argmin() == 0
+
+
+def test_what_the_prior_names_is_searched_first_and_to_its_end(priors):
+    table = task(70, "telling")
+    found = search(priors["telling"], table, first=(5, 3))
+    last = len(priors["telling"].shares) - 1
+    assert [(each.place, each.knot) for each in found.seen[: 2 * (last + 1)]] == [
+        (place, knot) for place in (5, 3) for knot in range(last + 1)
+    ]
 
 
 def test_regret_is_that_of_the_best_scores_over_the_budgets(priors):

@@ -45,7 +45,7 @@ class LeftOutSearch:
 def search_left_out(prior: PoolPrior, scores: Float[np.ndarray, "C H"]) -> LeftOutSearch:
     """Searches a training task until the largest of ``BUDGETS``, or of ``MOMENTS``, whichever is later.
 
-    Every slice costs the same.
+    A slice costs what the prior predicts, 1 that of a middling configuration.
 
     Args:
         prior: What the other tasks say of its configurations.
@@ -71,7 +71,8 @@ class _Search:
         self.best = -np.inf
         self.following, self._reached = (np.zeros(len(scores), dtype=np.int64) for _ in range(2))
         self._fidelities = np.maximum(np.round(prior.shares / prior.shares[0]), 1).astype(np.int64)
-        self._spent = 0
+        self._slice_costs = np.exp(prior.log_cost - np.median(prior.log_cost))
+        self._spent = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -83,7 +84,7 @@ class _Search:
         self._note_errors(mean, covariance)
         place, looks = self._choose(mean, covariance)
         for knot in range(int(self.following[place]), looks + 1):
-            self._spent += int(self._fidelities[knot] - self._reached[place])
+            self._spent += float(self._slice_costs[place] * (self._fidelities[knot] - self._reached[place]))
             budgets = [b for b in BUDGETS[len(self.best_scores) :] if self._spent > b * self._fidelities[-1]]
             self.best_scores += [self.best] * len(budgets)
             self._reached[place] = self._fidelities[knot]
@@ -98,10 +99,10 @@ class _Search:
         if untried:
             return untried[0], n_knots - 1
         looks = np.maximum(self.following, self.prior.first_look)
-        if not self._reached.any():
-            return int(mean[:, -1].argmax()), self.prior.first_look
-        slices, log_cost = np.broadcast_to(self._fidelities, mean.shape), np.zeros(len(mean))
+        slices, log_cost = np.broadcast_to(self._fidelities, mean.shape), self.prior.log_cost
         price, cost = (prices(log_cost, slices, self._reached, e) for e in (self.prior.cost_exponent, 1.0))
+        if not self._reached.any():
+            return int(((mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]).argmax()), self.prior.first_look
         begun = np.flatnonzero((self._reached > 0) & (self.following < n_knots))
         index = optional_stopping_index(mean, covariance, price, looks, to_beat(mean, cost, begun, self.best))
         place = int(np.argmax(np.where(self.following < n_knots, np.maximum(index, HOPELESS), -np.inf)))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from lightning_quicktune.surrogate.curves.beginning import AT_ONCE, Beginning, learned_beginning
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
-from lightning_quicktune.surrogate.curves.first_look import looks_of, mean_regret, searches
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT, MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
@@ -20,7 +20,6 @@ from lightning_quicktune.surrogate.curves.trust import learned_limit
 from lightning_quicktune.surrogate.curves.variances import FEW, LeftOutLikelihood, Residual, Variances, residual_curves
 
 COST_EXPONENT = 0.5  # between improvement (0) and improvement per second (1)
-FIRST = (0, 1, 3)  # configurations in the order of ranks, of which numbers the one that would have paid is taken
 UNKNOWN_OFFSET = 0.3  # of a knot's distance from the end and of its spread: what one or two tasks don't tell
 ALIKE = 3.0  # knots over which such offsets stay alike
 
@@ -45,6 +44,7 @@ class CurvePrior:
         first_look: See ``PoolPrior``.
         ranks: Of configurations on the training tasks.
         n_first: How many configurations are trained to the end before any other, in the order that ranks say.
+        even: How a search begins where every slice costs the same.
         limit: See ``PoolPrior``.
     """
 
@@ -61,6 +61,7 @@ class CurvePrior:
     first_look: int
     ranks: Ranks
     n_first: int = 0
+    even: Beginning = AT_ONCE
     limit: float = LEAST_LIMIT
 
     def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
@@ -70,9 +71,8 @@ class CurvePrior:
             encoded: The configurations.
         """
         curves, ignorance = self.predictor.predict(encoded), self.predictor.mean.ignorance(encoded)
-        log_cost = self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
-        first = self._first(self.ranks.smoothed(encoded)) if self.n_first else ()
-        return self._at(encoded, curves, ignorance, log_cost, first)
+        order = self._order(self.ranks.smoothed(encoded)) if max(self.n_first, self.even.n_first) else ()
+        return self._at(encoded, curves, ignorance, self._log_cost(encoded), order)
 
     def of_left_out(self, left: LeftOut, rows: Int[np.ndarray, " N"]) -> PoolPrior:
         """The prior at some of a training task's configurations, if the task had not been recorded.
@@ -82,11 +82,14 @@ class CurvePrior:
             rows: Which configurations.
         """
         encoded, others = left.task.encoded[rows], replace(self, locations=left.locations, scales=left.scales)
-        first = self._first(left.ranks[:, rows])
-        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)), first)
+        order = self._order(left.ranks[:, rows])
+        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], self._log_cost(encoded), order)
 
-    def _first(self, ranks: Float[np.ndarray, "T C"]) -> tuple[int, ...]:
-        return tuple(greedy_places(ranks)[: self.n_first].tolist())
+    def _log_cost(self, encoded: Float[np.ndarray, "C D"]) -> Float[np.ndarray, " C"]:
+        return self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
+
+    def _order(self, ranks: Float[np.ndarray, "T C"]) -> tuple[int, ...]:
+        return tuple(greedy_places(ranks, max(self.n_first, self.even.n_first)).tolist())
 
     def _at(
         self,
@@ -94,7 +97,7 @@ class CurvePrior:
         curves: Float[np.ndarray, "T C H"],
         ignorance: Float[np.ndarray, " C"],
         log_cost: Float[np.ndarray, " C"],
-        first: tuple[int, ...],
+        order: tuple[int, ...],
     ) -> PoolPrior:
         v, mean, n = self.variances, curves.mean(0), len(curves)
         middle, spread = self.scale.middle, self.scale.spread
@@ -120,7 +123,9 @@ class CurvePrior:
             temperatures=self.temperatures,
             first_look=self.first_look,
             limit=self.limit,
-            first=first,
+            order=order,
+            n_first=self.n_first,
+            even=self.even,
         )
 
     def _offsets(self, n_tasks: int) -> Float[np.ndarray, "H H"]:
@@ -149,22 +154,15 @@ class PriorDraft:
     def finished(self) -> CurvePrior:
         """The prior with the variances at the likelihood's present parameters.
 
-        Searches of left-out tasks tell from when on scores are looked at, how many of the order that ranks say are
-        trained first, how wide intervals must be, and how far the evidence goes against what was taught though it
-        holds.
+        Searches of left-out tasks tell how a search begins, where costs count and where they don't, how wide intervals
+        must be, and how far the evidence goes against what was taught though it holds.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
-        looked = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
-        found = [(each, searches(each, self.left)) for each in looked]
-        prior, search = min(found, key=lambda one: mean_regret(one[1]))  # of equal ones the earliest
-        if len(self.prior.scales) > FEW:
-            begun = [replace(prior, n_first=n) for n in FIRST if n]
-            found = [(prior, search), *((each, searches(each, self.left)) for each in begun)]
-            prior, search = min(found, key=lambda one: mean_regret(one[1]))
-        else:
-            prior = replace(prior, n_first=FIRST[-1])
-        temperatures = temperatures_of([each.errors for each in search])
-        return replace(prior, temperatures=temperatures, limit=learned_limit(prior, self.left, search))
+        beginning, found = learned_beginning(prior, self.left)
+        even = learned_beginning(replace(prior, costs=None), self.left)[0] if prior.costs else beginning
+        prior = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first, even=even)
+        temperatures = temperatures_of([each.errors for each in found])
+        return replace(prior, temperatures=temperatures, limit=learned_limit(prior, self.left, found))
 
 
 def draft_curve_prior(

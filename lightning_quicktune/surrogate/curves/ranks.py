@@ -96,7 +96,7 @@ class Ranks:
         recorded = self._recorded(encoded)
         n = np.isfinite(recorded).sum(axis=0)
         mean = (np.nan_to_num(recorded).sum(axis=0) + PRIOR * self._of_all.predict(encoded)) / (n + PRIOR)
-        ranks = np.tile(np.asarray(mean), (len(self.values), 1))
+        ranks: Float[np.ndarray, "T N"] = np.tile(mean, (len(self.values), 1))
         for tasks, weight, forest in self._own:
             own = forest.predict(encoded).reshape(len(encoded), -1).T
             ranks[tasks] += weight * (own - ranks[tasks])
@@ -109,7 +109,7 @@ class Ranks:
 
     @cached_property
     def _tried(self) -> Bool[np.ndarray, "T C"]:
-        return np.isfinite(self.values)
+        return np.asarray(np.isfinite(self.values))
 
     @cached_property
     def _of_all(self) -> ExtraTreesRegressor:
@@ -150,13 +150,14 @@ def ranks_of(ends: Float[np.ndarray, "T C"]) -> Float[np.ndarray, "T C"]:
     return ranks
 
 
-def greedy_places(ranks: Float[np.ndarray, "T C"]) -> Int[np.ndarray, " C"]:
+def greedy_places(ranks: Float[np.ndarray, "T C"], most: int | None = None) -> Int[np.ndarray, " _"]:
     """Puts next whichever configuration lowers the mean over tasks of the smallest rank so far the most.
 
     Where none lowers it any more, or several do alike, the lowest mean rank goes first.
 
     Args:
         ranks: Rank of each configuration on each task, lower is better.
+        most: How many are wanted; all if not given.
 
     Returns:
         Places of the configurations, in that order.
@@ -167,8 +168,9 @@ def greedy_places(ranks: Float[np.ndarray, "T C"]) -> Int[np.ndarray, " C"]:
         Learning Algorithms: the greedy choice.
     """
     smallest, means = np.full(len(ranks), np.inf), ranks.mean(axis=0)
-    left, order = list(np.argsort(means, kind="stable")), []
-    while left:
+    left: list[int] = np.argsort(means, kind="stable").tolist()
+    order: list[int] = []
+    while left and len(order) != most:
         after = np.minimum(smallest[:, None], ranks[:, left]).mean(axis=0)
         if after.min() > smallest.mean() - 1e-12:  # no gain is left
             order += left
@@ -176,4 +178,4 @@ def greedy_places(ranks: Float[np.ndarray, "T C"]) -> Int[np.ndarray, " C"]:
         place = left.pop(int(np.argmin(np.round(after, 12))))
         smallest = np.minimum(smallest, ranks[:, place])
         order.append(place)
-    return np.array(order, dtype=np.int64)
+    return np.array(order[:most], dtype=np.int64)

@@ -1,0 +1,127 @@
+"""How a search begins: from when on trainings may be stopped, and how many follow the order of ranks.
+
+Both are learned from searches of training tasks that were left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lightning_quicktune.surrogate.curves.left_out import LeftOut
+from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch, search_left_out
+from lightning_quicktune.surrogate.curves.variances import FEW
+
+if TYPE_CHECKING:
+    from lightning_quicktune.surrogate.curves.prior import CurvePrior
+
+LOOKS = (0.0, 0.5, 1.0)  # shares of a training, of which the one that would have paid is taken
+FIRST = (0, 1, 3)  # configurations in the order of ranks
+SEARCHED_TASKS, SEARCHED_ROWS = 24, 128  # that this is learned from: tasks, and configurations of each
+
+
+class Beginning(NamedTuple):
+    """How a search begins: ``first_look`` and ``n_first`` of a prior."""
+
+    first_look: int
+    n_first: int
+
+
+AT_ONCE = Beginning(0, 0)  # looks at the first score, follows no order
+
+
+def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> tuple[Beginning, list[LeftOutSearch]]:
+    """The beginning that pays on left-out tasks, and their searches with it.
+
+    The first look is the one of least regret where no order is followed. The order is followed for as long as that
+    costs no more than one standard error of the mean regret: it is by ranks, which no scale can mislead.
+
+    Args:
+        prior: What is searched by.
+        left: The training tasks, left out; at most two tell nothing of others, and follow the order.
+
+    References:
+        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3: the rule of one
+        standard error. Feurer, Eggensperger, Falkner, Lindauer and Hutter (2022), Auto-Sklearn 2.0: a portfolio before
+        a search.
+    """
+    looked = [Beginning(look, 0) for look in looks_of(prior.shares)]
+    found = {each: searches(_with(prior, each), left) for each in looked}
+    best = min(looked, key=lambda each: mean_regret(found[each]))  # of equal ones the earliest
+    ordered = [Beginning(best.first_look, n) for n in FIRST]
+    if len(prior.scales) <= FEW:
+        return ordered[-1], searches(_with(prior, ordered[-1]), left)
+    found |= {each: searches(_with(prior, each), left) for each in ordered if each not in found}
+    least = min(ordered, key=lambda each: mean_regret(found[each]))
+    chosen = next(each for each in reversed(ordered) if _is_no_worse(found[each], found[least]))
+    return chosen, found[chosen]
+
+
+def _with(prior: CurvePrior, beginning: Beginning) -> CurvePrior:
+    return replace(prior, first_look=beginning.first_look, n_first=beginning.n_first)
+
+
+def _is_no_worse(found: Sequence[LeftOutSearch], least: Sequence[LeftOutSearch]) -> bool:
+    """Whether regret is higher by no more than a standard error of the difference."""
+    more = np.array([one.regret - other.regret for one, other in zip(found, least, strict=True)])
+    more = more[np.isfinite(more)]
+    return not len(more) or bool(more.mean() <= more.std() / np.sqrt(len(more)) + 1e-12)
+
+
+def looks_of(shares: Float[np.ndarray, " H"]) -> list[int]:
+    """Knots nearest to ``LOOKS``, each once.
+
+    Args:
+        shares: Knots as shares of a full training.
+    """
+    return sorted({int(np.abs(shares - share).argmin()) for share in LOOKS})
+
+
+def searches(prior: CurvePrior, left: Sequence[LeftOut]) -> list[LeftOutSearch]:
+    """Searches of training tasks that were left out.
+
+    Args:
+        prior: What is searched by, with its first look.
+        left: The training tasks, left out.
+    """
+    found = []
+    for one, rows in searched(left):
+        curves = prior.scale.middle + prior.scale.spread * one.task.curves[rows]
+        found.append(search_left_out(prior.of_left_out(one, rows), one.task.location + one.task.scale * curves))
+    return found
+
+
+def searched(left: Sequence[LeftOut]) -> list[tuple[LeftOut, Int[np.ndarray, " N"]]]:
+    """Which of them are searched, and places of those of their configurations that are.
+
+    Args:
+        left: The training tasks, left out.
+    """
+    drawn = np.random.default_rng(0).permutation(len(left))[:SEARCHED_TASKS]
+    pools = [(left[t], np.random.default_rng(t).permutation(left[t].sound)[:SEARCHED_ROWS]) for t in drawn]
+    return [(one, rows) for one, rows in pools if len(rows)]
+
+
+def regret_by_look(prior: CurvePrior, left: Sequence[LeftOut]) -> Float[np.ndarray, " L"]:
+    """Mean regret of these searches with each of ``looks_of`` the prior's knots; 0 where no task has any.
+
+    Args:
+        prior: What is searched by.
+        left: The training tasks, left out.
+    """
+    priors = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
+    return np.array([mean_regret(searches(each, left)) for each in priors])
+
+
+def mean_regret(found: Sequence[LeftOutSearch]) -> float:
+    """Mean regret of searches, 0 where none has any.
+
+    Args:
+        found: The searches.
+    """
+    regrets = np.array([search.regret for search in found])
+    return float(np.nanmean(regrets)) if np.isfinite(regrets).any() else 0.0
