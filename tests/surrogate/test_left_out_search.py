@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightning_quicktune.surrogate.curves.beginning import looks_of, regret_by_look
+from lightning_quicktune.surrogate.curves.beginning import FIRST, learned_beginning, looks_of, regret_by_look, searches
 from lightning_quicktune.surrogate.curves.left_out_search import MOST, search_left_out
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
@@ -68,7 +68,7 @@ def test_few_tasks_choose_too_though_they_may_be_wrong(early):
 
 def test_what_the_prior_names_is_searched_first_and_to_its_end(priors):
     table = task(70, "telling")
-    found = search(priors["telling"], table, first=(5, 3))
+    found = search(priors["telling"], table, order=(5, 3, 8), n_first=2)
     last = len(priors["telling"].shares) - 1
     assert [(each.place, each.knot) for each in found.seen[: 2 * (last + 1)]] == [
         (place, knot) for place in (5, 3) for knot in range(last + 1)
@@ -108,3 +108,44 @@ def test_errors_are_those_of_final_scores_still_to_come(priors):
 def test_a_task_of_few_scores_tells_nothing_of_later_moments(priors):
     table = task(50, "telling", n=3)
     assert [len(each) > 0 for each in search(priors["telling"], table, first_look=0).errors][-2:] == [False, False]
+
+
+def begun(draft):
+    """The learned beginning, and mean regret by how many follow the order."""
+    prior = replace(draft.prior, variances=draft.likelihood.variances)
+    beginning, _ = learned_beginning(prior, draft.left)
+    regrets = {}
+    for n in FIRST:
+        found = searches(replace(prior, first_look=beginning.first_look, n_first=n), draft.left)
+        regrets[n] = np.array([each.regret for each in found])
+    return beginning.n_first, regrets
+
+
+@pytest.mark.parametrize("early", ["telling", "silent"])
+def test_the_order_is_followed_as_long_as_that_costs_no_more_than_a_standard_error(early):
+    chosen, regrets = begun(draft_curve_prior([task(s, early) for s in range(8)]))
+    best = min(regrets, key=lambda n: regrets[n].mean())
+    for n in FIRST:
+        more = regrets[n] - regrets[best]
+        if n >= chosen:
+            assert bool(more.mean() <= more.std() / np.sqrt(len(more)) + 1e-12) is (n == chosen)
+
+
+def test_two_tasks_tell_nothing_and_follow_the_order():
+    draft = draft_curve_prior([task(s, "telling") for s in range(2)])
+    assert draft.finished().n_first == max(FIRST)
+
+
+def test_where_every_slice_costs_the_same_it_begins_as_was_learned_for_that():
+    tables = []
+    for seed in range(8):
+        table = task(seed, "telling")
+        slow = table.encoded[:, 0] > 0.5
+        scores = table.scores + 0.5 * slow[:, None]
+        tables.append(replace(table, scores=scores, costs_s=np.where(slow[:, None], 100.0, 1.0) * table.costs_s))
+    prior = fit_curve_prior(tables)
+    pool = prior.pool_prior(task(60, "telling").encoded)
+    assert (pool.first_look, pool.n_first) == (prior.first_look, prior.n_first)
+    even = pool.equal_costs()
+    assert (even.first_look, even.n_first) == prior.even
+    assert even.first == even.order[: prior.even.n_first]
