@@ -113,7 +113,7 @@ def test_a_task_of_few_scores_tells_nothing_of_later_moments(priors):
 def begun(draft):
     """The learned beginning, and mean regret by how many follow the order."""
     prior = replace(draft.prior, variances=draft.likelihood.variances)
-    beginning, _ = learned_beginning(prior, draft.left)
+    beginning = learned_beginning(prior, draft.left)
     regrets = {}
     for n in FIRST:
         found = searches(replace(prior, first_look=beginning.first_look, n_first=n), draft.left)
@@ -149,3 +149,16 @@ def test_where_every_slice_costs_the_same_it_begins_as_was_learned_for_that():
     even = pool.equal_costs()
     assert (even.first_look, even.n_first) == prior.even
     assert even.first == even.order[: prior.even.n_first]
+
+
+def test_a_search_that_ends_once_its_regret_is_known_tells_the_same_regret(priors):
+    for seed in range(60, 66):
+        whole, short = (
+            search_left_out(
+                priors["telling"].pool_prior(task(seed, "telling").encoded), at_knots(task(seed, "telling")), w
+            )
+            for w in (True, False)
+        )
+        assert short.regret == whole.regret
+        assert short.seen == whole.seen[: len(short.seen)]
+        assert len(short.seen) < len(whole.seen)

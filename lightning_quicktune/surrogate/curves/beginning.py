@@ -34,8 +34,8 @@ class Beginning(NamedTuple):
 AT_ONCE = Beginning(0, 0)  # looks at the first score, follows no order
 
 
-def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> tuple[Beginning, list[LeftOutSearch]]:
-    """The beginning that pays on left-out tasks, and their searches with it.
+def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> Beginning:
+    """The beginning that pays on left-out tasks.
 
     The first look is the one of least regret where no order is followed. The order is followed for as long as that
     costs no more than one standard error of the mean regret: it is by ranks, which no scale can mislead.
@@ -50,25 +50,29 @@ def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> tuple[Begin
         a search.
     """
     looked = [Beginning(look, 0) for look in looks_of(prior.shares)]
-    found = {each: searches(_with(prior, each), left) for each in looked}
-    best = min(looked, key=lambda each: mean_regret(found[each]))  # of equal ones the earliest
+    found = {each: _regrets(prior, each, left) for each in looked}
+    best = min(looked, key=lambda each: _mean(found[each]))  # of equal ones the earliest
     ordered = [Beginning(best.first_look, n) for n in FIRST]
     if len(prior.scales) <= FEW:
-        return ordered[-1], searches(_with(prior, ordered[-1]), left)
-    found |= {each: searches(_with(prior, each), left) for each in ordered if each not in found}
-    least = min(ordered, key=lambda each: mean_regret(found[each]))
-    chosen = next(each for each in reversed(ordered) if _is_no_worse(found[each], found[least]))
-    return chosen, found[chosen]
+        return ordered[-1]
+    found |= {each: _regrets(prior, each, left) for each in ordered if each not in found}
+    least = min(ordered, key=lambda each: _mean(found[each]))
+    return next(each for each in reversed(ordered) if _is_no_more(found[each], found[least]))
 
 
-def _with(prior: CurvePrior, beginning: Beginning) -> CurvePrior:
-    return replace(prior, first_look=beginning.first_look, n_first=beginning.n_first)
+def _regrets(prior: CurvePrior, beginning: Beginning, left: Sequence[LeftOut]) -> Float[np.ndarray, " S"]:
+    begun = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first)
+    return np.array([search.regret for search in searches(begun, left, whole=False)])
 
 
-def _is_no_worse(found: Sequence[LeftOutSearch], least: Sequence[LeftOutSearch]) -> bool:
+def _mean(regrets: Float[np.ndarray, " S"]) -> float:
+    """0 where no task has any."""
+    return float(np.nanmean(regrets)) if np.isfinite(regrets).any() else 0.0
+
+
+def _is_no_more(regrets: Float[np.ndarray, " S"], least: Float[np.ndarray, " S"]) -> bool:
     """Whether regret is higher by no more than a standard error of the difference."""
-    more = np.array([one.regret - other.regret for one, other in zip(found, least, strict=True)])
-    more = more[np.isfinite(more)]
+    more = (regrets - least)[np.isfinite(regrets - least)]
     return not len(more) or bool(more.mean() <= more.std() / np.sqrt(len(more)) + 1e-12)
 
 
@@ -81,17 +85,18 @@ def looks_of(shares: Float[np.ndarray, " H"]) -> list[int]:
     return sorted({int(np.abs(shares - share).argmin()) for share in LOOKS})
 
 
-def searches(prior: CurvePrior, left: Sequence[LeftOut]) -> list[LeftOutSearch]:
+def searches(prior: CurvePrior, left: Sequence[LeftOut], whole: bool = True) -> list[LeftOutSearch]:
     """Searches of training tasks that were left out.
 
     Args:
-        prior: What is searched by, with its first look.
+        prior: What is searched by, with its beginning.
         left: The training tasks, left out.
+        whole: See ``search_left_out``.
     """
     found = []
     for one, rows in searched(left):
         curves = prior.scale.middle + prior.scale.spread * one.task.curves[rows]
-        found.append(search_left_out(prior.of_left_out(one, rows), one.task.location + one.task.scale * curves))
+        found.append(search_left_out(prior.of_left_out(one, rows), one.task.location + one.task.scale * curves, whole))
     return found
 
 
@@ -113,15 +118,4 @@ def regret_by_look(prior: CurvePrior, left: Sequence[LeftOut]) -> Float[np.ndarr
         prior: What is searched by.
         left: The training tasks, left out.
     """
-    priors = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
-    return np.array([mean_regret(searches(each, left)) for each in priors])
-
-
-def mean_regret(found: Sequence[LeftOutSearch]) -> float:
-    """Mean regret of searches, 0 where none has any.
-
-    Args:
-        found: The searches.
-    """
-    regrets = np.array([search.regret for search in found])
-    return float(np.nanmean(regrets)) if np.isfinite(regrets).any() else 0.0
+    return np.array([_mean(_regrets(prior, Beginning(look, 0), left)) for look in looks_of(prior.shares)])

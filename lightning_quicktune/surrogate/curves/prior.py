@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from lightning_quicktune.surrogate.curves.beginning import AT_ONCE, Beginning, learned_beginning
+from lightning_quicktune.surrogate.curves.beginning import AT_ONCE, Beginning, learned_beginning, searches
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT, MOMENTS, PoolPrior
@@ -158,9 +158,10 @@ class PriorDraft:
         must be, and how far the evidence goes against what was taught though it holds.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
-        beginning, found = learned_beginning(prior, self.left)
-        even = learned_beginning(replace(prior, costs=None), self.left)[0] if prior.costs else beginning
+        beginning = learned_beginning(prior, self.left)
+        even = learned_beginning(replace(prior, costs=None), self.left) if prior.costs else beginning
         prior = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first, even=even)
+        found = searches(prior, self.left)
         temperatures = temperatures_of([each.errors for each in found])
         return replace(prior, temperatures=temperatures, limit=learned_limit(prior, self.left, found))
 
