@@ -137,7 +137,7 @@ def test_the_order_is_followed_as_far_as_it_is_not_shown_to_cost_regret(early):
         more = regrets[n] - regrets[best]
         if n >= chosen:
             is_shown = np.ptp(more) > 0 and ttest_1samp(more, 0.0, alternative="greater").pvalue < SIGNIFICANCE
-            assert is_shown is not (n == chosen)
+            assert bool(is_shown) is (n != chosen)
 
 
 def test_two_tasks_tell_nothing_and_follow_the_order():
