@@ -14,7 +14,7 @@ from lightning_quicktune.surrogate.curves.ranks import Ranks
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask
 
 FOLDS = 5
-RANK_TREES, LEAST_TREES = 100, 8  # of all forests of ranks together, and of each: a new task is ranked by more
+RANK_TREES = 50  # half of those that a new task is ranked by
 WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)  # of the forest; on equal errors the first
 
 
@@ -142,5 +142,4 @@ def _ranks(
     """How tasks rank configurations, by what they don't hide."""
     seen = [~each for each in hidden] if hidden else [np.ones(len(other.ends), dtype=np.bool_) for other in others]
     told = [(other.encoded[rows], other.ends[rows]) for other, rows in zip(others, seen, strict=True)]
-    trees = max(LEAST_TREES, RANK_TREES // len({each.tobytes() for each, _ in told}))
-    return Ranks.of([each for each, _ in told], [ends for _, ends in told], trees).smoothed(encoded)
+    return Ranks.of([each for each, _ in told], [ends for _, ends in told], RANK_TREES).smoothed(encoded)

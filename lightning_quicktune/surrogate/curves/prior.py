@@ -64,14 +64,16 @@ class CurvePrior:
     even: Beginning = AT_ONCE
     limit: float = LEAST_LIMIT
 
-    def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
+    def pool_prior(self, encoded: Float[np.ndarray, "C D"], is_searched: bool = True) -> PoolPrior:
         """The prior at a new task's configurations.
 
         Args:
             encoded: The configurations.
+            is_searched: Whether they are searched; the order that ranks say takes a while, and nothing else needs it.
         """
         curves, ignorance = self.predictor.predict(encoded), self.predictor.mean.ignorance(encoded)
-        order = self._order(self.ranks.smoothed(encoded)) if max(self.n_first, self.even.n_first) else ()
+        is_ordered = is_searched and max(self.n_first, self.even.n_first) > 0
+        order = self._order(self.ranks.smoothed(encoded)) if is_ordered else ()
         return self._at(encoded, curves, ignorance, self._log_cost(encoded), order)
 
     def of_left_out(self, left: LeftOut, rows: Int[np.ndarray, " N"]) -> PoolPrior:

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
 
-TREES, SEED = 100, 0
+TREES, LEAST_TREES, SEED = 100, 10, 0
 OWN = 20  # configurations that a task needs for a forest of its own, and with which that counts half
 MOST_OWN = 60  # such forests, of the tasks that tried the most
 PRIOR = 2.0  # tasks that the forest of all tasks counts as, beside those on which a configuration was tried
@@ -33,6 +33,8 @@ class Ranks:
         encoded: Distinct encoded configurations, shape ``(C, D)``.
         values: Root of the rank of each on each task, not a number where it has none, shape ``(T, C)``.
         trees: Of each forest.
+        are_shared: Whether the forests of tasks share that many, with ``LEAST_TREES`` at least each: many tasks that
+            tried different configurations are ranked in a tenth of the time.
 
     References:
         Geurts, Ernst and Wehenkel (2006), Extremely Randomized Trees.
@@ -41,6 +43,7 @@ class Ranks:
     encoded: Float[np.ndarray, "C D"]
     values: Float[np.ndarray, "T C"]
     trees: int = TREES
+    are_shared: bool = False
 
     @classmethod
     def of(
@@ -51,7 +54,7 @@ class Ranks:
         Args:
             encoded: Encoded configurations of each task; of one that is there twice, the mean counts.
             ends: Their final scores there, minus infinity where a trial failed.
-            trees: Of each forest.
+            trees: Of the forest of all tasks, and of those of tasks together.
         """
         places: dict[bytes, int] = {}
         rows = [[places.setdefault(row.tobytes(), len(places)) for row in each] for each in encoded]
@@ -62,7 +65,7 @@ class Ranks:
             sums, counts = np.zeros(len(distinct)), np.bincount(own, minlength=len(distinct))
             np.add.at(sums, own, final)
             values[task, counts > 0] = sums[counts > 0] / counts[counts > 0]
-        return cls(distinct, np.sqrt(ranks_of(values)), trees)
+        return cls(distinct, np.sqrt(ranks_of(values)), trees, are_shared=True)
 
     def known(self, encoded: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "T N"]:
         """Rank of each configuration on each training task, as recorded where it was; predicted elsewhere.
@@ -116,24 +119,26 @@ class Ranks:
         n = self._tried.sum(axis=0)
         some = n > 0
         means = np.nan_to_num(self.values).sum(axis=0)[some] / n[some]
-        return self._forest().fit(self.encoded[some], means, sample_weight=n[some])
+        return _forest(self.trees).fit(self.encoded[some], means, sample_weight=n[some])
 
     @cached_property
     def _own(self) -> list[tuple[Bool[np.ndarray, " T"], float, ExtraTreesRegressor]]:
-        masks = np.unique(self._tried, axis=0)
+        masks = [mask for mask in np.unique(self._tried, axis=0) if mask.sum() >= OWN]
+        masks = sorted(masks, key=lambda mask: -int(mask.sum()))[:MOST_OWN]
+        trees = max(LEAST_TREES, self.trees // len(masks)) if self.are_shared and masks else self.trees
         found = []
-        for mask in masks[np.argsort(-masks.sum(axis=1), kind="stable")][:MOST_OWN]:
-            if mask.sum() >= OWN:
-                tasks = (self._tried == mask).all(axis=1)
-                targets = self.values[tasks][:, mask].T  # (C, T)
-                forest = self._forest().fit(self.encoded[mask], targets[:, 0] if targets.shape[1] == 1 else targets)
-                found.append((tasks, float(mask.sum() / (mask.sum() + OWN)), forest))
+        for mask in masks:
+            tasks = (self._tried == mask).all(axis=1)
+            targets = self.values[tasks][:, mask].T  # (C, T)
+            forest = _forest(trees).fit(self.encoded[mask], targets[:, 0] if targets.shape[1] == 1 else targets)
+            found.append((tasks, float(mask.sum() / (mask.sum() + OWN)), forest))
         return found
 
-    def _forest(self) -> ExtraTreesRegressor:
-        from sklearn.ensemble import ExtraTreesRegressor  # takes a second to import
 
-        return ExtraTreesRegressor(self.trees, bootstrap=True, random_state=SEED, n_jobs=1)
+def _forest(trees: int) -> ExtraTreesRegressor:
+    from sklearn.ensemble import ExtraTreesRegressor  # takes a second to import
+
+    return ExtraTreesRegressor(trees, bootstrap=True, random_state=SEED, n_jobs=1)
 
 
 def ranks_of(ends: Float[np.ndarray, "T C"]) -> Float[np.ndarray, "T C"]:

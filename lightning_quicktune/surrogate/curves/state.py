@@ -74,7 +74,7 @@ def from_state(arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> Cur
         costs=_costs(arrays, numbers, blocks),
         lengths=(int(numbers["shortest"]), int(numbers["longest"])),
         first_look=int(numbers["first_look"]),
-        ranks=Ranks(arrays["ranks.encoded"], arrays["ranks.values"]),
+        ranks=Ranks(arrays["ranks.encoded"], arrays["ranks.values"], are_shared=True),
         n_first=int(numbers["n_first"]),
         even=Beginning(int(numbers["even.first_look"]), int(numbers["even.n_first"])),
         limit=float(numbers["limit"]),
