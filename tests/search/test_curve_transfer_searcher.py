@@ -74,7 +74,7 @@ def test_no_training_is_paused_before_the_first_look():
 
 
 def test_what_the_prior_names_is_trained_to_the_end_before_any_other():
-    searcher = searcher_of(replace(flat_prior([0.0, 2.0, 1.0, 1.5]), order=(2, 0, 1), n_first=2))
+    searcher = searcher_of(replace(flat_prior([0.0, 2.0, 1.0, 1.5]), first=(2, 0)))
     asked = [searcher.ask(), searcher.ask()]
     assert asked == [Suggestion(searcher.pool[2], LENGTH), Suggestion(searcher.pool[0], LENGTH)]
     assert searcher.ask().configuration == searcher.pool[1]  # while they are pending, as it would without them
@@ -84,7 +84,7 @@ def test_what_the_prior_names_is_trained_to_the_end_before_any_other():
 
 
 def test_what_the_prior_names_is_not_begun_while_it_is_doubted():
-    searcher = searcher_of(replace(flat_prior([0.0, 2.0, 1.0]), order=(0,), n_first=1))
+    searcher = searcher_of(replace(flat_prior([0.0, 2.0, 1.0]), first=(0,)))
     assert searcher.looks(searcher.pool[0]) == (1, LENGTH)
     searcher.looks_early = True
     assert searcher.ask() == Suggestion(searcher.pool[1], 1)

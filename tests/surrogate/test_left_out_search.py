@@ -76,7 +76,7 @@ def test_few_tasks_choose_too_though_they_may_be_wrong(early):
 
 def test_what_the_prior_names_is_searched_first_and_to_its_end(priors):
     table = task(70, "telling")
-    found = search(priors["telling"], table, order=(5, 3, 8), n_first=2)
+    found = search(priors["telling"], table, first=(5, 3))
     last = len(priors["telling"].shares) - 1
     assert [(each.place, each.knot) for each in found.seen[: 2 * (last + 1)]] == [
         (place, knot) for place in (5, 3) for knot in range(last + 1)
@@ -145,19 +145,12 @@ def test_two_tasks_tell_nothing_and_follow_the_order():
     assert draft.finished().n_first == max(FIRST)
 
 
-def test_where_every_slice_costs_the_same_it_begins_as_was_learned_for_that():
-    tables = []
-    for seed in range(8):
-        table = task(seed, "telling")
-        slow = table.encoded[:, 0] > 0.5
-        scores = table.scores + 0.5 * slow[:, None]
-        tables.append(replace(table, scores=scores, costs_s=np.where(slow[:, None], 100.0, 1.0) * table.costs_s))
-    prior = fit_curve_prior(tables)
-    pool = prior.pool_prior(task(60, "telling").encoded)
-    assert (pool.first_look, pool.n_first) == (prior.first_look, prior.n_first)
-    even = pool.equal_costs()
-    assert (even.first_look, even.n_first) == prior.even
-    assert even.first == even.order[: prior.even.n_first]
+def test_a_pool_is_told_as_many_as_are_wanted_and_none_where_it_is_not_searched(priors):
+    encoded = task(60, "telling").encoded
+    for n in FIRST:
+        prior = replace(priors["telling"], n_first=n)
+        assert len(prior.pool_prior(encoded).first) == n
+        assert prior.pool_prior(encoded, is_searched=False).first == ()
 
 
 def test_a_search_that_ends_once_its_regret_is_known_tells_the_same_regret(priors):

@@ -40,7 +40,7 @@ def assert_same(prior, again, encoded):
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), err_msg=name)
     assert (mine.cost_exponent, mine.first_look, mine.limit) == (theirs.cost_exponent, theirs.first_look, theirs.limit)
-    assert (mine.order, mine.n_first, mine.even) == (theirs.order, theirs.n_first, theirs.even)
+    assert mine.first == theirs.first
     assert prior.lengths == again.lengths
     assert prior.variances == again.variances
 

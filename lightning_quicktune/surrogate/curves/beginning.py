@@ -33,9 +33,6 @@ class Beginning(NamedTuple):
     n_first: int
 
 
-AT_ONCE = Beginning(0, 0)  # looks at the first score, follows no order
-
-
 def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> Beginning:
     """The beginning that pays on left-out tasks.
 

@@ -38,9 +38,7 @@ class PoolPrior:
             them costs more than it tells.
         learns_costs: Whether the seconds that slices took correct what is predicted of others.
         limit: Log of how many times likelier scores may be without what was taught before it is given up.
-        order: Places of the configurations that ranks say to try first, in that order; as many as are ever wanted.
-        n_first: How many of them are trained to the end before any other.
-        even: First look, and how many of them, where every slice costs the same.
+        first: Places of the configurations that are trained to the end before any other, in that order.
     """
 
     mean: Float[np.ndarray, "C H"]
@@ -61,20 +59,11 @@ class PoolPrior:
     first_look: int = 0
     learns_costs: bool = True
     limit: float = LEAST_LIMIT
-    order: tuple[int, ...] = ()
-    n_first: int = 0
-    even: tuple[int, int] = (0, 0)
-
-    @property
-    def first(self) -> tuple[int, ...]:
-        """Places of the configurations that are trained to the end before any other, in that order."""
-        return self.order[: self.n_first]
+    first: tuple[int, ...] = ()
 
     def equal_costs(self) -> PoolPrior:
         """The same where every slice is taken to cost the same, whatever some have cost."""
-        look, n_first = self.even
-        zeros = np.zeros_like(self.log_cost)
-        return replace(self, log_cost=zeros, learns_costs=False, first_look=look, n_first=n_first)
+        return replace(self, log_cost=np.zeros_like(self.log_cost), learns_costs=False)
 
     def final_scores_only(self) -> PoolPrior:
         """The same where nothing is seen before the end of a training."""
@@ -90,7 +79,6 @@ class PoolPrior:
             floor=self.floor[last],
             shares=self.shares[last],
             first_look=0,
-            even=(0, self.even[1]),
         )
 
     def temperature(self, n_observed: int) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from lightning_quicktune.surrogate.curves.beginning import AT_ONCE, Beginning, learned_beginning, searches
+from lightning_quicktune.surrogate.curves.beginning import learned_beginning, searches
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT, MOMENTS, PoolPrior
@@ -44,7 +44,6 @@ class CurvePrior:
         first_look: See ``PoolPrior``.
         ranks: Of configurations on the training tasks.
         n_first: How many configurations are trained to the end before any other, in the order that ranks say.
-        even: How a search begins where every slice costs the same.
         limit: See ``PoolPrior``.
     """
 
@@ -61,7 +60,6 @@ class CurvePrior:
     first_look: int
     ranks: Ranks
     n_first: int = 0
-    even: Beginning = AT_ONCE
     limit: float = LEAST_LIMIT
 
     def pool_prior(self, encoded: Float[np.ndarray, "C D"], is_searched: bool = True) -> PoolPrior:
@@ -72,8 +70,7 @@ class CurvePrior:
             is_searched: Whether they are searched; the order that ranks say takes a while, and nothing else needs it.
         """
         curves, ignorance = self.predictor.predict(encoded), self.predictor.mean.ignorance(encoded)
-        is_ordered = is_searched and max(self.n_first, self.even.n_first) > 0
-        order = self._order(self.ranks.smoothed(encoded)) if is_ordered else ()
+        order = self._order(self.ranks.smoothed(encoded)) if is_searched and self.n_first else ()
         return self._at(encoded, curves, ignorance, self._log_cost(encoded), order)
 
     def of_left_out(self, left: LeftOut, rows: Int[np.ndarray, " N"]) -> PoolPrior:
@@ -91,7 +88,7 @@ class CurvePrior:
         return self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
 
     def _order(self, ranks: Float[np.ndarray, "T C"]) -> tuple[int, ...]:
-        return tuple(greedy_places(ranks, max(self.n_first, self.even.n_first)).tolist())
+        return tuple(greedy_places(ranks, self.n_first).tolist())
 
     def _at(
         self,
@@ -125,9 +122,7 @@ class CurvePrior:
             temperatures=self.temperatures,
             first_look=self.first_look,
             limit=self.limit,
-            order=order,
-            n_first=self.n_first,
-            even=self.even,
+            first=order,
         )
 
     def _offsets(self, n_tasks: int) -> Float[np.ndarray, "H H"]:
@@ -156,13 +151,12 @@ class PriorDraft:
     def finished(self) -> CurvePrior:
         """The prior with the variances at the likelihood's present parameters.
 
-        Searches of left-out tasks tell how a search begins, where costs count and where they don't, how wide intervals
-        must be, and how far the evidence goes against what was taught though it holds.
+        Searches of left-out tasks tell how a search begins, how wide intervals must be, and how far the evidence goes
+        against what was taught though it holds.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
         beginning = learned_beginning(prior, self.left)
-        even = learned_beginning(replace(prior, costs=None), self.left) if prior.costs else beginning
-        prior = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first, even=even)
+        prior = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first)
         found = searches(prior, self.left)
         temperatures = temperatures_of([each.errors for each in found])
         return replace(prior, temperatures=temperatures, limit=learned_limit(prior, self.left, found))

@@ -8,7 +8,6 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_quicktune.surrogate.curves.beginning import Beginning
 from lightning_quicktune.surrogate.curves.costs import SliceCosts
 from lightning_quicktune.surrogate.curves.kernel import Amplitudes, Kernel
 from lightning_quicktune.surrogate.curves.means import MeanCurve, Tried
@@ -43,7 +42,6 @@ def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
     numbers |= {"residual.variance": prior.residual.variance, "n_groups": len(prior.predictor.groups)}
     numbers |= {"forest": mean.forest, "seed": mean.seed, "shortest": prior.lengths[0], "longest": prior.lengths[1]}
     numbers |= {"first_look": prior.first_look, "n_first": prior.n_first, "limit": prior.limit}
-    numbers |= {f"even.{name}": value for name, value in prior.even._asdict().items()}
     if prior.costs is not None:
         arrays |= {"costs.encoded": prior.costs.encoded, "costs.lengths": prior.costs.kernel.lengths}
         arrays["costs.weights"] = prior.costs.weights
@@ -76,7 +74,6 @@ def from_state(arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> Cur
         first_look=int(numbers["first_look"]),
         ranks=Ranks(arrays["ranks.encoded"], arrays["ranks.values"], are_shared=True),
         n_first=int(numbers["n_first"]),
-        even=Beginning(int(numbers["even.first_look"]), int(numbers["even.n_first"])),
         limit=float(numbers["limit"]),
         **known,
     )
