@@ -17,6 +17,7 @@ _OPTIONS: dict[str, tuple[MethodName, ...]] = {
     "curve": ("transfer", "curve_transfer"),
     "cost": ("transfer", "curve_transfer"),
     "pretraining": ("curve_transfer",),
+    "order": ("curve_transfer",),
     "default_first": (
         "random",
         "portfolio",
@@ -49,6 +50,7 @@ class Method:
         cost: Whether predicted costs count; ``transfer`` and ``curve_transfer``.
         pretraining: Whether ``curve_transfer`` knows anything from other tasks. Without, it knows that neighbouring
             configurations are alike and that scores rise towards the end, no scale, no order and no cost.
+        order: Whether ``curve_transfer`` may begin with configurations in the order of ranks.
         default_first: Whether the default configuration is trained to the end first, of which the method is told: a
             head start that needs no other task. DEHB learns of it once it proposes it.
         label: How it is called in tables and figures; by its name and options if not given.
@@ -60,6 +62,7 @@ class Method:
     curve: bool = True
     cost: bool = True
     pretraining: bool = True
+    order: bool = True
     default_first: bool = False
     label: str | None = None
 

@@ -35,7 +35,7 @@ def ablated(method: Method, context: SearchContext) -> SearchContext:
 
             def curves() -> PoolCurves:
                 taught = _given(whole.curves) if method.pretraining else UntaughtCurves(context)
-                return PartOfCurves(taught, method.curve, method.cost)
+                return PartOfCurves(taught, method.curve, method.cost, method.order)
 
             return replace(context, knowledge=Knowledge(curves=curves))
         case "transfer":
@@ -58,16 +58,18 @@ class PartOfCurves:
         curves: Says all of it.
         whole: Whether scores are seen before the end of a training.
         costs: Whether it is told what a slice costs.
+        order: Whether it is told in which order to begin.
     """
 
-    def __init__(self, curves: PoolCurves, whole: bool, costs: bool) -> None:
-        self._curves, self._whole, self._costs = curves, whole, costs
+    def __init__(self, curves: PoolCurves, whole: bool, costs: bool, order: bool) -> None:
+        self._curves, self._whole, self._costs, self._order = curves, whole, costs, order
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
         """See ``PoolCurves``."""
         prior = self._curves.pool_prior(configurations)
         prior = prior if self._whole else prior.final_scores_only()
-        return prior if self._costs else prior.equal_costs()
+        prior = prior if self._costs else prior.equal_costs()
+        return prior if self._order else replace(prior, first=())
 
 
 class WithoutCurves:

@@ -52,12 +52,14 @@ class Forecast:
 class CurveTransferSearcher:
     """Conditions what other tasks taught on all curves seen on the new one; nothing is refitted.
 
-    The first one is whatever is expected to end best, over the median and for its price. From then on each
+    The prior may name configurations that are trained to the end before any other (``PoolPrior.first``); where it names
+    none, the first one is whatever is expected to end best, over the median and for its price. From then on each
     configuration is a paused trial whose next score may be seen for a price, and it asks for the one with the largest
     ratio of expected improvement to expected price, where a plan may stop after the next knot (the first one as late as
     the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
 
-    A guard that doubts the prior sets ``looks_early``: trainings may then be paused at their first knot.
+    A guard that doubts the prior sets ``looks_early``: trainings may then be paused at their first knot, and none is
+    begun only because the prior named it.
 
     Args:
         pool: Distinct configurations, in the order of the prior's rows.
@@ -111,16 +113,19 @@ class CurveTransferSearcher:
         return self._best_of(new if new.any() else self._open)
 
     def looks(self, configuration: Configuration) -> tuple[int, int]:
-        """Fidelities of a configuration's first knot, and of its first look; 0 if it isn't in the pool."""
+        """Slices at a configuration's first knot, and until which it isn't paused; 0 if it isn't in the pool."""
         place = self._places.get(configuration.id)
         if place is None:
             return 0, 0
-        first, look = self._plan.slices[place, [self._first[place], self._first_look[place]]]
-        return int(first), int(look)
+        first, look, end = self._plan.slices[place, [self._first[place], self._first_look[place], -1]]
+        return int(first), int(end if place in self.prior.first else look)
 
     def _best_of(self, among: NDArray[np.bool_]) -> Suggestion | None:
         if not among.any():
             return None
+        named = [place for place in self.prior.first if among[place] and not self._reached[place]]
+        if named and not self.looks_early:
+            return self._suggest(named[0], self._plan.slices.shape[1] - 1)
         mean, covariance = self.posterior.moments()
         log_cost, slices = self._log_cost(), self._plan.slices
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
@@ -133,8 +138,11 @@ class CurveTransferSearcher:
         else:
             value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]
         place = int(np.argmax(np.where(among, np.maximum(value, HOPELESS), -np.inf)))
+        return self._suggest(place, int(looks[place]))
+
+    def _suggest(self, place: int, knot: int) -> Suggestion:
         self._open[place] = False
-        return self._progress.suggest(self._pool[place], int(slices[place, looks[place]]))
+        return self._progress.suggest(self._pool[place], int(self._plan.slices[place, knot]))
 
     def place_of(self, forecast: Forecast) -> tuple[int, int]:
         """Index of the configuration of a forecast, and index of its knot."""

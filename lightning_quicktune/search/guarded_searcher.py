@@ -137,11 +137,11 @@ class GuardedSearcher:
         self._told.append(observation)
         self._begun.add(config_id)
         self._weigh()
-        first_look = self._transfer.looks(observation.configuration)[1]
+        wanted = self._transfer.looks(observation.configuration)[1]
         if not self._is_trusted:
             self._going_on.clear()
-        elif was_trusted and not observation.failed and observation.curve.fidelity < first_look:
-            self._going_on[config_id] = Suggestion(observation.configuration, first_look)
+        elif was_trusted and not observation.failed and observation.curve.fidelity < wanted:
+            self._going_on[config_id] = Suggestion(observation.configuration, wanted)
 
     @property
     def _is_in_doubt(self) -> bool:

@@ -14,7 +14,7 @@ from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.performance_model import PerformanceModel
 
 WEIGHTS, CARD = "weights.safetensors", "surrogate.json"
-SCHEMA_VERSION = 5  # what was written before is refused: surrogates are trained again in minutes
+SCHEMA_VERSION = 6  # what was written before is refused: surrogates are trained again in minutes
 
 Model = PerformanceModel | CostModel | CurveModel
 

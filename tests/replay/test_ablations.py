@@ -13,7 +13,7 @@ from lightning_quicktune.replay.without_parts import EqualCost, WithoutCurves, a
 from lightning_quicktune.search.knowledge import Knowledge, SearchContext
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.surrogate.curves.tables import knots_of
-from lightning_quicktune.types import LearningCurve, Observation, SliceResult
+from lightning_quicktune.types import LearningCurve, Observation, SliceResult, Suggestion
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_without_pretraining_the_longest_training_gives_the_knots(context):
     np.testing.assert_allclose(flat.shares * 12, knots_of(12))
 
 
-@pytest.mark.parametrize("changes", [{}, {"curve": False}, {"pretraining": False}, {"cost": False}])
+@pytest.mark.parametrize("changes", [{}, {"curve": False}, {"pretraining": False}, {"cost": False}, {"order": False}])
 def test_curve_transfer_without_a_part_still_searches_to_the_end(context, changes):
     searcher, reached = replayed_searcher(Method("curve_transfer", **changes), context), {}
     while (suggestion := searcher.ask()) is not None:
@@ -86,8 +86,28 @@ def test_curve_transfer_without_a_part_still_searches_to_the_end(context, change
     assert reached == dict.fromkeys(context.pool, context.task.max_fidelity)
 
 
+def test_without_the_order_it_begins_with_what_is_expected_to_end_best(context):
+    named = replace(context.knowledge.curves.pool_prior(context.pool), first=(5, 2))
+    told = replace(context, knowledge=Knowledge(curves=lambda: OfPool(named)))
+    begun = [replayed_searcher(Method("curve_transfer", order=order), told).ask() for order in (True, False)]
+    usual = replayed_searcher(Method("curve_transfer", order=False), context).ask()
+    assert begun[0] == Suggestion(context.pool[5], context.task.max_fidelity)
+    assert begun[1] == usual != begun[0]
+
+
+class OfPool:
+    """Says the same of any pool."""
+
+    def __init__(self, prior):
+        self.prior = prior
+
+    def pool_prior(self, configurations):
+        return self.prior
+
+
 def test_without_curves_full_trainings_are_asked_for(context):
-    usual, whole = (replayed_searcher(Method("curve_transfer", curve=c), context).ask() for c in (True, False))
+    parts = (Method("curve_transfer", curve=c, order=False) for c in (True, False))
+    usual, whole = (replayed_searcher(part, context).ask() for part in parts)
     assert usual.fidelity < context.task.max_fidelity
     assert whole.fidelity == context.task.max_fidelity
 

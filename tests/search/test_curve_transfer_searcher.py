@@ -10,7 +10,7 @@ from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSear
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.tables import knots_of
-from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult
+from lightning_quicktune.types import Configuration, LearningCurve, Observation, SliceResult, Suggestion
 
 LENGTH = 4
 SHARES = np.array([0.25, 0.5, 1.0])
@@ -71,6 +71,23 @@ def test_no_training_is_paused_before_the_first_look():
     assert searcher.posterior.n_observed == 2  # what comes by on the way tells something too
     later = [searcher.ask() for _ in range(3)]
     assert {s.configuration: s.fidelity for s in later} == {pool(3)[0]: 4, pool(3)[1]: 8, pool(3)[2]: 1}
+
+
+def test_what_the_prior_names_is_trained_to_the_end_before_any_other():
+    searcher = searcher_of(replace(flat_prior([0.0, 2.0, 1.0, 1.5]), first=(2, 0)))
+    asked = [searcher.ask(), searcher.ask()]
+    assert asked == [Suggestion(searcher.pool[2], LENGTH), Suggestion(searcher.pool[0], LENGTH)]
+    assert searcher.ask().configuration == searcher.pool[1]  # while they are pending, as it would without them
+    for suggestion in asked:
+        answer(searcher, suggestion, 0.4)
+    assert searcher.ask().configuration not in (searcher.pool[2], searcher.pool[0])
+
+
+def test_what_the_prior_names_is_not_begun_while_it_is_doubted():
+    searcher = searcher_of(replace(flat_prior([0.0, 2.0, 1.0]), first=(0,)))
+    assert searcher.looks(searcher.pool[0]) == (1, LENGTH)
+    searcher.looks_early = True
+    assert searcher.ask() == Suggestion(searcher.pool[1], 1)
 
 
 def test_of_two_alike_it_starts_with_the_cheaper():

@@ -215,6 +215,20 @@ def test_a_long_training_is_shown_at_its_first_knot_and_goes_on_unless_that_brin
         assert second.fidelity == (SLICES if goes_on else 1)
 
 
+def test_the_order_of_ranks_is_followed_to_the_end_unless_there_is_doubt(learned_prior):
+    encoded, scores = made_up(50)
+    for surprise, goes_on in ((0.0, True), (-0.4, False)):
+        searcher = guarded(replace(learned_prior, n_first=2, first_look=0), encoded)
+        order = [searcher.transfer.pool[place] for place in searcher.transfer.prior.first]
+        asked = []
+        for _ in range(3):
+            asked.append(searcher.ask())
+            searcher.tell(observed(asked[-1], scores + surprise))
+        assert asked[0] == Suggestion(order[0], 1)  # shown at its first knot
+        assert (asked[1] == Suggestion(order[0], SLICES)) is goes_on
+        assert (asked[2].configuration == order[1]) is goes_on
+
+
 def test_once_trust_is_earned_nothing_is_paused(learned_prior):
     encoded, scores = made_up(50)
     searcher, begun = guarded(learned_prior, encoded), set()
@@ -240,7 +254,7 @@ def fallen_back(prior, encoded, scores):
 def test_transfer_comes_back_once_the_evidence_is_for_it(learned_prior):
     """What comes later is as it was taught; after whole trainings that weren't, it may be too late for that."""
     encoded, scores = made_up(50)
-    prior = replace(learned_prior, first_look=0)
+    prior = replace(learned_prior, first_look=0, n_first=0)
     searcher = fallen_back(prior, encoded, scores)
     n = len(searcher._transfer.asked)
     while searcher.verdict.evidence < 0:
@@ -252,7 +266,7 @@ def test_transfer_comes_back_once_the_evidence_is_for_it(learned_prior):
 def test_the_verdict_counts_the_scores_that_it_is_about(learned_prior):
     """That the task was unlike others once is said still, of the scores of which it is true."""
     encoded, scores = made_up(50)
-    prior = replace(learned_prior, first_look=0)
+    prior = replace(learned_prior, first_look=0, n_first=0)
     searcher = fallen_back(prior, encoded, scores)
     lowest, n = searcher.verdict.lowest, len(searcher.verdict.forecasts)
     while searcher.verdict.evidence < 0:

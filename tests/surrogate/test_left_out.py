@@ -54,10 +54,12 @@ def test_all_lengths_of_a_dataset_are_left_out_together(tasks, predictor):
 def test_own_scores_never_enter_what_is_predicted_of_a_task(tasks, predictor, left):
     """Neither do those of its fold: the others know nothing of it."""
     changed, changed_one = list(tasks), 3
-    changed[changed_one] = replace(tasks[changed_one], curves=2.0 - tasks[changed_one].curves)
+    task = tasks[changed_one]
+    changed[changed_one] = replace(task, curves=2.0 - task.curves, ends=1.0 - task.ends)
     again = by_location(left_out_tasks(changed, BLOCKS, predictor))
     own = tasks[changed_one].location
     np.testing.assert_array_equal(again[own].curves, left[own].curves)
+    np.testing.assert_array_equal(again[own].ranks, left[own].ranks)
     np.testing.assert_array_equal(again[own].ignorance, left[own].ignorance)
     alike = [np.array_equal(again[key].curves, left[key].curves) for key in left if key != own]
     assert sum(alike) <= 1  # at most the one beside it in its fold
@@ -73,6 +75,19 @@ def test_half_of_the_configurations_are_new(tasks, predictor, left):
         others = np.array([final for key, final in finals.items() if key != each.task.location])
         apart = np.abs(each.curves[:, None, :, -1] - others).min(1)  # from the nearest of them
         assert apart[:, ~is_new].mean() < 0.3 * apart[:, is_new].mean()
+
+
+def test_others_rank_what_is_new_to_them_by_its_neighbours(tasks, predictor, left):
+    """What they have tried counts half as it was recorded, and nothing that they hide counts at all."""
+    whole = predictor.mean.ignorance(tasks[0].encoded)
+    finals = {task.location: task.curves[:, -1] for task in tasks}
+    for each in left.values():
+        assert each.ranks.shape == each.curves.shape[:2]
+        is_new = ~np.isclose(each.ignorance, whole)
+        mean = np.mean([final for key, final in finals.items() if key in each.locations], axis=0)
+        known, new = (np.corrcoef(each.ranks[:, rows].mean(0), mean[rows])[0, 1] for rows in (~is_new, is_new))
+        assert known < -0.8
+        assert new < -0.1
 
 
 def test_failed_trials_are_not_sound(tasks, predictor):
@@ -104,7 +119,7 @@ def test_where_new_configurations_are_like_their_neighbours_the_forest_counts_le
         plane = encoded @ np.array([3.0, 2.0, 1.0, 1.0])
         cliffs = 3.0 * ((encoded[:, 0] > 0.8) | (encoded[:, 1] < 0.15))
         curves = (plane if smooth else cliffs)[:, None] + 0.05 * generator.standard_normal((150, 1))
-        tasks.append(NormalisedTask(encoded, curves, np.zeros(150, dtype=np.bool_), 0.5, 0.1))
+        tasks.append(NormalisedTask(encoded, curves, curves[:, -1], np.zeros(150, dtype=np.bool_), 0.5, 0.1))
     weight = forest_weight(tasks, fit_predictor(tasks, BLOCKS))
     assert weight <= 0.25 if smooth else weight >= 0.75
 

@@ -4,8 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from lightning_quicktune.surrogate.curves.first_look import looks_of, regret_by_look
+from lightning_quicktune.surrogate.curves.beginning import (
+    FIRST,
+    SIGNIFICANCE,
+    learned_beginning,
+    looks_of,
+    regret_by_look,
+    searches,
+)
 from lightning_quicktune.surrogate.curves.left_out_search import MOST, search_left_out
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
@@ -66,6 +74,15 @@ def test_few_tasks_choose_too_though_they_may_be_wrong(early):
     assert early == "silent" or regrets.argmin() == 0
 
 
+def test_what_the_prior_names_is_searched_first_and_to_its_end(priors):
+    table = task(70, "telling")
+    found = search(priors["telling"], table, first=(5, 3))
+    last = len(priors["telling"].shares) - 1
+    assert [(each.place, each.knot) for each in found.seen[: 2 * (last + 1)]] == [
+        (place, knot) for place in (5, 3) for knot in range(last + 1)
+    ]
+
+
 def test_regret_is_that_of_the_best_scores_over_the_budgets(priors):
     """With one configuration far above all others, that the prior can't know: full regret until it is tried."""
     table = task(50, "telling")
@@ -99,3 +116,51 @@ def test_errors_are_those_of_final_scores_still_to_come(priors):
 def test_a_task_of_few_scores_tells_nothing_of_later_moments(priors):
     table = task(50, "telling", n=3)
     assert [len(each) > 0 for each in search(priors["telling"], table, first_look=0).errors][-2:] == [False, False]
+
+
+def begun(draft):
+    """The learned beginning, and mean regret by how many follow the order."""
+    prior = replace(draft.prior, variances=draft.likelihood.variances)
+    beginning = learned_beginning(prior, draft.left)
+    regrets = {}
+    for n in FIRST:
+        found = searches(replace(prior, first_look=beginning.first_look, n_first=n), draft.left)
+        regrets[n] = np.array([each.regret for each in found])
+    return beginning.n_first, regrets
+
+
+@pytest.mark.parametrize("early", ["telling", "silent"])
+def test_the_order_is_followed_as_far_as_it_is_not_shown_to_cost_regret(early):
+    chosen, regrets = begun(draft_curve_prior([task(s, early) for s in range(8)]))
+    best = min(regrets, key=lambda n: regrets[n].mean())
+    for n in FIRST:
+        more = regrets[n] - regrets[best]
+        if n >= chosen:
+            is_shown = np.ptp(more) > 0 and ttest_1samp(more, 0.0, alternative="greater").pvalue < SIGNIFICANCE
+            assert bool(is_shown) is (n != chosen)
+
+
+def test_two_tasks_tell_nothing_and_follow_the_order():
+    draft = draft_curve_prior([task(s, "telling") for s in range(2)])
+    assert draft.finished().n_first == max(FIRST)
+
+
+def test_a_pool_is_told_as_many_as_are_wanted_and_none_where_it_is_not_searched(priors):
+    encoded = task(60, "telling").encoded
+    for n in FIRST:
+        prior = replace(priors["telling"], n_first=n)
+        assert len(prior.pool_prior(encoded).first) == n
+        assert prior.pool_prior(encoded, is_searched=False).first == ()
+
+
+def test_a_search_that_ends_once_its_regret_is_known_tells_the_same_regret(priors):
+    for seed in range(60, 66):
+        whole, short = (
+            search_left_out(
+                priors["telling"].pool_prior(task(seed, "telling").encoded), at_knots(task(seed, "telling")), w
+            )
+            for w in (True, False)
+        )
+        assert short.regret == whole.regret
+        assert short.seen == whole.seen[: len(short.seen)]
+        assert len(short.seen) < len(whole.seen)

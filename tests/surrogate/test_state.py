@@ -40,6 +40,7 @@ def assert_same(prior, again, encoded):
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), err_msg=name)
     assert (mine.cost_exponent, mine.first_look, mine.limit) == (theirs.cost_exponent, theirs.first_look, theirs.limit)
+    assert mine.first == theirs.first
     assert prior.lengths == again.lengths
     assert prior.variances == again.variances
 

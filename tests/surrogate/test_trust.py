@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lightning_quicktune.surrogate.curves.beginning import searched, searches
 from lightning_quicktune.surrogate.curves.evidence import CAP, WEIGHED, Evidence, log_density
-from lightning_quicktune.surrogate.curves.first_look import searched, searches
 from lightning_quicktune.surrogate.curves.left_out_search import Seen
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior

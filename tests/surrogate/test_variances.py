@@ -27,8 +27,9 @@ def left_out(seed, n_knots=1, failed=0, ignorance=0.0, n=N):
     final += np.sqrt(SMOOTH) * factor @ generator.standard_normal(n) + np.sqrt(OWN) * generator.standard_normal(n)
     share = np.linspace(0.4, 1.0, n_knots) if n_knots > 1 else np.ones(1)
     own = final[:, None] * share + np.sqrt(NOISE) * generator.standard_normal((n, n_knots))
-    task = NormalisedTask(encoded, own, np.arange(n) < failed, 0.5, 0.1)
-    return LeftOut(task, curves[:, :, None] * share, np.full(n, ignorance), *np.ones((2, N_OTHERS)))
+    task = NormalisedTask(encoded, own, own[:, -1], np.arange(n) < failed, 0.5, 0.1)
+    ranks = np.zeros(curves.shape)
+    return LeftOut(task, curves[:, :, None] * share, ranks, np.full(n, ignorance), *np.ones((2, N_OTHERS)))
 
 
 def test_where_others_tell_nothing_the_residual_is_the_second_moment_of_what_is_left():
@@ -39,8 +40,9 @@ def test_where_others_tell_nothing_the_residual_is_the_second_moment_of_what_is_
         rest = generator.standard_normal((50, 3)) * np.array([0.3, 0.2, 0.4])
         rest[:, :2] += 0.5 * rest[:, 2:]
         rest -= rest.mean()
-        task = NormalisedTask(generator.random((50, 2)), 0.7 + rest, np.zeros(50, dtype=np.bool_), 0.5, 0.1)
-        left.append(LeftOut(task, np.zeros((3, 50, 3)), np.zeros(50), *np.ones((2, 3))))
+        encoded, sound = generator.random((50, 2)), np.zeros(50, dtype=np.bool_)
+        task = NormalisedTask(encoded, 0.7 + rest, rest[:, -1], sound, 0.5, 0.1)
+        left.append(LeftOut(task, np.zeros((3, 50, 3)), np.zeros((3, 50)), np.zeros(50), *np.ones((2, 3))))
         total += rest.T @ rest / 50 / 4
     found = residual_curves(left)
     assert found.variance == pytest.approx(total[-1, -1], rel=1e-4)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.replay.threads import one_thread
-from lightning_quicktune.surrogate.curves.first_look import LOOKS, regret_by_look
+from lightning_quicktune.surrogate.curves.beginning import LOOKS, regret_by_look
 from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
 from lightning_quicktune.surrogate.curves.left_out_search import search_left_out
 from lightning_quicktune.surrogate.curves.prior import CurvePrior, draft_curve_prior

@@ -25,7 +25,7 @@ from lightning_quicktune.replay.threads import one_thread
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher
 from lightning_quicktune.search.searcher import Searcher
-from lightning_quicktune.surrogate.curves.first_look import searches
+from lightning_quicktune.surrogate.curves.beginning import searches
 from lightning_quicktune.surrogate.curves.from_metadataset import task_tables
 from lightning_quicktune.surrogate.curves.left_out import LeftOut
 from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lightning_quicktune.surrogate.curves.means import Tried
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
+from lightning_quicktune.surrogate.curves.ranks import Ranks
 from lightning_quicktune.surrogate.curves.tables import NormalisedTask
 
 FOLDS = 5
+RANK_TREES = 50  # half of those that a new task is ranked by
 WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)  # of the forest; on equal errors the first
 
 
@@ -26,6 +28,7 @@ class LeftOut:
     Args:
         task: The task.
         curves: What the others say of its configurations, on each of them, shape ``(T, N, H)``.
+        ranks: How the others rank them, on each of them, as ``Ranks.smoothed`` says, shape ``(T, N)``.
         ignorance: See ``MeanCurve.ignorance``, shape ``(N,)``.
         locations: Of the others, in scores, shape ``(T,)``.
         scales: Of the others, in scores, shape ``(T,)``.
@@ -33,6 +36,7 @@ class LeftOut:
 
     task: NormalisedTask
     curves: Float[np.ndarray, "T N H"]
+    ranks: Float[np.ndarray, "T N"]
     ignorance: Float[np.ndarray, " N"]
     locations: Float[np.ndarray, " T"]
     scales: Float[np.ndarray, " T"]
@@ -118,11 +122,24 @@ def _predicted(
     is_hidden = np.array([key in hidden for key in rows])
     knowing = fit_predictor(others, blocks, like=predictor)
     curves, ignorance = knowing.predict(encoded), knowing.mean.ignorance(encoded)
+    ranks = _ranks(others, encoded)
     masks = [np.array([row.tobytes() in hidden for row in other.encoded]) for other in others]
     if is_hidden.any() and not all(mask.all() for mask in masks):
         unknowing = fit_predictor(others, blocks, like=predictor, hidden=masks)
         curves[:, is_hidden] = unknowing.predict(encoded[is_hidden])
         ignorance[is_hidden] = unknowing.mean.ignorance(encoded[is_hidden])
+        ranks[:, is_hidden] = _ranks(others, encoded[is_hidden], masks)
     own = [np.array([places[row.tobytes()] for row in task.encoded]) for task in tasks]
     where = np.array([other.location for other in others]), np.array([other.scale for other in others])
-    return [LeftOut(task, curves[:, r], ignorance[r], *where) for task, r in zip(tasks, own, strict=True)]
+    return [LeftOut(task, curves[:, r], ranks[:, r], ignorance[r], *where) for task, r in zip(tasks, own, strict=True)]
+
+
+def _ranks(
+    others: Sequence[NormalisedTask],
+    encoded: Float[np.ndarray, "C D"],
+    hidden: Sequence[Bool[np.ndarray, " _"]] | None = None,
+) -> Float[np.ndarray, "T C"]:
+    """How tasks rank configurations, by what they don't hide."""
+    seen = [~each for each in hidden] if hidden else [np.ones(len(other.ends), dtype=np.bool_) for other in others]
+    told = [(other.encoded[rows], other.ends[rows]) for other, rows in zip(others, seen, strict=True)]
+    return Ranks.of([each for each, _ in told], [ends for _, ends in told], RANK_TREES).smoothed(encoded)

@@ -70,7 +70,7 @@ class CurveModel:
             ValueError: If the task doesn't fit what was learned.
         """
         self.check_task(task)
-        return predict_curves(self.pool_prior(configurations), task.max_fidelity)
+        return predict_curves(self._prior_of(configurations), task.max_fidelity)
 
     def predict_cost(
         self, task: TaskInfo, configurations: Sequence[Configuration], reference_step_s: float
@@ -94,8 +94,12 @@ class CurveModel:
             reference_step_s: Seconds of the reference step on the device that would train.
             records_per_slice: Training records of a slice.
         """
-        log_cost = self.pool_prior(configurations).log_cost + self.cost_level
+        log_cost = self._prior_of(configurations).log_cost + self.cost_level
         return np.asarray(np.exp(log_cost) * reference_step_s * records_per_slice)
+
+    def _prior_of(self, configurations: Sequence[Configuration]) -> PoolPrior:
+        """Of configurations that aren't searched."""
+        return self.prior.pool_prior(self.card.encode(configurations), is_searched=False)
 
     def check_task(self, task: TaskInfo) -> None:
         """Refuses a task whose score or full training is another one.

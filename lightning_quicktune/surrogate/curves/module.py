@@ -87,7 +87,7 @@ class CurveSurrogate(LightningModule):
             return  # it has no final score
         (table,) = task_tables(trials)
         rows = np.flatnonzero(~table.failed)
-        prior = self.model.prior.pool_prior(table.encoded[rows])
+        prior = self.model.prior.pool_prior(table.encoded[rows], is_searched=False)
         mean, std = (values[:, -1] for values in predict_curves(prior, 1))
         observed = table.scores[rows, table.lengths[rows] - 1]
         loss = (0.5 * ((observed - mean) / std) ** 2 + np.log(std)).mean() + 0.5 * math.log(2 * math.pi)

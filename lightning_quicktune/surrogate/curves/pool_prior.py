@@ -38,6 +38,7 @@ class PoolPrior:
             them costs more than it tells.
         learns_costs: Whether the seconds that slices took correct what is predicted of others.
         limit: Log of how many times likelier scores may be without what was taught before it is given up.
+        first: Places of the configurations that are trained to the end before any other, in that order.
     """
 
     mean: Float[np.ndarray, "C H"]
@@ -58,6 +59,7 @@ class PoolPrior:
     first_look: int = 0
     learns_costs: bool = True
     limit: float = LEAST_LIMIT
+    first: tuple[int, ...] = ()
 
     def equal_costs(self) -> PoolPrior:
         """The same where every slice is taken to cost the same, whatever some have cost."""

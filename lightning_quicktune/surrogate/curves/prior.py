@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from lightning_quicktune.surrogate.curves.beginning import learned_beginning, searches
 from lightning_quicktune.surrogate.curves.costs import SliceCosts, fit_costs
-from lightning_quicktune.surrogate.curves.first_look import looks_of, mean_regret, searches
 from lightning_quicktune.surrogate.curves.left_out import LeftOut, forest_weight, left_out_tasks
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT, MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, fit_predictor
+from lightning_quicktune.surrogate.curves.ranks import Ranks, greedy_places
 from lightning_quicktune.surrogate.curves.tables import LOWEST, KnotScale, TaskTable, knots_of, normalise
 from lightning_quicktune.surrogate.curves.temperature import temperatures_of
 from lightning_quicktune.surrogate.curves.trust import learned_limit
@@ -41,6 +42,8 @@ class CurvePrior:
         lengths: Slices of the shortest and the longest full training that was seen.
         temperatures: See ``PoolPrior``.
         first_look: See ``PoolPrior``.
+        ranks: Of configurations on the training tasks.
+        n_first: How many configurations are trained to the end before any other, in the order that ranks say.
         limit: See ``PoolPrior``.
     """
 
@@ -55,17 +58,20 @@ class CurvePrior:
     lengths: tuple[int, int]
     temperatures: Float[np.ndarray, " M"]
     first_look: int
+    ranks: Ranks
+    n_first: int = 0
     limit: float = LEAST_LIMIT
 
-    def pool_prior(self, encoded: Float[np.ndarray, "C D"]) -> PoolPrior:
+    def pool_prior(self, encoded: Float[np.ndarray, "C D"], is_searched: bool = True) -> PoolPrior:
         """The prior at a new task's configurations.
 
         Args:
             encoded: The configurations.
+            is_searched: Whether they are searched; the order that ranks say takes a while, and nothing else needs it.
         """
         curves, ignorance = self.predictor.predict(encoded), self.predictor.mean.ignorance(encoded)
-        log_cost = self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
-        return self._at(encoded, curves, ignorance, log_cost)
+        order = self._order(self.ranks.smoothed(encoded)) if is_searched and self.n_first else ()
+        return self._at(encoded, curves, ignorance, self._log_cost(encoded), order)
 
     def of_left_out(self, left: LeftOut, rows: Int[np.ndarray, " N"]) -> PoolPrior:
         """The prior at some of a training task's configurations, if the task had not been recorded.
@@ -75,7 +81,14 @@ class CurvePrior:
             rows: Which configurations.
         """
         encoded, others = left.task.encoded[rows], replace(self, locations=left.locations, scales=left.scales)
-        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], np.zeros(len(rows)))
+        order = self._order(left.ranks[:, rows])
+        return others._at(encoded, left.curves[:, rows], left.ignorance[rows], self._log_cost(encoded), order)
+
+    def _log_cost(self, encoded: Float[np.ndarray, "C D"]) -> Float[np.ndarray, " C"]:
+        return self.costs.predict(encoded) if self.costs else np.zeros(len(encoded))
+
+    def _order(self, ranks: Float[np.ndarray, "T C"]) -> tuple[int, ...]:
+        return tuple(greedy_places(ranks, self.n_first).tolist())
 
     def _at(
         self,
@@ -83,6 +96,7 @@ class CurvePrior:
         curves: Float[np.ndarray, "T C H"],
         ignorance: Float[np.ndarray, " C"],
         log_cost: Float[np.ndarray, " C"],
+        order: tuple[int, ...],
     ) -> PoolPrior:
         v, mean, n = self.variances, curves.mean(0), len(curves)
         middle, spread = self.scale.middle, self.scale.spread
@@ -108,6 +122,7 @@ class CurvePrior:
             temperatures=self.temperatures,
             first_look=self.first_look,
             limit=self.limit,
+            first=order,
         )
 
     def _offsets(self, n_tasks: int) -> Float[np.ndarray, "H H"]:
@@ -136,17 +151,15 @@ class PriorDraft:
     def finished(self) -> CurvePrior:
         """The prior with the variances at the likelihood's present parameters.
 
-        Searches of left-out tasks tell from when on scores are looked at, how wide intervals must be, and how far the
-        evidence goes against what was taught though it holds.
+        Searches of left-out tasks tell how a search begins, how wide intervals must be, and how far the evidence goes
+        against what was taught though it holds.
         """
         prior = replace(self.prior, variances=self.likelihood.variances)
-        priors = [replace(prior, first_look=look) for look in looks_of(prior.shares)]
-        found = [searches(each, self.left) for each in priors]
-        best = int(np.argmin([mean_regret(each) for each in found]))  # of equal ones the earliest
-        temperatures = temperatures_of([search.errors for search in found[best]])
-        return replace(
-            priors[best], temperatures=temperatures, limit=learned_limit(priors[best], self.left, found[best])
-        )
+        beginning = learned_beginning(prior, self.left)
+        prior = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first)
+        found = searches(prior, self.left)
+        temperatures = temperatures_of([each.errors for each in found])
+        return replace(prior, temperatures=temperatures, limit=learned_limit(prior, self.left, found))
 
 
 def draft_curve_prior(
@@ -177,6 +190,7 @@ def draft_curve_prior(
         lengths=(min(lengths), max(lengths)),
         temperatures=np.ones(len(MOMENTS)),
         first_look=0,
+        ranks=Ranks.of([task.encoded for task in tasks], [task.ends for task in tasks]),
     )
     return PriorDraft(prior, left, likelihood)
 

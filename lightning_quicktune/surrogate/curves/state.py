@@ -13,6 +13,7 @@ from lightning_quicktune.surrogate.curves.kernel import Amplitudes, Kernel
 from lightning_quicktune.surrogate.curves.means import MeanCurve, Tried
 from lightning_quicktune.surrogate.curves.predictor import CurvePredictor, Deviation, Group
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
+from lightning_quicktune.surrogate.curves.ranks import Ranks
 from lightning_quicktune.surrogate.curves.tables import KnotScale
 from lightning_quicktune.surrogate.curves.variances import Residual, Variances
 
@@ -23,12 +24,13 @@ _ARRAYS = ("locations", "scales", "shares", "temperatures")
 def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
     """Arrays and numbers from which ``from_state`` builds the prior again.
 
-    The trees of its forest are not among them: they are grown again from the mean curves.
+    The trees of its forests are not among them: they are grown again from mean curves and ranks.
     """
     mean, arrays = prior.predictor.mean, {name: getattr(prior, name) for name in _ARRAYS}
     arrays |= {"scale.middle": prior.scale.middle, "scale.spread": prior.scale.spread}
     arrays |= {"residual.following": prior.residual.following, "residual.given_final": prior.residual.given_final}
     arrays |= {f"tried.{name}": getattr(mean.tried, name) for name in ("encoded", "curves", "counts")}
+    arrays |= {"ranks.encoded": prior.ranks.encoded, "ranks.values": prior.ranks.values}
     arrays["blocks"] = mean.kernel.blocks.astype(np.float64)
     arrays["lengths"] = mean.kernel.lengths
     for g, group in enumerate(prior.predictor.groups):
@@ -39,7 +41,7 @@ def to_state(prior: CurvePrior) -> tuple[dict[str, Array], dict[str, float]]:
     numbers |= {f"amplitudes.{name}": value for name, value in asdict(mean.amplitudes).items()}
     numbers |= {"residual.variance": prior.residual.variance, "n_groups": len(prior.predictor.groups)}
     numbers |= {"forest": mean.forest, "seed": mean.seed, "shortest": prior.lengths[0], "longest": prior.lengths[1]}
-    numbers |= {"first_look": prior.first_look, "limit": prior.limit}
+    numbers |= {"first_look": prior.first_look, "n_first": prior.n_first, "limit": prior.limit}
     if prior.costs is not None:
         arrays |= {"costs.encoded": prior.costs.encoded, "costs.lengths": prior.costs.kernel.lengths}
         arrays["costs.weights"] = prior.costs.weights
@@ -70,6 +72,8 @@ def from_state(arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> Cur
         costs=_costs(arrays, numbers, blocks),
         lengths=(int(numbers["shortest"]), int(numbers["longest"])),
         first_look=int(numbers["first_look"]),
+        ranks=Ranks(arrays["ranks.encoded"], arrays["ranks.values"], are_shared=True),
+        n_first=int(numbers["n_first"]),
         limit=float(numbers["limit"]),
         **known,
     )

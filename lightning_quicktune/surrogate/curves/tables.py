@@ -46,6 +46,7 @@ class NormalisedTask:
     Args:
         encoded: Encoded configurations, shape ``(N, D)``.
         curves: Normalised scores at the knots, within [``LOWEST``, ``HIGHEST``], shape ``(N, H)``.
+        ends: Final scores, minus infinity where a trial failed, shape ``(N,)``.
         failed: Whether a trial failed, shape ``(N,)``.
         location: In scores.
         scale: In scores.
@@ -54,6 +55,7 @@ class NormalisedTask:
 
     encoded: Float[np.ndarray, "N D"]
     curves: Float[np.ndarray, "N H"]
+    ends: Float[np.ndarray, " N"]
     failed: Bool[np.ndarray, " N"]
     location: float
     scale: float
@@ -110,6 +112,7 @@ def normalise(tables: Sequence[TaskTable], shares: Float[np.ndarray, " H"]) -> t
         NormalisedTask(
             table.encoded[each.rows],
             np.clip((each.curves - scale.middle) / scale.spread, LOWEST, HIGHEST),
+            each.ends,
             table.failed[each.rows],
             each.location,
             each.scale,
@@ -122,10 +125,11 @@ def normalise(tables: Sequence[TaskTable], shares: Float[np.ndarray, " H"]) -> t
 
 @dataclass(frozen=True, eq=False)
 class _Located:
-    """Usable rows of a table, and their curves in units of the final score; minus infinity once a trial has failed."""
+    """Usable rows of a table, curves in units of the final score, ends; minus infinity once a trial has failed."""
 
     rows: Int[np.ndarray, " M"]
     curves: Float[np.ndarray, "M H"]
+    ends: Float[np.ndarray, " M"]
     location: float
     scale: float
 
@@ -140,7 +144,8 @@ def _located(table: TaskTable, shares: Float[np.ndarray, " H"]) -> _Located | No
     worth = np.where(table.failed, final[sound].min(), final)[rows]
     location, scale = location_and_scale(worth)
     raw = _at_shares(table, last, shares)[rows]
-    return _Located(rows, (raw - location) / scale, location, scale)
+    ends = np.where(table.failed, -np.inf, final)[rows]
+    return _Located(rows, (raw - location) / scale, ends, location, scale)
 
 
 def location_and_scale(final: Float[np.ndarray, " N"]) -> tuple[float, float]:

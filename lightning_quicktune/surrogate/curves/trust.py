@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
+from lightning_quicktune.surrogate.curves.beginning import searched
 from lightning_quicktune.surrogate.curves.evidence import CAP, WEIGHED, Evidence, Witnesses
-from lightning_quicktune.surrogate.curves.first_look import searched
 from lightning_quicktune.surrogate.curves.left_out import LeftOut
 from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch, Seen
 from lightning_quicktune.surrogate.curves.points import PointForecasts

@@ -74,4 +74,5 @@ def without_configurations(prior: PoolPrior) -> PoolPrior:
         finals=prior.finals * (spread / own),
         log_cost=np.zeros_like(prior.log_cost),
         first_look=0,
+        first=(),
     )
