@@ -66,14 +66,14 @@ def test_weights_of_another_surrogate_are_refused(fitted, tmp_path):
         read_surrogate(tmp_path)
 
 
-@pytest.mark.parametrize("version", [4, 7])
+@pytest.mark.parametrize("version", [5, 8])
 def test_another_schema_version_is_refused(fitted, tmp_path, version):
     record = json.loads((fitted["cost"] / "surrogate.json").read_text())
     (tmp_path / "surrogate.json").write_text(json.dumps({**record, "schema_version": version}))
     (tmp_path / "weights.safetensors").write_bytes((fitted["cost"] / "weights.safetensors").read_bytes())
     with pytest.raises(
         ValueError,
-        match=rf"schema version {version}, but this package reads version 5: train the surrogate again with `",
+        match=rf"schema version {version}, but this package reads version 6: train the surrogate again with `",
     ):
         read_surrogate(tmp_path)
 
