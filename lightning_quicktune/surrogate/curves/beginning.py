@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import stdtrit
 
 from lightning_quicktune.surrogate.curves.left_out import LeftOut
 from lightning_quicktune.surrogate.curves.left_out_search import LeftOutSearch, search_left_out
-from lightning_quicktune.surrogate.curves.variances import FEW
 
 if TYPE_CHECKING:
     from lightning_quicktune.surrogate.curves.prior import CurvePrior
 
 LOOKS = (0.0, 0.5, 1.0)  # shares of a training, of which the one that would have paid is taken
 FIRST = (0, 1, 3)  # configurations in the order of ranks
-SIGNIFICANCE = 0.05  # with which it has to be shown that following them costs regret
+LEAST_TASKS = 8  # that tell whether it pays to follow them
 SEARCHED_TASKS, SEARCHED_ROWS = 24, 128  # that this is learned from: tasks, and configurations of each
 
 
@@ -37,22 +35,23 @@ def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> Beginning:
     """The beginning that pays on left-out tasks.
 
     The first look is the one of least regret where no order is followed. The order, by ranks, which no scale can
-    mislead, is followed as far as left-out tasks don't show that this costs regret, in a one-sided paired t-test:
-    few tasks seldom do.
+    mislead, is followed as far as it costs no more than one standard error of the difference in mean regret; with fewer
+    than ``LEAST_TASKS`` training tasks, whose regret is mostly luck, as far as possible.
 
     Args:
         prior: What is searched by.
-        left: The training tasks, left out; at most two tell nothing of others, and follow the order.
+        left: The training tasks, left out.
 
     References:
-        Student (1908), The Probable Error of a Mean. Feurer, Eggensperger, Falkner, Lindauer and Hutter (2022),
-        Auto-Sklearn 2.0: a portfolio before a search.
+        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3: the rule of one
+        standard error. Feurer, Eggensperger, Falkner, Lindauer and Hutter (2022), Auto-Sklearn 2.0: a portfolio before
+        a search.
     """
     looked = [Beginning(look, 0) for look in looks_of(prior.shares)]
     found = {each: _regrets(prior, each, left) for each in looked}
     best = min(looked, key=lambda each: _mean(found[each]))  # of equal ones the earliest
     ordered = [Beginning(best.first_look, n) for n in FIRST]
-    if len(prior.scales) <= FEW:
+    if len(prior.scales) < LEAST_TASKS:
         return ordered[-1]
     found |= {each: _regrets(prior, each, left) for each in ordered if each not in found}
     least = min(ordered, key=lambda each: _mean(found[each]))
@@ -70,12 +69,9 @@ def _mean(regrets: Float[np.ndarray, " S"]) -> float:
 
 
 def _is_no_more(regrets: Float[np.ndarray, " S"], least: Float[np.ndarray, " S"]) -> bool:
-    """Whether it isn't shown that regret is higher."""
+    """Whether regret is higher by no more than a standard error of the difference."""
     more = (regrets - least)[np.isfinite(regrets - least)]
-    if len(more) < 2:
-        return True
-    allowed = stdtrit(len(more) - 1, 1.0 - SIGNIFICANCE) * more.std(ddof=1) / np.sqrt(len(more))
-    return bool(more.mean() <= allowed + 1e-12)
+    return len(more) < 2 or bool(more.mean() <= more.std(ddof=1) / np.sqrt(len(more)) + 1e-12)
 
 
 def looks_of(shares: Float[np.ndarray, " H"]) -> list[int]:
