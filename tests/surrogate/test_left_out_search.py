@@ -8,7 +8,7 @@ from scipy.stats import sem
 
 from lightning_quicktune.surrogate.curves.beginning import (
     FIRST,
-    SIGNIFICANCE,
+    LEAST_TASKS,
     learned_beginning,
     looks_of,
     regret_by_look,
