@@ -8,10 +8,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lightning_quicktune.files.whole import remove_unfinished
+
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[bool]:
     """Whether this process alone may work in ``folder``; waits for nobody, and holds until the block or process ends.
+
+    What a process that was killed has left half written there is removed: only who holds the lock writes.
 
     Args:
         folder: The folder; made if it is missing. Its file ``lock`` stays when the lock is gone.
@@ -24,6 +28,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
+        remove_unfinished(folder)
         yield True
     finally:
         lock.release()

@@ -34,6 +34,17 @@ def staged(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes what processes that were killed while they wrote have left in a folder.
+
+    Args:
+        folder: Nobody writes to it meanwhile; folders in it are left alone.
+    """
+    for path in folder.glob(".*.tmp"):
+        if path.name.removesuffix(".tmp").rpartition(".")[2].isdigit():
+            path.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a whole file or nothing; on return it is on disk.
 

@@ -36,3 +36,17 @@ def test_a_lock_ends_with_a_killed_process(tmp_path):
     process.stdout.close()
     with exclusive(tmp_path) as free:
         assert free
+
+
+def test_what_a_killed_process_left_half_written_is_gone_once_another_works_there(tmp_path):
+    left, others = tmp_path / ".trial.json.18828.tmp", [tmp_path / "trial.json", tmp_path / ".notes.tmp"]
+    for path in (left, *others):
+        path.write_text("{")
+    with exclusive(tmp_path) as free:
+        assert free
+        assert not left.exists()
+        left.write_text("{")  # of this one
+        with exclusive(tmp_path) as free_too:
+            assert not free_too
+        assert left.exists()
+    assert all(path.exists() for path in others)
