@@ -34,44 +34,38 @@ class Beginning(NamedTuple):
 def learned_beginning(prior: CurvePrior, left: Sequence[LeftOut]) -> Beginning:
     """The beginning that pays on left-out tasks.
 
-    The first look is the one of least regret where no order is followed. The order, by ranks, which no scale can
-    mislead, is followed as far as it costs no more than one standard error of the difference in mean regret; with fewer
-    than ``LEAST_TASKS`` training tasks, whose regret is mostly luck, as far as possible.
+    The first look is the one of least regret where no order is followed; then as many follow the order, by ranks, which
+    no scale can mislead, as lead to the least regret. With fewer than ``LEAST_TASKS`` training tasks, whose regret is
+    mostly luck, as many as possible do.
 
     Args:
         prior: What is searched by.
         left: The training tasks, left out.
 
     References:
-        Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3: the rule of one
-        standard error. Feurer, Eggensperger, Falkner, Lindauer and Hutter (2022), Auto-Sklearn 2.0: a portfolio before
-        a search.
+        Feurer, Eggensperger, Falkner, Lindauer and Hutter (2022), Auto-Sklearn 2.0: a portfolio before a search.
     """
     looked = [Beginning(look, 0) for look in looks_of(prior.shares)]
-    found = {each: _regrets(prior, each, left) for each in looked}
-    best = min(looked, key=lambda each: _mean(found[each]))  # of equal ones the earliest
-    ordered = [Beginning(best.first_look, n) for n in FIRST]
+    regrets = {each: mean_regret(prior, each, left) for each in looked}
+    best = min(looked, key=regrets.__getitem__)  # of equal ones the earliest
+    ordered = [Beginning(best.first_look, n) for n in reversed(FIRST)]
     if len(prior.scales) < LEAST_TASKS:
-        return ordered[-1]
-    found |= {each: _regrets(prior, each, left) for each in ordered if each not in found}
-    least = min(ordered, key=lambda each: _mean(found[each]))
-    return next(each for each in reversed(ordered) if _is_no_more(found[each], found[least]))
+        return ordered[0]
+    regrets |= {each: mean_regret(prior, each, left) for each in ordered if each not in regrets}
+    return min(ordered, key=regrets.__getitem__)  # of equal ones the longest
 
 
-def _regrets(prior: CurvePrior, beginning: Beginning, left: Sequence[LeftOut]) -> Float[np.ndarray, " S"]:
+def mean_regret(prior: CurvePrior, beginning: Beginning, left: Sequence[LeftOut]) -> float:
+    """Mean regret of left-out tasks that are searched with a beginning; 0 where no task has any.
+
+    Args:
+        prior: What is searched by.
+        beginning: How a search begins.
+        left: The training tasks, left out.
+    """
     begun = replace(prior, first_look=beginning.first_look, n_first=beginning.n_first)
-    return np.array([search.regret for search in searches(begun, left, whole=False)])
-
-
-def _mean(regrets: Float[np.ndarray, " S"]) -> float:
-    """0 where no task has any."""
+    regrets = np.array([search.regret for search in searches(begun, left, whole=False)])
     return float(np.nanmean(regrets)) if np.isfinite(regrets).any() else 0.0
-
-
-def _is_no_more(regrets: Float[np.ndarray, " S"], least: Float[np.ndarray, " S"]) -> bool:
-    """Whether regret is higher by no more than a standard error of the difference."""
-    more = (regrets - least)[np.isfinite(regrets - least)]
-    return len(more) < 2 or bool(more.mean() <= more.std(ddof=1) / np.sqrt(len(more)) + 1e-12)
 
 
 def looks_of(shares: Float[np.ndarray, " H"]) -> list[int]:
@@ -116,4 +110,4 @@ def regret_by_look(prior: CurvePrior, left: Sequence[LeftOut]) -> Float[np.ndarr
         prior: What is searched by.
         left: The training tasks, left out.
     """
-    return np.array([_mean(_regrets(prior, Beginning(look, 0), left)) for look in looks_of(prior.shares)])
+    return np.array([mean_regret(prior, Beginning(look, 0), left) for look in looks_of(prior.shares)])

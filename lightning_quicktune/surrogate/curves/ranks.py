@@ -14,7 +14,8 @@ from scipy.stats import rankdata
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
 
-TREES, LEAST_TREES, SEED = 100, 10, 0
+TREES, SEED = 100, 0
+SHARED, LEAST_TREES = 500, 25  # trees of all forests of tasks together, and of each
 OWN = 20  # configurations that a task needs for a forest of its own, and with which that counts half
 MOST_OWN = 60  # such forests, of the tasks that tried the most
 PRIOR = 2.0  # tasks that the forest of all tasks counts as, beside those on which a configuration was tried
@@ -33,8 +34,8 @@ class Ranks:
         encoded: Distinct encoded configurations, shape ``(C, D)``.
         values: Root of the rank of each on each task, not a number where it has none, shape ``(T, C)``.
         trees: Of each forest.
-        are_shared: Whether the forests of tasks share that many, with ``LEAST_TREES`` at least each: many tasks that
-            tried different configurations are ranked in a tenth of the time.
+        are_shared: Whether forests of tasks share ``SHARED``, with ``LEAST_TREES`` each at least: many tasks that tried
+            different configurations are ranked in a quarter of the time.
 
     References:
         Geurts, Ernst and Wehenkel (2006), Extremely Randomized Trees.
@@ -54,7 +55,7 @@ class Ranks:
         Args:
             encoded: Encoded configurations of each task; of one that is there twice, the mean counts.
             ends: Their final scores there, minus infinity where a trial failed.
-            trees: Of the forest of all tasks, and of those of tasks together.
+            trees: Of each forest, those of tasks at most.
         """
         places: dict[bytes, int] = {}
         rows = [[places.setdefault(row.tobytes(), len(places)) for row in each] for each in encoded]
@@ -125,7 +126,8 @@ class Ranks:
     def _own(self) -> list[tuple[Bool[np.ndarray, " T"], float, ExtraTreesRegressor]]:
         masks = [mask for mask in np.unique(self._tried, axis=0) if mask.sum() >= OWN]
         masks = sorted(masks, key=lambda mask: -int(mask.sum()))[:MOST_OWN]
-        trees = max(LEAST_TREES, self.trees // len(masks)) if self.are_shared and masks else self.trees
+        share = max(LEAST_TREES, SHARED // len(masks)) if self.are_shared and masks else self.trees
+        trees = min(self.trees, share)
         found = []
         for mask in masks:
             tasks = (self._tried == mask).all(axis=1)
