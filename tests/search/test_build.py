@@ -142,7 +142,7 @@ def test_curve_transfer_trains_each_configuration_to_its_own_end(context, name):
 
 def test_the_guard_begins_as_transfer_does(context):
     """Where early scores are looked at anyway; a longer training it would show at its first knot."""
-    context = replace(context, knowledge=experienced(first_look=0))
+    context = replace(context, knowledge=experienced(first_look=0, n_first=0))
     plain, guarded = (build_searcher(name, context) for name in ("curve_transfer", "transfer_guarded"))
     assert asked(plain, 6) == asked(guarded, 6)
     assert tuple(plain.forecasts) == guarded.verdict.forecasts

@@ -1,5 +1,7 @@
 """Curves of configurations on each training task."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,18 +67,16 @@ def test_hidden_trials_are_not_seen(normalised):
     tasks = normalised(*[configurations(30, seed=0)] * 3, rough=0.05)
     whole = fit_predictor(tasks, BLOCKS)
     mask = np.arange(30) < 10
-    changed = [
-        type(t)(t.encoded, np.where(mask[:, None], 4.0 - t.curves, t.curves), t.failed, t.location, t.scale)
-        for t in tasks
-    ]
+    changed = [replace(t, curves=np.where(mask[:, None], 4.0 - t.curves, t.curves)) for t in tasks]
     found = [
         fit_predictor(each, BLOCKS, like=whole, hidden=[mask] * 3).predict(tasks[0].encoded)
         for each in (tasks, changed)
     ]
     np.testing.assert_array_equal(*found)
-    without = fit_predictor(
-        [type(t)(t.encoded[10:], t.curves[10:], t.failed[10:], t.location, t.scale) for t in tasks], BLOCKS, like=whole
-    )
+    rest = [
+        replace(t, encoded=t.encoded[10:], curves=t.curves[10:], ends=t.ends[10:], failed=t.failed[10:]) for t in tasks
+    ]
+    without = fit_predictor(rest, BLOCKS, like=whole)
     np.testing.assert_array_equal(found[0], without.predict(tasks[0].encoded))
 
 
