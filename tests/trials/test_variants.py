@@ -1,6 +1,7 @@
 """Whole trials of many kinds, one after the other in one worker."""
 
 import copy
+import ctypes
 import dataclasses
 import gc
 import os
@@ -65,15 +66,17 @@ def test_a_trial_after_all_others_equals_one_in_a_fresh_process_bit_for_bit(vari
 
 @pytest.mark.slow
 def test_memory_does_not_grow_over_forty_trials_of_all_variants(variant_plan):
-    """Half a minute; one copy of the base model left behind by each trial would be 5 MB, 140 over the 28 last ones.
+    """Half a minute; one copy of the base model left behind by each trial would be 5 MB.
 
-    A tenth of that is the heap of a process that has run other tests before: 10 MB were seen on a busy machine.
+    What is free goes back to the system first: in a process that ran other tests before it is a matter of chance.
     """
+    heap = ctypes.CDLL("libc.so.6")
     sizes = []
     for number in range(40):
         plan = variant_plan(f"trial{number}", list(VARIANTS)[number % len(VARIANTS)])
         run_trial(plan, 1)
         shutil.rmtree(plan.folder)
         gc.collect()
+        heap.malloc_trim(0)
         sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20)
-    assert sizes[-1] - sizes[11] < 14, f"Megabytes after each trial: {sizes}"
+    assert sizes[-1] - sizes[11] < 3, f"Megabytes after each trial: {sizes}"
