@@ -62,3 +62,12 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(word, way, monkeypatch, ca
     monkeypatch.setattr(f"lightning_quicktune.cli.{module}.run", interrupted)
     assert main([word]) == 130
     assert way in capsys.readouterr().err
+
+
+def test_the_end_of_a_command_does_not_collect_what_it_has_made():
+    program = (  # which asks after what main has registered
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000));"
+        "from lightning_quicktune.cli.main import main; main(['describe', '--help'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("True\n")
