@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -28,6 +27,8 @@ _ROTARY = "rope_"
 def convert(gguf: Path, folder: Path, mend_tokens: bool = True) -> None:
     """Dequantizes a GGUF file into ``folder``; a conversion that was killed leaves nothing behind there.
 
+    Of processes that convert the same file at once, the first one's folder stays.
+
     Args:
         gguf: The file.
         folder: Where the model is to be.
@@ -37,17 +38,21 @@ def convert(gguf: Path, folder: Path, mend_tokens: bool = True) -> None:
         ValueError: If the file is damaged, or the folder would be another model than the file.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+        unfinished = Path(beside) / "model"
+        unfinished.mkdir()
         try:
-            _write(gguf, Path(unfinished), mend_tokens)
+            _write(gguf, unfinished, mend_tokens)
         except UnknownMeaningError as error:
             raise ValueError(
                 f"`{gguf}` can't be taken as it is, because {error}. The model would be another one than the file's: "
                 "set `model.init_args.base_model.name` to the folder or hub id that the file was made from."
             ) from error
-        if not (folder / "config.json").is_file():
-            shutil.copytree(unfinished, folder.with_name(folder.name + f".{os.getpid()}"))
-            os.replace(folder.with_name(folder.name + f".{os.getpid()}"), folder)
+        try:
+            os.replace(unfinished, folder)
+        except OSError:
+            if not (folder / "config.json").is_file():
+                raise
 
 
 def _write(gguf: Path, folder: Path, mend_tokens: bool) -> None:
