@@ -205,3 +205,19 @@ def test_the_lines_of_python_run(page, here):
     names = {}
     exec(compile(small, page, "exec"), names)
     assert names["result"].report.is_file()
+
+
+def test_what_is_said_of_the_tables_is_the_same_wherever_it_is_said():
+    counts = {
+        page: re.findall(r"in (\d+ of \d+) columns, in (\d+) of them surely", (ROOT / page).read_text())
+        for page in ("README.md", "docs/evaluation.md", "docs/transfer.md")
+    }
+    assert all(len(found) == 1 for found in counts.values()), counts
+    assert len({found[0] for found in counts.values()}) == 1, counts
+
+
+def test_the_table_of_what_transfer_gains_has_the_numbers_of_the_evaluation():
+    table = (ROOT / "docs" / "transfer.md").read_text().split("**smollm2**, known")[1].split("\n\n")[1]
+    measured = re.search(r"\| transfer_guarded \|(.*)", table).group(1)
+    said = re.search(r"\| `transfer_guarded`, the default of `tune` \|(.*)", (ROOT / "README.md").read_text()).group(1)
+    assert re.findall(r"\d?\.\d{3}(?= \[)", measured)[:5] == re.findall(r"\d?\.\d{3}", said)
