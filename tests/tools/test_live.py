@@ -1,17 +1,20 @@
 """The benchmark of search methods on live trials, on two trials of the miniature model and on made-up results."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lightning_quicktune.compose import with_overrides
+from lightning_quicktune.compose import to_yaml, with_overrides
+from lightning_quicktune.files.whole import write_json
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.types import Suggestion
 
 TOOLS = Path(__file__).parents[2] / "tools" / "benchmarks"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -78,3 +81,25 @@ def test_tables_say_how_much_better_and_how_surely(live):
     assert rows[1].count("[") == 2
     alike = {key: result(bad) for key in found}
     assert "+0.000 [+0.000, +0.000]" in live.tables(alike, ["random", live.OURS], [9], 1)
+
+
+def test_what_was_found_is_read_again_and_needs_neither_data_nor_a_model(live, tmp_path, capsys):
+    config = tmp_path / "live.yaml"
+    settings = {
+        "tasks": ["towns", "ships"],
+        "recipe": str(CONFIGS / "recipe" / "smollm2_trial.yaml"),
+        "output": str(tmp_path / "runs"),
+        "experience": "smollm2",
+        "table": "smollm2_cohort",
+        "methods": ["random", live.OURS],
+        "budgets": [9],
+        "data": str(tmp_path / "gone"),
+        "results": str(tmp_path / "results"),
+    }
+    config.write_text(to_yaml(settings))
+    for number, (task, method) in enumerate(product(settings["tasks"], settings["methods"])):
+        kept = result([float(number)] * 20) | {"config_id": "c", "fidelity": 1}
+        write_json(tmp_path / "results" / task / f"{method}-9-0.json", kept)
+    live.main(["--config", str(config)])
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(f"| {live.OURS} |"))
+    assert [cell.strip() for cell in row.split("|")[2:4]] == ["0.368", "0.050"]

@@ -15,6 +15,7 @@ import shutil
 import sys
 import warnings
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from jsonargparse.typing import Path_fr
 from live_tables import OURS, TARGETS, Found, tables
 
 from lightning_quicktune.compose import quiet_upstream, read_yaml, with_overrides
-from lightning_quicktune.files.whole import read_json, write_json
+from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.record_scores import record_scores
 from lightning_quicktune.metadataset.folder import load
@@ -70,6 +71,8 @@ class LiveSettings:
         pool_size: Configurations to choose from.
         max_fidelity: Slices of a full training.
         data: Folder of the datasets.
+        results: Folder of what each method gave away; in ``output`` if left out. A dataset of which all is there needs
+            neither its records nor the base model. A file that is removed is made again.
     """
 
     tasks: list[str]
@@ -85,6 +88,7 @@ class LiveSettings:
     pool_size: int = 64
     max_fidelity: int = 5
     data: str | None = None
+    results: str | None = None
 
 
 class StoredTrials:
@@ -161,17 +165,12 @@ class Live:
             method: Name of the method.
             slices: What it may spend.
         """
-        path = self._folder / f"{method}-{slices}-{self._seed}.json"
-        known = read_json(path)
-        if known is not None:
-            return known
         executor = StoredTrials(self._plan)
         result = run_search(self._searcher(method), executor, Budget(slices=slices), journal=None)
         incumbent = result.state.incumbent
         if incumbent is None:
             raise RuntimeError(f"{method} has no score on {self._setup.info.name} within {slices} slices.")
-        tested = self._test(incumbent)
-        found = {
+        return {
             "method": method,
             "slices": result.state.slices,
             "trained": executor.trained,
@@ -179,10 +178,8 @@ class Live:
             "values": dict(incumbent.configuration.values),
             "fidelity": incumbent.fidelity,
             "validation": incumbent.score,
-            **tested,
+            **self._test(incumbent),
         }
-        write_json(path, found)
-        return found
 
     def _plan(self, configuration: Any) -> TrialPlan:
         folder = self._folder / "trials" / f"{configuration.id}-{self._seed}"
@@ -246,21 +243,26 @@ def main(args: list[str] | None = None) -> None:
     quiet_upstream()
     warnings.filterwarnings("ignore")
     recipe, output = read_yaml(Path(settings.recipe)), Path(settings.output)
+    results = output / "results" if settings.results is None else Path(settings.results)
     found: Found = {}
     for source in settings.tasks:
+        name = Path(source).name.replace(":", "-")
         path = source if settings.data is None else str(Path(settings.data) / source)
-        setup = set_up_task(path, recipe, settings.max_fidelity, output / "tasks" / Path(source).name.replace(":", "-"))
-        for seed in range(settings.n_seeds):
-            live = Live(settings, setup, output / "searches" / setup.info.name, seed)
-            for slices in settings.budgets:
-                for method in settings.methods:
-                    each = live.search(method, slices)
-                    found[setup.info.name, seed, slices, method] = each
-                    likelihood = each["means"]["answer_likelihood"]
-                    words = f"{setup.info.name}, seed {seed}, {slices} slices, {method}: {likelihood:.3f}"
-                    sys.stderr.write(f"{words} ({each['config_id']}, slice {each['fidelity']})\n")
+        searches: dict[int, Live] = {}
+        for seed, slices, method in product(range(settings.n_seeds), settings.budgets, settings.methods):
+            kept = results / name / f"{method}-{slices}-{seed}.json"
+            each = read_json(kept)
+            if each is None:
+                if seed not in searches:
+                    setup = set_up_task(path, recipe, settings.max_fidelity, output / "tasks" / name)
+                    searches[seed] = Live(settings, setup, output / "searches" / name, seed)
+                each = searches[seed].search(method, slices)
+                write_json(kept, each)
+            found[name, seed, slices, method] = each
+            words = f"{name}, seed {seed}, {slices} slices, {method}: {each['means']['answer_likelihood']:.3f}"
+            sys.stderr.write(f"{words} ({each['config_id']}, slice {each['fidelity']})\n")
     text = tables(found, settings.methods, settings.budgets, settings.n_seeds)
-    (output / "live.md").write_text(text)
+    write_text(output / "live.md", text)
     sys.stdout.write(text)
 
 
