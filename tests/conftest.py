@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -10,6 +11,16 @@ import pytest
 ASSETS = Path(__file__).parents[1] / "lightning_quicktune" / "assets"
 
 ANSWERS = {"red": "warm", "orange": "warm", "blue": "cold", "green": "cold", "grey": "neither"}
+
+
+@pytest.fixture(autouse=True)
+def levels_of_loggers():
+    """A script that is run in a test and quiets a logger quiets none of the tests after it."""
+    loggers = [logging.getLogger(name) for name in ("", "lightning_quicktune", "lightning.pytorch", "mlflow")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
