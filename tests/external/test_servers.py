@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -86,9 +87,9 @@ def curves(folder: Path) -> dict[str, list]:
     return {f"{r['task']}-{r['config_id']}-{r['seed']}": r["curve"] for r in found}
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(("kind", "seconds_away"), [("sqlite", 0), ("postgresql", 0), ("sqlite", 300)])
 def test_no_trial_is_lost_or_doubled_when_the_server_is_killed_in_the_middle(
-    serve, collecting, tmp_path, monkeypatch, caplog, kind
+    serve, collecting, tmp_path, monkeypatch, caplog, kind, seconds_away
 ):
     server = serve(kind)
     command = collecting(server.url)
@@ -96,6 +97,7 @@ def test_no_trial_is_lost_or_doubled_when_the_server_is_killed_in_the_middle(
     wait_for(lambda: any(curves(tmp_path).values()), process)
     server.kill()
     before = curves(tmp_path)
+    time.sleep(seconds_away)
     server.start()
     said = process.communicate(timeout=300)[1]
     if process.returncode:  # it ended before the server was back
