@@ -19,6 +19,7 @@ from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
 from lightning_quicktune.metadataset.import_settings import DescribeSettings, ImportSettings
+from lightning_quicktune.synthesis.synthesize import SynthesisSettings
 from lightning_quicktune.tuning.settings import RecommendSettings, TuneSettings
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,7 @@ KINDS = {
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "import": ImportSettings,
+    "synthesize": SynthesisSettings,
 }
 SERVER = ["mlflow", "ui", "--backend-store-uri", "sqlite:///mlflow.db"]
 ELSEWHERE = {"runs/offline/run_offline", "cat", "source"}  # on a machine without network, and what every shell has
