@@ -18,7 +18,10 @@ from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.collection.settings import CollectSettings
 from lightning_quicktune.compose import to_yaml
 from lightning_quicktune.evaluation.settings import EvaluateSettings
+from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_settings import DescribeSettings, ImportSettings
+from lightning_quicktune.search.pool import candidate_pool
+from lightning_quicktune.synthesis.synthesize import SynthesisSettings
 from lightning_quicktune.tuning.settings import RecommendSettings, TuneSettings
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +34,7 @@ KINDS = {
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "import": ImportSettings,
+    "synthesize": SynthesisSettings,
 }
 SERVER = ["mlflow", "ui", "--backend-store-uri", "sqlite:///mlflow.db"]
 ELSEWHERE = {"runs/offline/run_offline", "cat", "source"}  # on a machine without network, and what every shell has
@@ -234,3 +238,22 @@ def test_the_live_table_has_the_numbers_that_are_kept():
         for metric in ("answer_likelihood", second)
     ]
     assert re.findall(r"\.\d{3}", said) == [f"{mean:.3f}".removeprefix("0") for mean in means]
+
+
+def test_as_many_candidates_are_known_as_is_said():
+    (said,) = re.findall(
+        r"(\d+) of them are known from trials of `smollm2` \((\d+) of `nano`, (\d+) of `nano_t5`\)",
+        (ROOT / "docs" / "searching.md").read_text(),
+    )
+    known = {}
+    for name in ("smollm2_cohort", "nano", "nano_t5"):
+        table = load(name)
+        tried = set(table.trials["config_id"])
+        pools = [candidate_pool(table.space, TuneSettings.pool_size - 1, seed) for seed in (0, 1, 2)]
+        known[name], *others = [sum(candidate.id in tried for candidate in pool) for pool in pools]
+        assert others == [1, 1]
+        if name == "smollm2_cohort":  # the pool of the live searches is smaller
+            assert sum(candidate.id in tried for candidate in candidate_pool(table.space, 63, 0)) == known[name]
+    assert list(said) == [str(count) for count in known.values()]
+    assert f"{said[0]} of them known" in (ROOT / "README.md").read_text()
+    assert f"of which {said[0]} were tried" in (ROOT / "docs" / "evaluation.md").read_text()

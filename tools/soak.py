@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Runs a collection of short trials whose workers are killed every few seconds, and counts what is left.
+"""Runs a collection of short trials whose workers are killed again and again, and counts what is left.
 
     python tools/soak.py [--trials 2000] [--kill_every 60] [--workers 2] [--folder FOLDER]
 
