@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -82,6 +82,16 @@ class CategoricalDomain:
         if self.ordered:
             return (place / (len(self.choices) - 1),)
         return tuple(float(i == place) for i in range(len(self.choices)))
+
+    def decode(self, columns: Sequence[float]) -> Value:
+        """The choice that ``encode`` turned into these columns.
+
+        Args:
+            columns: As many as ``encode`` gives.
+        """
+        if self.ordered:
+            return self.choices[round(columns[0] * (len(self.choices) - 1))]
+        return self.choices[max(range(len(self.choices)), key=lambda i: columns[i])]
 
     def describe(self) -> str:
         """The domain in words."""

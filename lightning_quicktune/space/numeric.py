@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -81,6 +81,23 @@ class NumericDomain:
         if self.log:
             number, lower, upper = math.log(number), math.log(lower), math.log(upper)
         return (min(max((number - lower) / (upper - lower), 0.0), 1.0),)
+
+    def decode(self, columns: Sequence[float]) -> Value:
+        """The value that ``encode`` turned into this position, of so few digits as have it.
+
+        Args:
+            columns: The position, one number in [0, 1].
+        """
+        (position,) = columns
+        lower, upper = float(self.lower), float(self.upper)
+        if self.log:
+            number = math.exp(math.log(lower) + position * (math.log(upper) - math.log(lower)))
+        else:
+            number = lower + position * (upper - lower)
+        if self.type == "int":
+            return min(max(round(number), int(lower)), int(upper))
+        short = (min(max(float(f"{number:.{digits}g}"), lower), upper) for digits in range(1, 18))
+        return next((value for value in short if self.encode(value) == (position,)), min(max(number, lower), upper))
 
     def describe(self) -> str:
         """The domain in words."""

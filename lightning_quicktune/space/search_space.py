@@ -179,6 +179,21 @@ class SearchSpace:
             row += h.domain.encode(configuration.values[name]) if active else [0.0] * len(h.domain.columns)
         return row
 
+    def decode(self, encoded: Float[np.ndarray, "N D"]) -> list[Configuration]:
+        """The configurations that ``encode`` turned into these rows."""
+        found, ends = [], {}
+        for name, h in sorted(self._by_name.items()):
+            start = max(ends.values(), default=0) + bool(h.when)
+            ends[name] = start + len(h.domain.columns)
+        for row in encoded.tolist():
+            values: dict[str, Value] = {}
+            for h in self._ordered:
+                if h.is_active(values):
+                    end = ends[h.name]
+                    values[h.name] = h.domain.decode(row[end - len(h.domain.columns) : end])
+            found.append(Configuration(values))
+        return found
+
     def overrides(self, configuration: Configuration) -> dict[str, Any]:
         """What ``configuration`` sets in the fit YAML: dotted keys and their values.
 

@@ -27,6 +27,7 @@ from lightning_quicktune.tuning.settings import SurrogateSources
 BY_TRIALS: frozenset[SearcherName] = frozenset(
     {"portfolio", "forest_portfolio", "nearest_task_portfolio", "portfolio_asha", "forest_portfolio_asha"}
 )  # searchers that take the trials themselves
+BY_CURVES: frozenset[SearcherName] = frozenset({"transfer_guarded", "curve_transfer"})  # those by learning curves
 
 
 class Experience(Knowledge):

@@ -10,7 +10,7 @@ from lightning_quicktune.search.learned_order import learned_order
 from lightning_quicktune.space.mapping import map_configuration
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.task_setup import TaskSetup
-from lightning_quicktune.tuning.experience import Experience
+from lightning_quicktune.tuning.experience import BY_CURVES, Experience
 from lightning_quicktune.tuning.reference_plans import strong_plan
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.types import Configuration, TaskInfo
@@ -32,8 +32,7 @@ def first_tried(
     Returns:
         None where the experience is large enough to learn from, or the searcher needs other things than that.
     """
-    by_curves = settings.searcher in ("transfer_guarded", "curve_transfer")
-    if settings.experience is None or not by_curves or experience.curves is not None:
+    if settings.experience is None or settings.searcher not in BY_CURVES or experience.curves is not None:
         return ()
     strong = strong_plan(setup, space, settings.seed, Path(settings.output)).configuration
     best = () if experience.table is None else best_of(experience.table, setup.info)

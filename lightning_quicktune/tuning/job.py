@@ -11,7 +11,6 @@ import torch
 
 from lightning_quicktune.compose import FitConfig, read_yaml, with_overrides
 from lightning_quicktune.presets.places import configs_folder
-from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.tracking.delivery import Delivery
 from lightning_quicktune.tracking.tracker import Tracker
@@ -22,9 +21,10 @@ from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.ranks import check_spread
 from lightning_quicktune.trials.recipe import check_search
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task
+from lightning_quicktune.tuning.candidates import candidates_of
 from lightning_quicktune.tuning.comparison import splits_of
 from lightning_quicktune.tuning.contribution import check_contribution
-from lightning_quicktune.tuning.experience import BY_TRIALS, Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.experience import BY_CURVES, BY_TRIALS, Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.experience_folder import as_it_was, check_there
 from lightning_quicktune.tuning.first_tried import first_tried
 from lightning_quicktune.tuning.reference_plans import reference_plans
@@ -115,7 +115,8 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
         experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
     check_search(recipe, space)
     watcher.stage("describing", f"Describing {settings.task} and the base model ...")
-    candidates = candidate_pool(space, settings.pool_size - 1, settings.seed)
+    is_taught = settings.searcher in BY_CURVES | BY_TRIALS
+    candidates = candidates_of(space, settings.pool_size, settings.seed, experience if is_taught else None)
     budget = ShortBudget(settings, timekeeper, recipe, experience.curves, candidates)
     length = _max_fidelity(settings, experience, recipe)
     setup = set_up_task(settings.task, recipe, length, output / "task", budget.check)

@@ -12,7 +12,6 @@ from jaxtyping import Float
 
 from lightning_quicktune.compose import FitConfig, build, quiet_upstream, read_yaml, to_yaml, with_overrides
 from lightning_quicktune.files.whole import read_json, write_json, write_text
-from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.space.border import at_border
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.curves.model import CurveModel
@@ -26,6 +25,7 @@ from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.plan import TrialPlan
 from lightning_quicktune.trials.task_setup import set_up_task
 from lightning_quicktune.trials.trainer import time_reference_step
+from lightning_quicktune.tuning.candidates import candidates_of
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
 from lightning_quicktune.tuning.experience_folder import check_there
 from lightning_quicktune.tuning.predicted import PredictedSlice
@@ -81,7 +81,7 @@ def recommend(settings: RecommendSettings) -> Recommended:
     experience.use_in(space, base_model_name(recipe), settings.allow_other_base_model, settings.partial)
     sys.stderr.write(f"Describing {settings.task} and the base model ...\n")
     setup = set_up_task(settings.task, recipe, card.layout.max_fidelity, folder / "task")
-    pool = candidate_pool(space, settings.pool_size - 1, settings.seed)
+    pool = candidates_of(space, settings.pool_size, settings.seed, experience)
     reference_step_s = time_reference_step(setup.fit)  # on as many threads as a trial would have
     with one_thread():
         ranked = rank(pool, setup.info, experience, reference_step_s)

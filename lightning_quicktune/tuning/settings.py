@@ -68,7 +68,8 @@ class TuneSettings:
         workers: Trials, or cohorts, that run side by side, in processes of one thread each. Each choice then knows
             less, as with ``cohort``.
         executor: Where trials run, if not so: on several devices, or on a cluster.
-        pool_size: Candidate configurations; the default is one of them.
+        pool_size: Candidate configurations, of which the default is one; half as many that did best on earlier tasks
+            are added where the searcher learns from them.
         seed: Seed of the candidates and of the trials.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
         partial: Whether surrogates of another search space may be used: they are asked by what both know, a value
@@ -161,7 +162,8 @@ class RecommendSettings:
         experience: As for ``tune``; the shipped one of the miniature Phi-3 if neither it nor ``surrogates`` is given.
         space: YAML of the search space; that of the surrogates if left out.
         k: How many configurations to recommend.
-        pool_size: Candidate configurations; the default is one of them.
+        pool_size: Candidate configurations, of which the default is one; half as many that did best on earlier tasks
+            are added.
         seed: Seed of the candidates and of the trials that the YAMLs describe.
         allow_other_base_model: Whether surrogates may be used that were trained on another base model.
         partial: Whether surrogates of another search space may be used: they are asked by what both know, a value

@@ -144,6 +144,27 @@ def test_differences_name_hyperparameters_and_ignore_defaults_descriptions_and_o
     ]
 
 
+def test_decoding_gives_back_what_was_encoded(lora, small):
+    declared = {
+        "rate": {"key": "a", "domain": {"type": "float", "bounds": [1.0e-7, 3.0], "log": True, "default": 0.1}},
+        "steps": {"key": "b", "domain": {"type": "int", "bounds": [1, 5000], "log": True, "default": 10}},
+        "shift": {"key": "c", "domain": {"type": "float", "bounds": [-2.5, 7.0], "default": 0.0}},
+        "nested": {"key": "d", "domain": {"type": "bool", "default": True}},
+        "order": {
+            "key": "e",
+            "domain": {"type": "categorical", "choices": [1, 2, 3, 10], "ordered": True, "default": 3},
+            "when": {"nested": [True]},
+        },
+    }
+    for space, n in ((lora, 200), (small, 5), (SearchSpace.from_dict(declared), 200)):
+        configurations = [space.default, *space.sample(n, seed=3)]
+        encoded = space.encode(configurations)
+        decoded = space.decode(encoded)
+        assert decoded == configurations
+        assert [c.values for c in decoded] == [c.values for c in configurations]
+    assert lora.decode(np.empty((0, len(lora.encoded_names)))) == []
+
+
 def test_an_empty_space_is_refused():
     with pytest.raises(ValueError, match=r"no hyperparameter, .*Declare at least one"):
         SearchSpace.from_dict({})

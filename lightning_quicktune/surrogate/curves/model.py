@@ -59,6 +59,16 @@ class CurveModel:
         """What other tasks say of the learning curves of some configurations."""
         return self.prior.pool_prior(self.card.encode(configurations))
 
+    def best_tried(self, most: int) -> tuple[Configuration, ...]:
+        """Configurations that training tasks have tried, from the best predicted final score on.
+
+        Args:
+            most: How many at most.
+        """
+        tried = self.prior.predictor.mean.tried.encoded
+        final = self.prior.pool_prior(tried, is_searched=False).mean[:, -1]
+        return tuple(self.card.space.decode(tried[np.argsort(-final, kind="stable")[:most]]))
+
     def predict(self, task: TaskInfo, configurations: Sequence[Configuration]) -> PredictedCurves:
         """Learning curves of untried configurations; the standard deviation is that of a measured score.
 
