@@ -10,17 +10,28 @@ import pytest
 
 ASSETS = Path(__file__).parents[1] / "lightning_quicktune" / "assets"
 
+QUIETED = (  # loggers that commands and scripts quiet, perhaps before the package that they belong to is loaded
+    "huggingface_hub.utils._http",
+    "lightning.fabric",
+    "lightning.pytorch",
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning_quicktune",
+)
+
 ANSWERS = {"red": "warm", "orange": "warm", "blue": "cold", "green": "cold", "grey": "neither"}
 
 
 @pytest.fixture(autouse=True)
 def levels_of_loggers():
     """A script that is run in a test and quiets a logger quiets none of the tests after it."""
-    loggers = [logging.getLogger(name) for name in ("", "lightning_quicktune", "lightning.pytorch", "mlflow")]
-    levels = [logger.level for logger in loggers]
+    for name in QUIETED:
+        logging.getLogger(name)
+    known = [logging.root, *(each for each in logging.root.manager.loggerDict.values() if hasattr(each, "level"))]
+    before = [(logger, logger.level) for logger in known]
     yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+    for logger, level in before:
+        if logger.level != level:
+            logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

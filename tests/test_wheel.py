@@ -27,7 +27,9 @@ def built(tmp_path_factory) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Files by their names; those of Python's own cache come and go while other tests run."""
+    paths = [path for path in folder.rglob("*") if "__pycache__" not in path.parts and path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def test_the_package_holds_the_configs_of_the_checkout(built):
@@ -36,8 +38,9 @@ def test_the_package_holds_the_configs_of_the_checkout(built):
 
 
 def test_the_package_holds_all_modules_and_assets(built):
-    here = {name for name in content(ROOT / "lightning_quicktune") if "__pycache__" not in name}
-    assert here == {name for name in content(built) if not name.startswith("configs/")}
+    assert set(content(ROOT / "lightning_quicktune")) == {
+        name for name in content(built) if not name.startswith("configs/")
+    }
 
 
 def test_an_installed_package_reads_its_own_configs(built, tmp_path):

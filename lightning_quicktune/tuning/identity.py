@@ -21,7 +21,7 @@ def search_identity(settings: TuneSettings, setup: TaskSetup, space_id: str, exp
         space_id: Id of its search space.
         experience: What it learns from, of which contents count and not names alone.
     """
-    task = setup.info
+    task, learned_from = setup.info, settings.learned_from
     return {
         "task": task.name,
         "base_model": task.base_model.weight_hash,
@@ -31,8 +31,8 @@ def search_identity(settings: TuneSettings, setup: TaskSetup, space_id: str, exp
         "max_fidelity": task.max_fidelity,
         "searcher": settings.searcher,
         "acquisition": settings.acquisition,
-        "experience": settings.experience,
-        "surrogates": vars(settings.surrogates) if settings.surrogates else None,
+        "experience": learned_from.get("experience"),
+        "surrogates": learned_from.get("surrogates"),
         "seed": settings.seed,
         "label_version": LABEL_VERSION,
         _CONTENT: task.facts.get("content_digest"),

@@ -58,11 +58,17 @@ def slices_to_repeat(trials: Path, entries: Sequence[JournalEntry]) -> dict[str,
         entries: What the search has observed.
     """
     reached = {e.suggestion.configuration.id: e.observation.curve.fidelity for e in entries}
-    found = {t.configuration.id: t for path in trials.glob("*/trial.json") if (t := read_trial(path.parent))}
-    kept = {trial.configuration.id: trial.curve.fidelity for _, trial in _with_checkpoints(trials)}
-    ended = {config_id for config_id, trial in found.items() if trial.has_ended}
+    found = [(path.parent, t) for path in trials.glob("*/trial.json") if (t := read_trial(path.parent))]
+    ended = {trial.configuration.id for folder, trial in found if trial.has_ended and _is_searched(folder, trial)}
+    with_checkpoints = [pair for pair in _with_checkpoints(trials) if _is_searched(*pair)]
+    kept = {trial.configuration.id: trial.curve.fidelity for _, trial in with_checkpoints}
     lacking = {config_id: n - kept.get(config_id, 0) for config_id, n in reached.items() if config_id not in ended}
     return {config_id: n for config_id, n in lacking.items() if n > 0}
+
+
+def _is_searched(folder: Path, trial: Trial) -> bool:
+    """Whether a trial is one that the search suggests, not a recipe as written that says the same configuration."""
+    return folder.name == f"{trial.configuration.id}-{trial.seed}"
 
 
 def _with_checkpoints(trials: Path) -> list[tuple[Path, Trial]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -9,15 +11,17 @@ from typing import Any, Literal
 from jsonargparse.typing import Path_fr
 
 from lightning_quicktune.data.reading import column_overrides
-from lightning_quicktune.presets.places import is_shipped
-from lightning_quicktune.presets.preset import base_model_override
+from lightning_quicktune.presets.places import is_shipped, shipped_surrogates, shipped_tables
+from lightning_quicktune.presets.preset import base_model_override, model_names
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION, Acquisition, SearcherName
+from lightning_quicktune.tracking.places import resolve_uri
 from lightning_quicktune.tracking.settings import TrackingSettings
 from lightning_quicktune.trials.cohort_limit import check_cohort
 from lightning_quicktune.trials.executors.settings import ExecutorSettings, check_workers
 from lightning_quicktune.types import Budget
 
 Reference = Literal["recipe", "strong", "default"]
+_URI = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,12 @@ class TuneSettings:
         for name in ("recipe", "space"):
             if name in plain:
                 plain[name] = str(Path(plain[name]).absolute())
-        for name in ("task", "experience"):
-            if name in plain and Path(plain[name]).exists():
+        for name, known in (("task", ()), ("model", model_names())):
+            if name in plain and plain[name] not in known and Path(plain[name]).exists():
                 plain[name] = str(Path(plain[name]).absolute())
+        plain |= self.learned_from
+        if self.tracking.uri or not os.environ.get(_URI):
+            plain["tracking"] |= {"uri": resolve_uri(self.tracking.uri)}
         for name in ("output", "contribute"):
             if name in plain:
                 plain[name] = str(Path(plain[name]).absolute())
@@ -122,6 +129,16 @@ class TuneSettings:
         for name in ("budget", "surrogates", "tracking", "executor"):
             plain[name] = {key: value for key, value in (plain.get(name) or {}).items() if value is not None}
         return {name: value for name, value in plain.items() if value not in ({}, None)}
+
+    @property
+    def learned_from(self) -> dict[str, Any]:
+        """What it learns from, by key of the settings: names and URIs as they are, folders from any folder."""
+        surrogates = asdict(self.surrogates) if self.surrogates else {}
+        known = shipped_surrogates()
+        places = {name: place and _from_anywhere(place, known) for name, place in surrogates.items()}
+        experience = self.experience and _from_anywhere(self.experience, (*known, *shipped_tables()))
+        found = {"experience": experience, "surrogates": places}
+        return {name: value for name, value in found.items() if value}
 
     def __post_init__(self) -> None:
         check_cohort(self.cohort)
@@ -195,3 +212,8 @@ class RecommendSettings:
     def overrides(self) -> dict[str, Any]:
         """Keys of the recipe that these settings set, with their values."""
         return {**column_overrides(self.columns), **base_model_override(self.model)}
+
+
+def _from_anywhere(place: str, names: Collection[str]) -> str:
+    """A folder as it is found from any other one; a name or URI as it is."""
+    return place if place in names or ":/" in place else str(Path(place).absolute())

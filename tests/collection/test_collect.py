@@ -186,6 +186,7 @@ def test_killed_in_the_middle_it_goes_on_without_doing_anything_twice(settings, 
     command = [sys.executable, "-m", "lightning_quicktune", "collect", "--config", f"{tmp_path}/collect.yaml"]
     process = subprocess.Popen(command, cwd=tmp_path)
     while not list(tmp_path.glob("collection/trials/*/*/last.ckpt")):
+        assert process.poll() is None, "the collection ended without a checkpoint"
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()

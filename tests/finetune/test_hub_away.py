@@ -14,17 +14,20 @@ from lightning_quicktune.finetune.source import missing_weights
 
 @pytest.fixture
 def away(monkeypatch):
-    """Lets the hub be a port of this machine that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(hub_reach, "_answers", {})
+    """Lets the hub be a port of this machine that nobody listens at, nor can before the test has ended."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setattr(hub_reach, "_answers", {})
+        yield
 
 
 @pytest.mark.parametrize("load", [load_config, load_tokenizer])
 @pytest.mark.usefixtures("away")
 def test_a_model_that_was_not_fetched_before_is_refused_within_seconds(load):
+    with pytest.raises(FileNotFoundError):
+        load(BaseModelSettings("nobody/nothing"))  # which imports what it needs
+    hub_reach._answers.clear()
     began = time.monotonic()
     with pytest.raises(FileNotFoundError, match=r"of `nobody/nothing` can't be loaded: .*hub id that this machine can"):
         load(BaseModelSettings("nobody/nothing"))

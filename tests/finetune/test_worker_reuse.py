@@ -1,5 +1,6 @@
 """Trials of one worker share a base model: each leaves it as it was, and is the same as in a process of its own."""
 
+import ctypes
 import gc
 import hashlib
 import mmap
@@ -128,7 +129,7 @@ def test_rounds_of_attaching_and_taking_off_leave_nothing_in_memory(worker):
 def test_a_trial_in_a_used_worker_equals_one_in_a_fresh_process_bit_for_bit(worker, tiny_phi3):
     base, _ = worker
     words = [sys.executable, __file__, str(tiny_phi3)]
-    fresh = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout.split()
+    fresh = subprocess.run(words, capture_output=True, text=True, check=True, timeout=1200).stdout.split()
     assert fresh == [train(base, **options) for options in VARIANTS.values()]
 
 
@@ -137,11 +138,12 @@ def test_200_trials_take_no_more_memory_than_20(worker):
     base, _ = worker
     if not STATM.is_file():
         pytest.skip("the memory of a process is read as Linux tells it")
-    resident = []
+    heap, resident = ctypes.CDLL("libc.so.6"), []
     for n_trials in (20, 180):
         for n in range(n_trials):
             train(base, **list(VARIANTS.values())[n % len(VARIANTS)])
         gc.collect()
+        heap.malloc_trim(0)  # what is free is a matter of chance in a process that ran other tests
         resident.append(int(STATM.read_text().split()[1]) * mmap.PAGESIZE)
     assert resident[1] - resident[0] < 8 * 2**20
 

@@ -4,7 +4,7 @@ from lightning_quicktune.synthesis.llm import ChatClient, LLMSettings
 
 
 def client(url: str, **changes) -> ChatClient:
-    return ChatClient(LLMSettings(model="m", base_url=url, wait_s=0.001, timeout_s=5.0, max_tries=3, **changes))
+    return ChatClient(LLMSettings(model="m", base_url=url, wait_s=0.001, timeout_s=120.0, max_tries=3, **changes))
 
 
 def test_the_answer_is_the_messages_text(endpoint):

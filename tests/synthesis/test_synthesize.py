@@ -20,7 +20,7 @@ FACTS = {
 
 @pytest.fixture
 def settings(documents, endpoint, tmp_path) -> SynthesisSettings:
-    llm = LLMSettings(model="m", base_url=endpoint.url, max_tries=1, timeout_s=5.0)
+    llm = LLMSettings(model="m", base_url=endpoint.url, max_tries=1, timeout_s=120.0)
     return SynthesisSettings(documents, tmp_path / "task", llm)
 
 

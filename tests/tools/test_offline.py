@@ -54,7 +54,7 @@ def opened(pieces: Iterable[Path]) -> tarfile.TarFile:
     return tarfile.open(fileobj=io.BytesIO(b"".join(piece.read_bytes() for piece in sorted(pieces))))
 
 
-def run_there(folder: Path, *options, minutes="5"):
+def run_there(folder: Path, *options, minutes="60"):
     command = [folder / "pack" / "run_offline", "--minutes", minutes, "--out", folder / "out"]
     command += ["--work", folder / "work", "--checkout", ROOT, *options]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)

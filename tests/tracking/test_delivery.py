@@ -70,8 +70,11 @@ def test_processes_that_begin_with_one_new_database_lose_nothing(
     begin, children = time.monotonic() + 0.5, []
     for task, trial in folders:
         if (pid := os.fork()) == 0:
-            time.sleep(max(0.0, begin - time.monotonic()))
-            os._exit(0 if tracker.sync_task(task) and tracker.sync_trial(trial) else 1)
+            try:
+                time.sleep(max(0.0, begin - time.monotonic()))
+                os._exit(0 if tracker.sync_task(task) and tracker.sync_trial(trial) else 1)
+            finally:
+                os._exit(2)  # an error must not go on with the tests here
         children.append(pid)
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
     assert sorted((t.seed, t.curve.fidelity) for t in tracker.read_trials()) == [(0, 3), (1, 3), (2, 3)]

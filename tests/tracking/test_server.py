@@ -35,9 +35,9 @@ def server(folder) -> Iterator[str]:
     with open(folder / "log.txt", "w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        for _ in range(240):
+        for _ in range(2400):
             try:
-                urllib.request.urlopen(f"{url}/health", timeout=1).close()
+                urllib.request.urlopen(f"{url}/health", timeout=10).close()
                 break
             except OSError:
                 assert process.poll() is None, (folder / "log.txt").read_text()
@@ -45,7 +45,7 @@ def server(folder) -> Iterator[str]:
         yield url
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(300)
 
 
 def store(folder: Path, seed: int, n: int) -> tuple[Path, Trial]:

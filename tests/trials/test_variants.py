@@ -54,7 +54,7 @@ def variant_plan(make_plan):
 def test_a_trial_after_all_others_equals_one_in_a_fresh_process_bit_for_bit(variant_plan, tmp_path, name):
     fresh, used = variant_plan("fresh", name), variant_plan("used", name)
     (tmp_path / "plans").write_bytes(pickle.dumps([fresh]))
-    subprocess.run([sys.executable, "-c", FRESH, str(tmp_path / "plans")], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", FRESH, str(tmp_path / "plans")], check=True, timeout=1200)
     for number, other in enumerate(VARIANTS):
         run_trial(variant_plan(f"before{number}", other), 1)
     trial = run_trial(used, 2)

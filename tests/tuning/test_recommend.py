@@ -147,10 +147,9 @@ def found_space(settings):
     return SearchSpace.from_dict(json.loads((Path(settings().surrogates.cost) / "surrogate.json").read_text())["space"])
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_it_predicts_on_one_thread_and_times_the_device_on_its_own(settings, monkeypatch):
     threads, predict, step = {}, PerformanceModel.predict, recommend_module.time_reference_step
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
 
     def noted(name, call):
         return lambda *a: threads.update({name: torch.get_num_threads()}) or call(*a)
@@ -158,7 +157,6 @@ def test_it_predicts_on_one_thread_and_times_the_device_on_its_own(settings, mon
     monkeypatch.setattr(PerformanceModel, "predict", noted("predict", predict))
     monkeypatch.setattr(recommend_module, "time_reference_step", noted("step", step))
     recommend(settings(k=1))
-    torch.set_num_threads(before)
     assert threads == {"predict": 1, "step": 2}
 
 

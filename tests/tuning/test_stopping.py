@@ -164,16 +164,16 @@ def test_the_settings_that_are_kept_start_the_same(settings, tmp_path, monkeypat
 
 
 def test_a_budget_too_short_for_one_slice_says_how_long_one_takes(settings, monkeypatch):
-    monkeypatch.setattr("lightning_quicktune.tuning.searching.Search.foretold_slice_s", lambda self, c: 500.0)
+    monkeypatch.setattr("lightning_quicktune.tuning.searching.Search.foretold_slice_s", lambda self, c: 5000.0)
     with pytest.raises(
-        ValueError, match=r"`budget.seconds` is 100, .*one slice takes about 500 s here.*Set `budget.sec"
+        ValueError, match=r"`budget.seconds` is 1000, .*one slice takes about 5000 s here.*Set `budget.sec"
     ):
-        tune(settings(budget={"seconds": 100}))
+        tune(settings(budget={"seconds": 1000}))
 
 
 def test_what_there_is_no_time_for_is_left_out_and_said(settings, monkeypatch):
-    monkeypatch.setattr("lightning_quicktune.tuning.searching.Search.foretold_slice_s", lambda self, c: 60.0)
-    outcome = tune(settings(budget={"seconds": 170, "slices": 1}, compare=["recipe", "strong"])).outcome
+    monkeypatch.setattr("lightning_quicktune.tuning.searching.Search.foretold_slice_s", lambda self, c: 600.0)
+    outcome = tune(settings(budget={"seconds": 1700, "slices": 1}, compare=["recipe", "strong"])).outcome
     assert [row.name for row in outcome.rows][:1] == ["zero-shot"]
     left_out = " ".join(outcome.left_out)
     assert ("Your recipe as written was not trained" in left_out) == (outcome.row("recipe") is None)

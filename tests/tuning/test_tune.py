@@ -288,10 +288,9 @@ def test_errors_end_no_search_and_a_trial_is_tried_once_more(settings, tmp_path,
     assert next(iter(told)) not in {entry["config_id"] for entry in entries(tmp_path)[len(again) :]}
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_the_searcher_thinks_on_one_thread_and_trials_train_on_theirs(settings, monkeypatch):
     threads, train, ask = [], TrialWorker.train, SuccessiveHalvingSearcher.ask
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
     monkeypatch.setattr(
         TrialWorker, "train", lambda *a: threads.append(("train", torch.get_num_threads())) or train(*a)
     )
@@ -299,7 +298,6 @@ def test_the_searcher_thinks_on_one_thread_and_trials_train_on_theirs(settings, 
         SuccessiveHalvingSearcher, "ask", lambda *a: threads.append(("ask", torch.get_num_threads())) or ask(*a)
     )
     tune(settings(budget={"slices": 2}, compare=[]))
-    torch.set_num_threads(before)
     assert set(threads) == {("ask", 1), ("train", 2)}
 
 
@@ -358,6 +356,7 @@ def test_killed_in_the_middle_the_same_command_goes_on(settings, tmp_path):
     process = subprocess.Popen(command, cwd=tmp_path)
     journal = tmp_path / "search" / "observations.jsonl"
     while not journal.is_file() or len(journal.read_text().splitlines()) < 3:
+        assert process.poll() is None, "the search ended without an observation"
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()

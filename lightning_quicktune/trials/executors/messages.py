@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning_quicktune.trials.executors.worker import Ended, Event, Idle, LeftOver, Raised, Recorded, Stepped
 from lightning_quicktune.types import Trial
+
+_KINDS: Mapping[str, type[Exception]] = {
+    "FileNotFoundError": FileNotFoundError,
+    "OSError": OSError,
+    "ValueError": ValueError,
+}  # which callers tell errors by, a subclass before its class
 
 
 def event_bytes(event: Event) -> bytes:
@@ -53,15 +61,15 @@ def _values(event: Event) -> dict[str, Any]:
             return {"folder": str(folder)}
         case Ended(trial=trial):
             return {**vars(event), "trial": None if trial is None else trial.to_dict()}
-        case Raised(OSError() as error):
-            return {"kind": "OSError", "words": error.strerror, "number": error.errno}
+        case Raised(OSError(errno=int(number)) as error):
+            file = None if error.filename is None else os.fsdecode(error.filename)
+            return {"kind": "OSError", "words": error.strerror, "number": number, "file": file}
         case Raised(error):
-            return {"kind": "ValueError" if isinstance(error, ValueError) else "RuntimeError", "words": str(error)}
+            kind = next((name for name, each in _KINDS.items() if isinstance(error, each)), "RuntimeError")
+            return {"kind": kind, "words": str(error)}
         case _:
             return vars(event)
 
 
-def _error(kind: str, words: str, number: int | None = None) -> Exception:
-    if kind == "OSError":
-        return OSError(number, words)
-    return ValueError(words) if kind == "ValueError" else RuntimeError(words)
+def _error(kind: str, words: str, number: int | None = None, file: str | None = None) -> Exception:
+    return _KINDS.get(kind, RuntimeError)(words) if number is None else OSError(number, words, file)

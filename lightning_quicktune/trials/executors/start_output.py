@@ -8,7 +8,7 @@ from contextlib import suppress
 
 _KEPT_BYTES = 4000
 _LINES = 4
-_PATIENCE_S = 1.0  # for the last words of a process that has ended
+_PATIENCE_S = 5.0  # for the last words of a process that has ended, on a busy machine
 _STDERR = 2
 
 

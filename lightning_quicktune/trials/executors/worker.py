@@ -65,8 +65,10 @@ class Raised:
     @classmethod
     def of(cls, error: Exception) -> Raised:
         """Of an error's words and kind, since not every error survives the way to another process."""
-        if isinstance(error, OSError):
-            return cls(OSError(error.errno, error.strerror or str(error)))
+        if isinstance(error, OSError) and error.errno is not None:
+            return cls(OSError(error.errno, error.strerror or str(error), error.filename))
+        if isinstance(error, OSError):  # in words of our own
+            return cls((FileNotFoundError if isinstance(error, FileNotFoundError) else OSError)(str(error)))
         if isinstance(error, ValueError):
             return cls(ValueError(str(error)))
         return cls(RuntimeError(f"{type(error).__name__}: {error}"))

@@ -58,6 +58,21 @@ def test_an_error_keeps_its_words_and_what_callers_tell_it_by(error, kind, numbe
     assert getattr(arrived.error, "errno", None) == number
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError("There is no base model `gone`"),
+        OSError("can't be read now"),
+        FileNotFoundError(2, "No such file or directory", "data/train.jsonl"),
+        OSError(28, "No space left on device", "trials/a/last.ckpt"),
+    ],
+)
+def test_an_error_of_files_arrives_in_its_own_words_with_its_file(error):
+    arrived = read_event(event_bytes(Raised.of(error)))
+    assert (type(arrived.error), str(arrived.error)) == (type(error), str(error))
+    assert arrived.error.filename == error.filename
+
+
 def test_what_is_no_event_is_refused():
     with pytest.raises(ValueError, match="A worker said 'Dance', which is no event"):
         read_event(b'{"event": "Dance"}')

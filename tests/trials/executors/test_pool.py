@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from lightning_quicktune.trials.executors import pool as pool_module
 from lightning_quicktune.trials.executors.orders import Order
 from lightning_quicktune.trials.executors.pool import PoolExecutor
 from lightning_quicktune.trials.executors.worker import Ended, Idle, LeftOver, Raised
@@ -140,11 +141,12 @@ def test_what_a_worker_can_not_go_on_for_is_raised(pool):
     assert raised.value.errno == 28
 
 
-def test_closed_it_ends_all_and_starts_others_for_the_next_order(pool, make_plan):
+def test_closed_it_ends_all_and_starts_others_for_the_next_order(pool, make_plan, monkeypatch):
+    monkeypatch.setattr(pool_module, "_GRACE_S", 600.0)
     executor, place = pool(1, 1, 1)
     began = time.monotonic()
     executor.close()
-    assert time.monotonic() - began < 5  # its worker was done before the ten seconds that it is given
+    assert time.monotonic() - began < 300  # its worker was done before the time that it is given
     assert place.workers[0].has_ended
     assert executor.n_ended == 0
     executor.submit(Order(make_plan("0"), 1))
