@@ -64,8 +64,10 @@ class ImportSettings:
     """Turns a table of learning curves into a meta-dataset.
 
     Args:
-        table: A Parquet or CSV file with one row per learning curve and fidelity; or a folder with ``config.csv``,
-            ``curve.csv`` (one column per slice) and perhaps ``cost.csv`` and ``meta.csv``, each with one row per run.
+        table: A file with one row per learning curve and fidelity: Parquet, text with cells between commas, semicolons
+            or tabs, or JSON (a list of records, or one per line; of what they nest each part is a column,
+            ``config.lr``). Or a folder with ``config.csv``, ``curve.csv`` (one column per slice) and perhaps
+            ``cost.csv`` and ``meta.csv``, each with one row per run.
         output: Folder of the meta-dataset.
         origin: Where the curves come from, for readers; say so if they were predicted by a model.
         licence: Under which licence they may be used.

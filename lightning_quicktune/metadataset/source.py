@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def _long(path: Path, columns: ColumnNames, named: Sequence[str] | None) -> Sour
         notes = (f"there is no column {DEFAULT_COST!r}, so costs are unknown; `columns.cost` may name another",)
     used = [columns.task, columns.config_id, columns.fidelity, columns.score]
     used += [c for c in (columns.cost, columns.test_score, columns.seed, columns.status) if c is not None]
-    check_columns([*used, *named], rows, path)
+    check_columns([*used, *named], rows, path, table.repeated)
     kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()
     return Source(kept, empty, table.is_vague, columns, tuple(named), {}, notes)
 
@@ -177,18 +177,26 @@ def _merged(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]])
     return {task: {**first.get(task, {}), **second.get(task, {})} for task in {**first, **second}}
 
 
-def check_columns(needed: Iterable[str], frame: pd.DataFrame, path: Path) -> None:
-    """Refuses a table that lacks a column, and names the closest it has.
+def check_columns(
+    needed: Iterable[str], frame: pd.DataFrame, path: Path, repeated: Collection[str] = frozenset()
+) -> None:
+    """Refuses a table that lacks a column, and names the closest it has, or has several of the name.
 
     Args:
         needed: Columns that must be there.
         frame: The table.
         path: Where it was read.
+        repeated: Names that several of its columns have.
 
     Raises:
-        ValueError: If one is missing.
+        ValueError: If one is missing, or can't be told from another.
     """
     for name in needed:
+        if name in repeated:
+            raise ValueError(
+                f"{path} has several columns {name!r}, so nobody can tell which of them is meant. Rename or drop all "
+                "but one of them."
+            )
         if name not in frame.columns:
             raise ValueError(
                 f"{path} has no column {name!r}.{did_you_mean(name, frame.columns)} Its columns are "

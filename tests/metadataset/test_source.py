@@ -95,3 +95,13 @@ def test_a_score_that_says_nan_is_told_from_padding(tmp_path):
         import_table(settings)
     table = import_table(replace(settings, nan="diverged")).table
     assert sorted((r.scores, r.outcome) for r in table.curves())[-1] == ((0.5,), "failed")
+
+
+def test_two_columns_of_one_name_are_refused_where_they_are_used(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("task,config_id,lr,lr,note,note,fidelity,score\na,0,0.1,0.2,x,y,1,0.5\na,1,0.3,0.2,x,y,1,0.6\n")
+    settings = ImportSettings(str(path), str(tmp_path / "out"), "tests", "MIT", hyperparameters=["lr"])
+    with pytest.raises(ValueError, match=r"several columns 'lr'.*Rename or drop"):
+        import_table(settings)
+    path.write_text(path.read_text().replace("lr,lr", "lr,other"))
+    assert len(import_table(settings).table.curves()) == 2
