@@ -74,7 +74,9 @@ class ImportSettings:
         columns: Which column holds what.
         hyperparameters: Columns of the hyperparameters; those of ``space``, or all of ``config.csv``, if not given.
         space: YAML file of the search space. Without one it is inferred: ranges from the values, a log scale where a
-            positive range spans more than a factor of 100, and conditions where cells are empty.
+            positive range spans more than a factor of 100, and conditions where cells are empty. Empty cells that no
+            other hyperparameter explains, and text among numbers, are choices of their own. A name that can't head a
+            column is changed: ``optimizer.lr`` to ``optimizer_lr``.
         default: The configuration that one would take without knowing better, by its ``config_id`` in the table.
             Without it, the recorded one nearest to the middle of all; ``space`` has its own.
         drop_first: Slices to drop at the start of every curve, such as an evaluation before training.

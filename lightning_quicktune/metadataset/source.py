@@ -74,6 +74,7 @@ def _long(path: Path, columns: ColumnNames, named: Sequence[str] | None) -> Sour
             f"`hyperparameters` is not given, but of the columns of {path} ({', '.join(rows.columns)}) only you know "
             "which were tuned. List them, or give a search space by `space`."
         )
+    _check_named(named, columns)
     notes: tuple[str, ...] = ()
     if columns.cost == DEFAULT_COST and DEFAULT_COST not in rows:
         columns = replace(columns, cost=None)
@@ -83,6 +84,20 @@ def _long(path: Path, columns: ColumnNames, named: Sequence[str] | None) -> Sour
     check_columns([*used, *named], rows, path, table.repeated)
     kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()
     return Source(kept, empty, table.is_vague, columns, tuple(named), {}, notes)
+
+
+def _check_named(named: Sequence[str], columns: ColumnNames) -> None:
+    """Refuses hyperparameters that are named twice, or that are known only once a configuration was tried."""
+    for role in ("score", "test_score", "cost", "status"):
+        column = getattr(columns, role)
+        if column in named:
+            raise ValueError(
+                f"`hyperparameters` names {column!r}, which is `columns.{role}` and known only after a training. Take "
+                "it from `hyperparameters`."
+            )
+    twice = [name for name in named if list(named).count(name) > 1]
+    if twice:
+        raise ValueError(f"`hyperparameters` names {twice[0]!r} twice. Name it once.")
 
 
 def _four_tables(folder: Path, columns: ColumnNames, named: Sequence[str] | None) -> Source:
