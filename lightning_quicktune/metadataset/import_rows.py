@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from lightning_quicktune.metadataset.import_costs import cost_notes
 from lightning_quicktune.metadataset.import_endings import endings, lengths_note
 from lightning_quicktune.metadataset.import_order import ordered_rows
 from lightning_quicktune.metadataset.import_settings import ImportSettings
@@ -64,6 +65,8 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
             "column of the scores."
         )
     notes = [*_left_out(frame, known), *_diverged(lost_at < length)]
+    if source.columns.cost is not None:
+        notes += cost_notes(slices["cost_s"].to_numpy(), slices["trial"].to_numpy(), settings)
     if settings.ends is None and said is None:
         notes += lengths_note(task[known], length[known])
     place = slices["place"].to_numpy()

@@ -7,6 +7,8 @@ from typing import Literal
 
 ScoreScale = Literal["unit", "percent", "nats"]
 Ends = Literal["training", "stopped"]
+CostUnit = Literal["milliseconds", "seconds", "minutes", "hours"]
+Status = Literal["completed", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
 NotANumber = Literal["refused", "diverged"]
 DEFAULT_COST = "cost_s"
 
@@ -16,14 +18,16 @@ class ColumnNames:
     """Which column of a table holds what.
 
     Args:
-        task: Name of the task. In four tables it may be a column of ``config`` or ``meta``; without one, runs of equal
-            meta-features are one task.
-        config_id: What tells one configuration's learning curve from another's, within a task.
+        task: Name of the task; null if all rows are of one, which is called as the file is. In four tables it may be a
+            column of ``config`` or ``meta``; without one, runs of equal meta-features are one task.
+        config_id: What tells one configuration's learning curve from another's, within a task; null if its
+            hyperparameters do.
         fidelity: How far the training was, such as an epoch or a step. It orders the rows of a learning curve, which
-            count as its slices 1, 2, 3 ...
+            count as its slices 1, 2, 3 ... Null if each row is a whole training.
         score: Validation score, higher is better; see ``minimise`` for losses. A row whose score is empty is no slice,
             and its cost is part of the next one's.
-        cost: Seconds of this slice; null, or the default where there is no such column, if no cost was recorded.
+        cost: Cost of this slice, a number or a duration such as ``0 days 00:01:30``; null, or the default where there
+            is no such column, if no cost was recorded.
         test_score: Score on the test split, if there is one.
         seed: Seed of the trial, if configurations were repeated.
         status: How each trial ended: ``completed``, ``stopped`` (before the end of its training), ``failed`` or
@@ -31,9 +35,9 @@ class ColumnNames:
             The last row of a learning curve tells.
     """
 
-    task: str = "task"
-    config_id: str = "config_id"
-    fidelity: str = "fidelity"
+    task: str | None = "task"
+    config_id: str | None = "config_id"
+    fidelity: str | None = "fidelity"
     score: str = "score"
     cost: str | None = DEFAULT_COST
     test_score: str | None = None
@@ -85,6 +89,9 @@ class ImportSettings:
         ends: What a learning curve's last row is: the end of its own ``training``, or, where the curve is shorter than
             the longest of its task, where it was ``stopped``. Without it, the former, and the import tells how
             lengths differ. ``columns.status`` says it of each trial.
+        statuses: What the words of ``columns.status`` mean, such as ``{finished: completed, killed: interrupted}``.
+        cost_unit: Unit of costs that are numbers.
+        cumulative_costs: Whether costs are counted from the start of each training.
         minimise: Whether lower scores are better: an error rate x becomes 1 - x.
         score_scale: ``unit`` for scores in [0, 1], ``percent``, or ``nats`` for a loss x that becomes exp(-x).
         nan: What a score that is not a number means: it is ``refused``, or the trial ``diverged`` there. A Parquet file
@@ -104,6 +111,9 @@ class ImportSettings:
     drop_first: int = 0
     shares: int | None = None
     ends: Ends | None = None
+    statuses: dict[str, Status] | None = None
+    cost_unit: CostUnit = "seconds"
+    cumulative_costs: bool = False
     minimise: bool = False
     score_scale: ScoreScale = "unit"
     nan: NotANumber = "refused"
@@ -130,6 +140,11 @@ class ImportSettings:
             raise ValueError(
                 f"`ends` is {self.ends!r}, but the column {self.columns.status!r} (`columns.status`) already says how "
                 "each trial ended. Drop one of the two."
+            )
+        if self.statuses and self.columns.status is None:
+            raise ValueError(
+                "`statuses` says what the words of a column mean, but `columns.status` names none. Name the column, or "
+                "drop `statuses`."
             )
         if self.default is not None and self.space is not None:
             raise ValueError(

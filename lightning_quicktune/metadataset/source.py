@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from lightning_quicktune.metadataset.columns import Columns, check_columns, check_named, filled
 from lightning_quicktune.metadataset.import_settings import (
     DEFAULT_COST,
     ColumnNames,
@@ -41,7 +42,7 @@ class Source:
     rows: pd.DataFrame
     empty: Bool[np.ndarray, " R"]
     is_vague: bool
-    columns: ColumnNames
+    columns: Columns
     hyperparameters: tuple[str, ...]
     facts: dict[str, dict[str, Any]]
     notes: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ def read_source(settings: ImportSettings, space: SearchSpace | None) -> Source:
     """
     named = settings.hyperparameters or (list(space.names) if space else None)
     path = Path(settings.table)
+    if named:
+        check_named(named, settings.columns)
     source = _four_tables(path, settings.columns, named) if path.is_dir() else _long(path, settings.columns, named)
     if settings.tasks is None:
         return source
@@ -74,30 +77,29 @@ def _long(path: Path, columns: ColumnNames, named: Sequence[str] | None) -> Sour
             f"`hyperparameters` is not given, but of the columns of {path} ({', '.join(rows.columns)}) only you know "
             "which were tuned. List them, or give a search space by `space`."
         )
-    _check_named(named, columns)
     notes: tuple[str, ...] = ()
     if columns.cost == DEFAULT_COST and DEFAULT_COST not in rows:
         columns = replace(columns, cost=None)
         notes = (f"there is no column {DEFAULT_COST!r}, so costs are unknown; `columns.cost` may name another",)
-    used = [columns.task, columns.config_id, columns.fidelity, columns.score]
-    used += [c for c in (columns.cost, columns.test_score, columns.seed, columns.status) if c is not None]
-    check_columns([*used, *named], rows, path, table.repeated)
-    kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()
-    return Source(kept, empty, table.is_vague, columns, tuple(named), {}, notes)
+    used = [name for name in asdict(columns).values() if name is not None]
+    check_columns([*used, *named], rows, path, table.repeated, columns)
+    copies = _copies(table, columns)
+    if copies.any():
+        notes += (f"left out {copies.sum()} rows that are copies of others in every column",)
+    rows, found = filled(rows[~copies].reset_index(drop=True), columns, named, path)
+    used = [name for name in asdict(found).values() if name is not None]
+    kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()[~copies]
+    return Source(kept, empty, table.is_vague, found, tuple(named), {}, notes)
 
 
-def _check_named(named: Sequence[str], columns: ColumnNames) -> None:
-    """Refuses hyperparameters that are named twice, or that are known only once a configuration was tried."""
-    for role in ("score", "test_score", "cost", "status"):
-        column = getattr(columns, role)
-        if column in named:
-            raise ValueError(
-                f"`hyperparameters` names {column!r}, which is `columns.{role}` and known only after a training. Take "
-                "it from `hyperparameters`."
-            )
-    twice = [name for name in named if list(named).count(name) > 1]
-    if twice:
-        raise ValueError(f"`hyperparameters` names {twice[0]!r} twice. Name it once.")
+def _copies(table: Table, columns: ColumnNames) -> Bool[np.ndarray, " R"]:
+    """Rows with a score that are there before in every column, as where a log was written or joined twice."""
+    copies = np.zeros(len(table.cells), dtype=np.bool_)
+    keys = [name for name in (columns.task, columns.config_id, columns.fidelity, columns.seed) if name is not None]
+    if columns.config_id is not None:  # rows without an id may be equal repetitions
+        repeated = (table.cells.duplicated(keys, keep=False) & ~table.empty[columns.score]).to_numpy()
+        copies[repeated] = table.cells[repeated].duplicated()
+    return copies
 
 
 def _four_tables(folder: Path, columns: ColumnNames, named: Sequence[str] | None) -> Source:
@@ -122,12 +124,12 @@ def _four_tables(folder: Path, columns: ColumnNames, named: Sequence[str] | None
         facts = {str(t): {str(k): v for k, v in plain.iloc[i].items()} for t, i in _first_of_each(task).items()}
     status = None if columns.status is None else runs[columns.status]
     rows, empty = _unrolled(runs[hyperparameters], curve, cost, task, status)
-    standard = ColumnNames("_task", "_run", "_fidelity", "_score", None if cost is None else "_cost")
+    standard = Columns("_task", "_run", "_fidelity", "_score", None if cost is None else "_cost")
     standard = standard if status is None else replace(standard, status="_status")
     return Source(rows, empty, False, standard, tuple(hyperparameters), facts)
 
 
-def _task_of(column: str, config: pd.DataFrame, meta: pd.DataFrame | None) -> pd.Series[Any]:
+def _task_of(column: str | None, config: pd.DataFrame, meta: pd.DataFrame | None) -> pd.Series[Any]:
     for frame in (config, meta):
         if frame is not None and column in frame.columns:
             return frame[column].astype(str)
@@ -190,30 +192,3 @@ def _read_facts(source: TaskFacts) -> dict[str, dict[str, Any]]:
 
 def _merged(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {task: {**first.get(task, {}), **second.get(task, {})} for task in {**first, **second}}
-
-
-def check_columns(
-    needed: Iterable[str], frame: pd.DataFrame, path: Path, repeated: Collection[str] = frozenset()
-) -> None:
-    """Refuses a table that lacks a column, and names the closest it has, or has several of the name.
-
-    Args:
-        needed: Columns that must be there.
-        frame: The table.
-        path: Where it was read.
-        repeated: Names that several of its columns have.
-
-    Raises:
-        ValueError: If one is missing, or can't be told from another.
-    """
-    for name in needed:
-        if name in repeated:
-            raise ValueError(
-                f"{path} has several columns {name!r}, so nobody can tell which of them is meant. Rename or drop all "
-                "but one of them."
-            )
-        if name not in frame.columns:
-            raise ValueError(
-                f"{path} has no column {name!r}.{did_you_mean(name, frame.columns)} Its columns are "
-                f"{', '.join(frame.columns)}. Correct `columns`, `hyperparameters` or `space`."
-            )

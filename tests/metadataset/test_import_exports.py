@@ -1,0 +1,144 @@
+"""Tables as tools export them: Optuna, scikit-learn, Ray Tune, W&B. Each has the right costs, endings and numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lightning_quicktune.metadataset.arrays import curve_arrays
+from lightning_quicktune.metadataset.folder import load
+from lightning_quicktune.metadataset.import_settings import ColumnNames, ImportSettings
+from lightning_quicktune.metadataset.import_table import import_table
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(frame, **changes):
+        path = tmp_path / "digits.csv"
+        frame.to_csv(path, index=False)
+        fields = {"origin": "tests", "licence": "MIT", "hyperparameters": ["lr"]}
+        return import_table(ImportSettings(str(path), str(tmp_path / "out"), **{**fields, **changes}))
+
+    return run
+
+
+def curves_of(imported):
+    return sorted(load(imported.folder).curves(), key=lambda curve: curve.scores)
+
+
+def epochs(n=4, **columns):
+    """Three epochs of each configuration."""
+    rows = [
+        {"task": "t", "run": r, "lr": 0.1 + r, "epoch": e, "acc": 0.1 * r + 0.01 * e}
+        for r in range(n)
+        for e in (0, 1, 2)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+NAMES = {"config_id": "run", "fidelity": "epoch", "score": "acc"}
+
+
+def test_a_study_of_optuna(run):
+    """One row per trial, of one task, with durations and states in Optuna's words."""
+    frame = pd.DataFrame(
+        {
+            "number": range(5),
+            "value": [0.5, 0.6, 0.7, 0.3, np.nan],
+            "duration": pd.to_timedelta([60.0, 90.5, 3600.0, 20.0, 1.0], unit="s"),
+            "params_lr": [0.1, 0.2, 0.3, 0.4, 0.5],
+            "state": ["COMPLETE"] * 3 + ["PRUNED", "FAIL"],
+        }
+    )
+    columns = ColumnNames(None, "number", None, "value", "duration", status="state")
+    with pytest.raises(ValueError, match=r'`statuses: \{"COMPLETE": completed, "PRUNED": stopped, "FAIL": failed\}`'):
+        run(frame, columns=columns, hyperparameters=["params_lr"])
+    statuses = {"COMPLETE": "completed", "PRUNED": "stopped", "FAIL": "interrupted"}
+    imported = run(frame, columns=columns, hyperparameters=["params_lr"], statuses=statuses)
+    table = load(imported.folder)
+    assert table.task_names == ("digits",)
+    assert [curve.outcome for curve in curves_of(imported)] == ["interrupted", "partial", "full", "full", "full"]
+    assert [curve.costs_s for curve in curves_of(imported)][1:] == [(20.0,), (60.0,), (90.5,), (3600.0,)]
+
+
+def test_results_of_a_grid_search_of_scikit_learn(run):
+    """Neither a task nor an id nor an epoch; equal settings are repetitions."""
+    frame = pd.DataFrame(
+        {
+            "mean_fit_time": [0.1, 0.2, 0.3, 0.4],
+            "param_C": [0.1, 1, 10, 10],
+            "param_gamma": ["scale", 0.5, "", 0.25],
+            "param_kernel": ["rbf", "rbf", "linear", "rbf"],
+            "mean_test_score": [0.5, 0.6, 0.7, 0.8],
+        }
+    )
+    columns = ColumnNames(None, None, None, "mean_test_score", "mean_fit_time")
+    names = ["param_C", "param_kernel", "param_gamma"]
+    imported = run(pd.concat([frame, frame.iloc[:1]]), columns=columns, hyperparameters=names)
+    assert [(curve.scores, curve.costs_s, curve.seed) for curve in curves_of(imported)] == [
+        ((0.5,), (0.1,), 0),
+        ((0.5,), (0.1,), 1),
+        ((0.6,), (0.2,), 0),
+        ((0.7,), (0.3,), 0),
+        ((0.8,), (0.4,), 0),
+    ]
+
+
+def test_what_need_not_be_there_is_said(run):
+    for name, told in (("task", "all rows are of one task"), ("run", "hyperparameters tell"), ("epoch", "each row is")):
+        with pytest.raises(ValueError, match=rf"has no column '{name}'.*If {told}.*set `columns\.\w+: null`"):
+            run(epochs().drop(columns=name), columns=ColumnNames(**NAMES))
+    with pytest.raises(ValueError, match=r"Configuration 0 of task 't' has several rows, but `columns\.fid"):
+        run(epochs(), columns=ColumnNames(**{**NAMES, "fidelity": None}))
+    imported = run(epochs().drop(columns="run"), columns=ColumnNames(**{**NAMES, "config_id": None}))
+    assert [curve.fidelity for curve in curves_of(imported)] == [3] * 4
+
+
+def test_costs_that_are_counted_from_the_start(run):
+    frame = epochs(seconds=[1.0, 3.0, 6.0] * 4)
+    columns = ColumnNames(**NAMES, cost="seconds")
+    assert "costs in 'seconds' rise along every learning curve" in run(frame, columns=columns).notes[0]
+    imported = run(frame, columns=columns, cumulative_costs=True)
+    assert imported.notes == ()
+    assert {curve.costs_s for curve in curves_of(imported)} == {(1.0, 2.0, 3.0)}
+    frame.loc[1, "seconds"] = np.nan
+    assert curves_of(run(frame, columns=columns, cumulative_costs=True))[0].costs_s[2] == 5.0
+    frame.loc[4, "seconds"] = 7.0
+    with pytest.raises(ValueError, match=r"'seconds' falls by 1 s within a learning curve, but `cumulative_costs`"):
+        run(frame, columns=columns, cumulative_costs=True)
+
+
+def test_costs_in_other_units(run):
+    frame = epochs(minutes=2.0)
+    columns = ColumnNames(**NAMES, cost="minutes")
+    assert run(frame, columns=columns).notes == (
+        "costs in 'minutes' are read as seconds; if they are not, say so by `cost_unit`",
+    )
+    imported = run(frame, columns=columns, cost_unit="minutes")
+    assert (imported.notes, curves_of(imported)[0].costs_s) == ((), (120.0, 120.0, 120.0))
+    for cost in (-1.0, np.inf):
+        with pytest.raises(ValueError, match=r"'minutes' has a cost of .* s, but a slice takes"):
+            run(epochs(minutes=cost), columns=columns)
+
+
+def test_durations_in_parquet_are_seconds(tmp_path):
+    frame = epochs(spent=pd.to_timedelta(90.0, unit="s"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    columns = ColumnNames(**NAMES, cost="spent")
+    settings = ImportSettings(str(tmp_path / "t.parquet"), str(tmp_path / "out"), "t", "MIT", columns, ["lr"])
+    assert curves_of(import_table(settings))[0].costs_s == (90.0, 90.0, 90.0)
+
+
+def test_rows_that_were_written_twice_count_once(run):
+    frame = epochs(note="x")
+    imported = run(pd.concat([frame, frame.iloc[3:6]]), columns=ColumnNames(**NAMES))
+    assert "left out 3 rows that are copies of others in every column" in imported.notes
+    assert [curve.fidelity for curve in curves_of(imported)] == [3] * 4
+    assert curve_arrays(imported.table).final[0].max() == pytest.approx(0.32)
+    other = frame.iloc[3:6].assign(note="y")  # perhaps a repetition that happens to score the same
+    with pytest.raises(ValueError, match="has epoch 0 twice"):
+        run(pd.concat([frame, other]), columns=ColumnNames(**NAMES))
+
+
+def test_statuses_without_their_column_are_refused():
+    with pytest.raises(ValueError, match=r"`statuses` says .* but `columns\.status` names none"):
+        ImportSettings("t.csv", "out", "t", "MIT", statuses={"done": "completed"})
