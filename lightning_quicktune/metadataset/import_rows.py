@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from lightning_quicktune.metadataset.import_costs import cost_notes
 from lightning_quicktune.metadataset.import_endings import endings, lengths_note
 from lightning_quicktune.metadataset.import_order import ordered_rows
+from lightning_quicktune.metadataset.import_scores import scale_notes
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.import_slices import at_shares, merged_costs, places_in
 from lightning_quicktune.metadataset.source import Source
@@ -64,7 +65,8 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
             f"{settings.table} has no score{dropped}. Lower `drop_first`, or check that `columns.score` names the "
             "column of the scores."
         )
-    notes = [*_left_out(frame, known), *_diverged(lost_at < length)]
+    notes = [*_left_out(frame, known, length), *_diverged(lost_at < length)]
+    notes += scale_notes(source.rows[source.columns.score].to_numpy(), source.columns.score, settings)
     if source.columns.cost is not None:
         notes += cost_notes(slices["cost_s"].to_numpy(), slices["trial"].to_numpy(), settings)
     if settings.ends is None and said is None:
@@ -124,11 +126,13 @@ def _first_taken(frame: pd.DataFrame, n_trials: int) -> Int[np.ndarray, " T"]:
     return first
 
 
-def _left_out(frame: pd.DataFrame, known: Bool[np.ndarray, " T"]) -> list[str]:
+def _left_out(frame: pd.DataFrame, known: Bool[np.ndarray, " T"], length: Int[np.ndarray, " T"]) -> list[str]:
     taken, notes = frame["taken"].to_numpy(), []
-    n_empty = int((~taken & known[frame["trial"]]).sum())
+    n_empty = int((~taken & (length > 0)[frame["trial"]]).sum())  # the one of a trial that failed at once stays
     if n_empty:
-        notes.append(f"left out {n_empty} rows without a score; what they cost is part of the next slice")
+        notes.append(
+            f"left out {n_empty} rows without a score; what they cost is part of the next slice, if one follows"
+        )
     if not known.all():
         notes.append(
             f"left out {int((~known).sum())} learning curves that have no score; if these trials failed, say so by "

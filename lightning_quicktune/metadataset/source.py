@@ -175,19 +175,47 @@ def _read_facts(source: TaskFacts) -> dict[str, dict[str, Any]]:
     path = Path(source.path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. `tasks.path` is a JSON file; correct or drop `tasks`.")
-    content = json.loads(path.read_text())
+    content = _mapping(path)
     for name, key in asdict(source).items():
         if name != "path" and key is not None and not isinstance(content.get(key), dict):
             raise ValueError(
                 f"`tasks.{name}` is {key!r}, but {path} has no mapping under that key.{did_you_mean(key, content)} "
                 f"Correct `tasks.{name}`."
             )
+    _check_kinds(content, source)
     described = content[source.meta_features] if source.meta_features else {}
     folds = content[source.folds] if source.folds else {}
     records = content[source.validation_records] if source.validation_records else {}
     known: dict[str, dict[str, Any]] = {str(task): dict(features or {}) for task, features in described.items()}
     known = _merged(known, {str(task): {"fold": fold} for fold, names in folds.items() for task in names})
     return _merged(known, {str(task): {VALIDATION_RECORDS: number} for task, number in records.items()})
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(
+            f"`tasks.path` is {path}, which is no JSON: {error}. Write it anew, or drop `tasks`."
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"`tasks.path` is {path}, which holds a {type(content).__name__}, but it has mappings under keys, such as "
+            '{"task_meta": {"a task": {"rows": 100}}}. Write it so, or drop `tasks`.'
+        )
+    return content
+
+
+def _check_kinds(content: dict[str, Any], source: TaskFacts) -> None:
+    """Refuses a task whose descriptors are no mapping, and a fold that is no list of tasks."""
+    for role, key, kind in (("meta_features", source.meta_features, dict), ("folds", source.folds, list)):
+        for name, held in (content[key] if key else {}).items():
+            if not isinstance(held, kind) and not (held is None and kind is dict):
+                wanted = "a mapping of descriptors" if kind is dict else "the list of its tasks"
+                raise ValueError(
+                    f"{source.path} has {held!r} for {name!r} under {key!r} (`tasks.{role}`), but each has {wanted}. "
+                    "Correct the file."
+                )
 
 
 def _merged(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

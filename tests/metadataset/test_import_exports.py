@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from lightning_quicktune.metadataset.arrays import curve_arrays
+from lightning_quicktune.metadataset.describe import describe
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_settings import ColumnNames, ImportSettings
 from lightning_quicktune.metadataset.import_table import import_table
@@ -142,3 +143,42 @@ def test_rows_that_were_written_twice_count_once(run):
 def test_statuses_without_their_column_are_refused():
     with pytest.raises(ValueError, match=r"`statuses` says .* but `columns\.status` names none"):
         ImportSettings("t.csv", "out", "t", "MIT", statuses={"done": "completed"})
+
+
+@pytest.mark.parametrize(
+    ("scores", "changes", "match"),
+    [
+        ([-2.0, -1.0, -0.5, -0.1], {}, r"-2 to -0\.1.*a log-likelihood x into -x, a coefficient .* 1 - x"),
+        ([-2.0, 1.0, 2.0, 3.0], {"score_scale": "nats"}, r"losses are at least 0.*Add the same number to all"),
+        ([85.0, 90.0, 300.0, 400.0], {"score_scale": "nats"}, r"85 to 400.*exp\(-85\) is 1e-37.*Divide the column"),
+    ],
+)
+def test_scores_beside_their_scale_are_refused_with_what_helps(run, scores, changes, match):
+    frame = epochs().query("epoch == 0").assign(acc=scores)
+    with pytest.raises(ValueError, match=match):
+        run(frame, columns=ColumnNames(**NAMES), minimise="score_scale" in changes, **changes)
+
+
+def test_shares_that_are_read_as_percentages_are_told(run):
+    imported = run(epochs(), columns=ColumnNames(**NAMES), score_scale="percent")
+    assert "no score in 'acc' is above 1 per cent; if they are shares, set `score_scale: unit`" in imported.notes
+
+
+def test_what_is_said_of_empty_scores_is_true(run):
+    """The last evaluation is missing, and a trial that failed at once is kept."""
+    frame = epochs(state="completed", cost_s=1.0)
+    frame.loc[2, "acc"] = np.nan
+    frame.loc[[3, 4, 5], "state"] = "failed"
+    frame.loc[[3, 4, 5], "acc"] = np.nan
+    imported = run(frame, columns=ColumnNames(**NAMES, status="state"))
+    assert imported.notes == (
+        "left out 1 rows without a score; what they cost is part of the next slice, if one follows",
+    )
+    assert sorted(curve.fidelity for curve in curves_of(imported)) == [0, 2, 3, 3]
+
+
+def test_the_sum_of_costs_says_of_how_many_slices_it_is(run):
+    for lost, told in ((0, "All slices took 12.0"), (1, "The 11 of 12 slices whose cost is known took 11.0")):
+        frame = epochs(cost_s=[np.nan] * lost + [3600.0] * (12 - lost))
+        table = load(run(frame, columns=ColumnNames(**NAMES)).folder)
+        assert told in describe(table, importance=False)
