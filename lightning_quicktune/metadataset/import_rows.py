@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
             left.
     """
     frame = ordered_rows(source, settings)
+    source, filled = _filled(source, frame)
     heads = frame.drop_duplicates("trial", keep="last")
     n, task = len(heads), heads["task"].to_numpy()
     slices, rest_s = _slices(frame, n, settings.drop_first)
@@ -65,7 +66,7 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
             f"{settings.table} has no score{dropped}. Lower `drop_first`, or check that `columns.score` names the "
             "column of the scores."
         )
-    notes = [*_left_out(frame, known, length), *_diverged(lost_at < length)]
+    notes = [*filled, *_left_out(frame, known, length), *_diverged(lost_at < length)]
     notes += scale_notes(source.rows[source.columns.score].to_numpy(), source.columns.score, settings)
     if source.columns.cost is not None:
         notes += cost_notes(slices["cost_s"].to_numpy(), slices["trial"].to_numpy(), settings)
@@ -82,6 +83,25 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
     trials = trials.assign(row=_first_taken(frame, n), seed=heads["seed"].to_numpy())
     slices = slices.assign(fidelity=slices["place"] + 1, trial=(np.cumsum(known) - 1)[slices["trial"]])
     return _numbered(source, slices, trials[known].reset_index(drop=True), notes)
+
+
+def _filled(source: Source, frame: pd.DataFrame) -> tuple[Source, list[str]]:
+    """The same table where hyperparameters that only some rows of a trial tell, as its first, hold for all of them."""
+    rows, trial = source.rows, np.full(len(source.rows), -1)
+    trial[frame["row"]] = frame["trial"]
+    names: list[str] = []
+    for name in source.hyperparameters:
+        known = (rows[name].notna() & (trial >= 0)).to_numpy()
+        told = pd.Series(rows[name].to_numpy()[known], dtype=rows[name].dtype).groupby(trial[known]).first()
+        gaps = ~known & np.isin(trial, told.index)
+        if gaps.any():
+            column = rows[name].copy()
+            column[gaps] = told.reindex(trial[gaps]).array
+            rows, names = rows.assign(**{name: column}), [*names, name]
+    if not names:
+        return source, []
+    listed = ", ".join(f"`{name}`" for name in names)
+    return replace(source, rows=rows), [f"what some rows of a learning curve tell of {listed} holds for all its rows"]
 
 
 def _said(source: Source, rows: Int[np.ndarray, " T"]) -> list[Any] | None:

@@ -55,9 +55,14 @@ def import_table(settings: ImportSettings) -> Imported:
         settings: What to read, how, and where to write it.
 
     Raises:
+        FileExistsError: If the output is a file.
         ValueError: If a column is missing, a score lies outside its scale or is no number, a cost is negative, a curve
             has a fidelity twice or skips one, or a configuration doesn't fit the search space.
     """
+    if Path(settings.output).is_file():
+        raise FileExistsError(
+            f"`output` is {settings.output}, which is a file, but a meta-dataset is a folder. Name another place."
+        )
     given = SearchSpace.from_yaml(settings.space) if settings.space else None
     source = read_source(settings, given)
     curves = curve_rows(source, settings)

@@ -182,3 +182,19 @@ def test_the_sum_of_costs_says_of_how_many_slices_it_is(run):
         frame = epochs(cost_s=[np.nan] * lost + [3600.0] * (12 - lost))
         table = load(run(frame, columns=ColumnNames(**NAMES)).folder)
         assert told in describe(table, importance=False)
+
+
+def test_hyperparameters_that_only_the_first_row_tells(run):
+    frame = epochs(optimizer=["sgd", "", "", "adam", "", ""] * 2, momentum=[0.9, "", "", "", "", ""] * 2)
+    frame["lr"] = frame["lr"].where(frame["epoch"] == 0)
+    imported = run(frame, columns=ColumnNames(**NAMES), hyperparameters=["lr", "optimizer", "momentum"])
+    found = [(c.configuration.values["lr"], c.configuration.values["optimizer"]) for c in curves_of(imported)]
+    assert found == [(0.1, "sgd"), (1.1, "adam"), (2.1, "sgd"), (3.1, "adam")]
+    assert "what some rows of a learning curve tell of `lr`, `optimizer`, `momentum` holds for all" in imported.notes[1]
+    assert imported.constants == {"momentum": 0.9}
+
+
+def test_the_output_is_no_file(run, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(FileExistsError, match=r"`output` is .*out, which is a file.*Name another place"):
+        run(epochs(), columns=ColumnNames(**NAMES))
