@@ -17,6 +17,4 @@ def run(args: list[str]) -> None:
     for note in imported.notes:
         sys.stdout.write(f"{note}\n")
     meta = imported.table.meta
-    for name, value in imported.constants.items():
-        sys.stdout.write(f"left out `{name}`, which is {value} in every configuration\n")
     sys.stdout.write(f"{meta['n_trials']} trials of {meta['n_tasks']} tasks are in {imported.folder}\n")

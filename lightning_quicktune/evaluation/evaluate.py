@@ -37,6 +37,7 @@ from lightning_quicktune.replay.results import Replayed, ReplayStore
 from lightning_quicktune.replay.settings import SettingName
 from lightning_quicktune.replay.strong import nearest_to_strong, strong_configuration
 from lightning_quicktune.replay.workplace import Workplace
+from lightning_quicktune.tracking.places import resolve_uri
 
 _FIGURE_POINTS = 60
 
@@ -72,9 +73,11 @@ def evaluate(settings: EvaluateSettings) -> Evaluated:
 
     Raises:
         FileNotFoundError: If there is no such meta-dataset.
-        ValueError: If it doesn't serve the settings, or ``output`` holds another evaluation.
+        ValueError: If it doesn't serve the settings, ``output`` holds another evaluation, or MLflow can't keep runs at
+            the tracking URI.
         RuntimeError: If a replay fails.
     """
+    resolve_uri(settings.tracking.uri)  # a URI that is wrong for good is refused before anything is replayed
     place = Workplace(settings)
     settings = replace(settings, cost=place.settings.cost)  # slices, where the table has no costs
     plan, store = Plan(place), ReplayStore(place.output, _identity(place), place.codes)

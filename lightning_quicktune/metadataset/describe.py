@@ -146,7 +146,9 @@ def _tasks(arrays: CurveArrays, default: Float[np.ndarray, " N"]) -> str:
     columns = ["task", "configurations", "slices", "best score", "median final", "cost (s)", "default beats (%)"]
     known = [cost for cost in costs if np.isfinite(cost)]
     total = number(float(np.nansum(arrays.costs_s)) / 3600.0, 3) if known else "unknown"
-    note = f"Cost is the median of a full training. All slices took {total} hours."
+    n, n_known = (int(np.isfinite(values).sum()) for values in (arrays.scores, arrays.costs_s))
+    slices = "All slices" if n_known in (0, n) else f"The {n_known} of {n} slices whose cost is known"
+    note = f"Cost is the median of a full training. {slices} took {total} hours."
     return "\n".join(["## Tasks", "", markdown_table(columns, rows, right_from=1), "", note])
 
 

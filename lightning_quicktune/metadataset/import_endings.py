@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,7 +98,9 @@ def lengths_note(task: Int[np.ndarray, " T"], length: Int[np.ndarray, " T"]) -> 
 
 
 def _checked(said: Sequence[Any], settings: ImportSettings) -> np.ndarray:
-    words = np.array(["" if pd.isna(word) else str(word) for word in said], dtype=object)
+    statuses = settings.statuses or {}
+    found = ["" if pd.isna(word) else str(word) for word in said]
+    words = np.array([statuses.get(word, word) for word in found], dtype=object)
     foreign = pd.Series(words)[~np.isin(words, list(ENDINGS))].value_counts()
     if len(foreign):
         meant = {word: MEANINGS.get(str(word).lower().replace(" ", "_")) for word in foreign.index}
@@ -105,8 +108,10 @@ def _checked(said: Sequence[Any], settings: ImportSettings) -> np.ndarray:
             f"{word or 'an empty cell'!r} ({n}{f', perhaps {meant[word]}' if meant[word] else ''})"
             for word, n in foreign.head(8).items()
         ]
+        example = ", ".join(f"{json.dumps(word)}: {meant[word] or 'interrupted'}" for word in foreign.index[:8])
         raise ValueError(
             f"The column {settings.columns.status!r} says {', '.join(listed)} of trials, but a status is one of "
-            f"{', '.join(ENDINGS)}. Rewrite the column in these words, or drop `columns.status`."
+            f"{', '.join(ENDINGS)}. Say what each word means, such as `statuses: {{{example}}}`, or drop "
+            "`columns.status`."
         )
     return words

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from lightning_quicktune.metadataset.import_costs import seconds, steps
 from lightning_quicktune.metadataset.import_scores import check_numbers, unit_scores
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.import_slices import hole, places_in
@@ -50,7 +51,7 @@ def ordered_rows(source: Source, settings: ImportSettings) -> pd.DataFrame:
             "fidelity": _codes(_comparable(rows[names.fidelity]), taken, "columns.fidelity"),
             "score": unit_scores(scores, names.score, settings),
             "taken": taken,
-            "cost_s": math.nan if names.cost is None else _costs(numbers(rows[names.cost], path)),
+            "cost_s": math.nan if names.cost is None else seconds(rows[names.cost], settings),
         }
     )
     if names.test_score is not None:
@@ -63,6 +64,8 @@ def ordered_rows(source: Source, settings: ImportSettings) -> pd.DataFrame:
     trial = np.cumsum(starts) - 1
     frame = frame.assign(trial=trial, place=places_in(trial))
     _check_curves(frame, source)
+    if settings.cumulative_costs:
+        frame["cost_s"] = steps(frame["cost_s"].to_numpy(), trial, names.cost)
     if source.is_vague and settings.nan == "diverged":
         frame["taken"] |= frame["place"] > _last_taken(frame)[trial]
     return frame
@@ -101,15 +104,6 @@ def _seeds(column: pd.Series[Any], taken: np.ndarray) -> Int[np.ndarray, " R"]:
     if not pd.api.types.is_numeric_dtype(column) or not (known.astype("float64") % 1 == 0).all():
         return codes
     return column.to_numpy(dtype=np.float64, na_value=-1.0).astype(np.int64)
-
-
-def _costs(costs: pd.Series[Any]) -> Float[np.ndarray, " R"]:
-    if (costs < 0.0).any():
-        raise ValueError(
-            f"The column {costs.name!r} has a cost of {costs.min():g} s, but a slice can't take less than no time. "
-            "Turn the costs into seconds per slice before importing, or set `columns.cost: null`."
-        )
-    return costs.to_numpy()
 
 
 def _check_curves(frame: pd.DataFrame, source: Source) -> None:

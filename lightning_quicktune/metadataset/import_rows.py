@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from lightning_quicktune.metadataset.import_costs import cost_notes
 from lightning_quicktune.metadataset.import_endings import endings, lengths_note
 from lightning_quicktune.metadataset.import_order import ordered_rows
+from lightning_quicktune.metadataset.import_scores import scale_notes
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.import_slices import at_shares, merged_costs, places_in
 from lightning_quicktune.metadataset.source import Source
@@ -47,6 +49,7 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
             left.
     """
     frame = ordered_rows(source, settings)
+    source, filled = _filled(source, frame)
     heads = frame.drop_duplicates("trial", keep="last")
     n, task = len(heads), heads["task"].to_numpy()
     slices, rest_s = _slices(frame, n, settings.drop_first)
@@ -63,7 +66,10 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
             f"{settings.table} has no score{dropped}. Lower `drop_first`, or check that `columns.score` names the "
             "column of the scores."
         )
-    notes = [*_left_out(frame, known), *_diverged(lost_at < length)]
+    notes = [*filled, *_left_out(frame, known, length), *_diverged(lost_at < length)]
+    notes += scale_notes(source.rows[source.columns.score].to_numpy(), source.columns.score, settings)
+    if source.columns.cost is not None:
+        notes += cost_notes(slices["cost_s"].to_numpy(), slices["trial"].to_numpy(), settings)
     if settings.ends is None and said is None:
         notes += lengths_note(task[known], length[known])
     place = slices["place"].to_numpy()
@@ -77,6 +83,25 @@ def curve_rows(source: Source, settings: ImportSettings) -> Curves:
     trials = trials.assign(row=_first_taken(frame, n), seed=heads["seed"].to_numpy())
     slices = slices.assign(fidelity=slices["place"] + 1, trial=(np.cumsum(known) - 1)[slices["trial"]])
     return _numbered(source, slices, trials[known].reset_index(drop=True), notes)
+
+
+def _filled(source: Source, frame: pd.DataFrame) -> tuple[Source, list[str]]:
+    """The same table where hyperparameters that only some rows of a trial tell, as its first, hold for all of them."""
+    rows, trial = source.rows, np.full(len(source.rows), -1)
+    trial[frame["row"]] = frame["trial"]
+    names: list[str] = []
+    for name in source.hyperparameters:
+        known = (rows[name].notna() & (trial >= 0)).to_numpy()
+        told = pd.Series(rows[name].to_numpy()[known], dtype=rows[name].dtype).groupby(trial[known]).first()
+        gaps = ~known & np.isin(trial, told.index)
+        if gaps.any():
+            column = rows[name].copy()
+            column[gaps] = told.reindex(trial[gaps]).array
+            rows, names = rows.assign(**{name: column}), [*names, name]
+    if not names:
+        return source, []
+    listed = ", ".join(f"`{name}`" for name in names)
+    return replace(source, rows=rows), [f"what some rows of a learning curve tell of {listed} holds for all its rows"]
 
 
 def _said(source: Source, rows: Int[np.ndarray, " T"]) -> list[Any] | None:
@@ -121,11 +146,13 @@ def _first_taken(frame: pd.DataFrame, n_trials: int) -> Int[np.ndarray, " T"]:
     return first
 
 
-def _left_out(frame: pd.DataFrame, known: Bool[np.ndarray, " T"]) -> list[str]:
+def _left_out(frame: pd.DataFrame, known: Bool[np.ndarray, " T"], length: Int[np.ndarray, " T"]) -> list[str]:
     taken, notes = frame["taken"].to_numpy(), []
-    n_empty = int((~taken & known[frame["trial"]]).sum())
+    n_empty = int((~taken & (length > 0)[frame["trial"]]).sum())  # the one of a trial that failed at once stays
     if n_empty:
-        notes.append(f"left out {n_empty} rows without a score; what they cost is part of the next slice")
+        notes.append(
+            f"left out {n_empty} rows without a score; what they cost is part of the next slice, if one follows"
+        )
     if not known.all():
         notes.append(
             f"left out {int((~known).sum())} learning curves that have no score; if these trials failed, say so by "

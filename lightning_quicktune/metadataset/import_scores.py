@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from lightning_quicktune.metadataset.import_settings import ImportSettings
 from lightning_quicktune.metadataset.source import Source
 
+LARGEST_LOSS = 20.0  # nats; where even the best is larger, the column holds no log-likelihoods
 WHOLE = {"unit": 1.0, "percent": 100.0, "nats": np.inf}  # the largest value on each scale
 
 
@@ -28,11 +29,44 @@ def unit_scores(scores: Float[np.ndarray, " R"], name: str, settings: ImportSett
         raise ValueError(
             f"The column {name!r} goes from {lower:g} to {upper:g}, but with `score_scale: {settings.score_scale}` "
             f"{'losses are at least 0' if whole == np.inf else f'scores lie in [0, {whole:g}]'}. "
-            "Set `score_scale: percent` for percentages, `minimise: true` for error rates, and both `minimise: true` "
-            "and `score_scale: nats` for losses; or rescale the column before importing."
+            f"{_advice(lower, whole)}"
+        )
+    if whole == np.inf and lower > LARGEST_LOSS:
+        raise ValueError(
+            f"The column {name!r} goes from {lower:g} to {upper:g}, and as losses in nats (`score_scale: nats`) all "
+            f"of these become scores of nothing: exp(-{lower:g}) is {np.exp(-lower):.0e}. Divide the column by a "
+            "number of its own size before importing, such as its median."
         )
     turned: Float[np.ndarray, " R"] = np.exp(-scores) if settings.score_scale == "nats" else scores / whole
     return 1.0 - turned if settings.minimise and settings.score_scale != "nats" else turned
+
+
+def scale_notes(scores: Float[np.ndarray, " R"], name: str, settings: ImportSettings) -> list[str]:
+    """What may be wrong with the scale of scores that lie within it.
+
+    Args:
+        scores: What the column holds.
+        name: Name of the column.
+        settings: Scale of the scores.
+    """
+    finite = scores[np.isfinite(scores)]
+    if settings.score_scale != "percent" or not len(finite) or finite.max() > 1.0:
+        return []
+    return [f"no score in {name!r} is above 1 per cent; if they are shares, set `score_scale: unit`"]
+
+
+def _advice(lower: float, whole: float) -> str:
+    if lower >= 0.0:
+        return (
+            "Set `score_scale: percent` for percentages, `minimise: true` for error rates, and both `minimise: true` "
+            "and `score_scale: nats` for losses; or rescale the column before importing."
+        )
+    if whole == np.inf:
+        return "Add the same number to all losses before importing, so that the smallest is 0."
+    return (
+        "Scores below 0 are turned into losses before importing, with `minimise: true` and `score_scale: nats`: a "
+        "log-likelihood x into -x, a coefficient of determination x into 1 - x."
+    )
 
 
 def check_numbers(source: Source, not_numbers: Bool[np.ndarray, " R"]) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 
 ScoreScale = Literal["unit", "percent", "nats"]
 Ends = Literal["training", "stopped"]
+CostUnit = Literal["milliseconds", "seconds", "minutes", "hours"]
+Status = Literal["completed", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
 NotANumber = Literal["refused", "diverged"]
 DEFAULT_COST = "cost_s"
 
@@ -16,14 +18,16 @@ class ColumnNames:
     """Which column of a table holds what.
 
     Args:
-        task: Name of the task. In four tables it may be a column of ``config`` or ``meta``; without one, runs of equal
-            meta-features are one task.
-        config_id: What tells one configuration's learning curve from another's, within a task.
+        task: Name of the task; null if all rows are of one, which is called as the file is. In four tables it may be a
+            column of ``config`` or ``meta``; without one, runs of equal meta-features are one task.
+        config_id: What tells one configuration's learning curve from another's, within a task; null if its
+            hyperparameters do.
         fidelity: How far the training was, such as an epoch or a step. It orders the rows of a learning curve, which
-            count as its slices 1, 2, 3 ...
+            count as its slices 1, 2, 3 ... Null if each row is a whole training.
         score: Validation score, higher is better; see ``minimise`` for losses. A row whose score is empty is no slice,
             and its cost is part of the next one's.
-        cost: Seconds of this slice; null, or the default where there is no such column, if no cost was recorded.
+        cost: Cost of this slice, a number or a duration such as ``0 days 00:01:30``; null, or the default where there
+            is no such column, if no cost was recorded.
         test_score: Score on the test split, if there is one.
         seed: Seed of the trial, if configurations were repeated.
         status: How each trial ended: ``completed``, ``stopped`` (before the end of its training), ``failed`` or
@@ -31,9 +35,9 @@ class ColumnNames:
             The last row of a learning curve tells.
     """
 
-    task: str = "task"
-    config_id: str = "config_id"
-    fidelity: str = "fidelity"
+    task: str | None = "task"
+    config_id: str | None = "config_id"
+    fidelity: str | None = "fidelity"
     score: str = "score"
     cost: str | None = DEFAULT_COST
     test_score: str | None = None
@@ -64,15 +68,19 @@ class ImportSettings:
     """Turns a table of learning curves into a meta-dataset.
 
     Args:
-        table: A Parquet or CSV file with one row per learning curve and fidelity; or a folder with ``config.csv``,
-            ``curve.csv`` (one column per slice) and perhaps ``cost.csv`` and ``meta.csv``, each with one row per run.
+        table: A file with one row per learning curve and fidelity: Parquet, text with cells between commas, semicolons
+            or tabs, or JSON (a list of records, or one per line; of what they nest each part is a column,
+            ``config.lr``). Or a folder with ``config.csv``, ``curve.csv`` (one column per slice) and perhaps
+            ``cost.csv`` and ``meta.csv``, each with one row per run.
         output: Folder of the meta-dataset.
         origin: Where the curves come from, for readers; say so if they were predicted by a model.
         licence: Under which licence they may be used.
         columns: Which column holds what.
         hyperparameters: Columns of the hyperparameters; those of ``space``, or all of ``config.csv``, if not given.
         space: YAML file of the search space. Without one it is inferred: ranges from the values, a log scale where a
-            positive range spans more than a factor of 100, and conditions where cells are empty.
+            positive range spans more than a factor of 100, and conditions where cells are empty. Empty cells that no
+            other hyperparameter explains, and text among numbers, are choices of their own. A name that can't head a
+            column is changed: ``optimizer.lr`` to ``optimizer_lr``.
         default: The configuration that one would take without knowing better, by its ``config_id`` in the table.
             Without it, the recorded one nearest to the middle of all; ``space`` has its own.
         drop_first: Slices to drop at the start of every curve, such as an evaluation before training.
@@ -81,6 +89,9 @@ class ImportSettings:
         ends: What a learning curve's last row is: the end of its own ``training``, or, where the curve is shorter than
             the longest of its task, where it was ``stopped``. Without it, the former, and the import tells how
             lengths differ. ``columns.status`` says it of each trial.
+        statuses: What the words of ``columns.status`` mean, such as ``{finished: completed, killed: interrupted}``.
+        cost_unit: Unit of costs that are numbers.
+        cumulative_costs: Whether costs are counted from the start of each training.
         minimise: Whether lower scores are better: an error rate x becomes 1 - x.
         score_scale: ``unit`` for scores in [0, 1], ``percent``, or ``nats`` for a loss x that becomes exp(-x).
         nan: What a score that is not a number means: it is ``refused``, or the trial ``diverged`` there. A Parquet file
@@ -100,6 +111,9 @@ class ImportSettings:
     drop_first: int = 0
     shares: int | None = None
     ends: Ends | None = None
+    statuses: dict[str, Status] | None = None
+    cost_unit: CostUnit = "seconds"
+    cumulative_costs: bool = False
     minimise: bool = False
     score_scale: ScoreScale = "unit"
     nan: NotANumber = "refused"
@@ -126,6 +140,11 @@ class ImportSettings:
             raise ValueError(
                 f"`ends` is {self.ends!r}, but the column {self.columns.status!r} (`columns.status`) already says how "
                 "each trial ended. Drop one of the two."
+            )
+        if self.statuses and self.columns.status is None:
+            raise ValueError(
+                "`statuses` says what the words of a column mean, but `columns.status` names none. Name the column, or "
+                "drop `statuses`."
             )
         if self.default is not None and self.space is not None:
             raise ValueError(

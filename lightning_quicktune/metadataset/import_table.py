@@ -15,7 +15,8 @@ from lightning_quicktune.metadataset.build import check_names, task_table, typed
 from lightning_quicktune.metadataset.folder import save
 from lightning_quicktune.metadataset.import_rows import Curves, curve_rows
 from lightning_quicktune.metadataset.import_settings import ImportSettings
-from lightning_quicktune.metadataset.infer import constants, infer_space, plain_columns
+from lightning_quicktune.metadataset.import_values import fit_names, plain_columns, told_apart
+from lightning_quicktune.metadataset.infer import constants, infer_space
 from lightning_quicktune.metadataset.noise import VALIDATION_RECORDS
 from lightning_quicktune.metadataset.source import read_source
 from lightning_quicktune.metadataset.table import SCHEMA_VERSION, TEST, MetaDataset, cell_value, counts
@@ -54,13 +55,18 @@ def import_table(settings: ImportSettings) -> Imported:
         settings: What to read, how, and where to write it.
 
     Raises:
+        FileExistsError: If the output is a file.
         ValueError: If a column is missing, a score lies outside its scale or is no number, a cost is negative, a curve
             has a fidelity twice or skips one, or a configuration doesn't fit the search space.
     """
+    if Path(settings.output).is_file():
+        raise FileExistsError(
+            f"`output` is {settings.output}, which is a file, but a meta-dataset is a folder. Name another place."
+        )
     given = SearchSpace.from_yaml(settings.space) if settings.space else None
     source = read_source(settings, given)
     curves = curve_rows(source, settings)
-    values = plain_columns(curves.configurations)
+    values, said = _values(curves.configurations, given)
     left_out = {} if given else constants(values)
     varied = {name: cells for name, cells in values.items() if name not in left_out}
     if not varied:
@@ -81,8 +87,26 @@ def import_table(settings: ImportSettings) -> Imported:
         **counts(trials, tasks),
     }
     table = MetaDataset(trials, tasks, space, meta)
-    notes = (*source.notes, *curves.notes, *_undescribed(infos, source.facts))
+    said += [_constant(name, value, values[name]) for name, value in left_out.items()]
+    notes = (*source.notes, *curves.notes, *_undescribed(infos, source.facts), *said)
     return Imported(save(table, settings.output), table, left_out, notes)
+
+
+def _values(frame: pd.DataFrame, given: SearchSpace | None) -> tuple[dict[str, list[Value | None]], list[str]]:
+    """Plain values of the hyperparameters of a table, and what to say of how they were understood."""
+    values = plain_columns(frame)
+    if given is not None:
+        return values, []
+    names = fit_names(values)
+    notes = [f"`{name}` is called `{fit}`" for name, fit in names.items() if name != fit]
+    values, told = told_apart({names[name]: cells for name, cells in values.items()})
+    return values, notes + told
+
+
+def _constant(name: str, value: Value | None, cells: Sequence[Value | None]) -> str:
+    if value is None:
+        return f"left out `{name}`, which is empty in every configuration"
+    return f"left out `{name}`, which is {value} in every configuration{' that has it' if None in cells else ''}"
 
 
 def _inferred(values: Mapping[str, list[Value | None]], curves: Curves, settings: ImportSettings) -> SearchSpace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from lightning_quicktune.metadataset.columns import Columns, check_columns, check_named, filled
 from lightning_quicktune.metadataset.import_settings import (
     DEFAULT_COST,
     ColumnNames,
@@ -41,7 +42,7 @@ class Source:
     rows: pd.DataFrame
     empty: Bool[np.ndarray, " R"]
     is_vague: bool
-    columns: ColumnNames
+    columns: Columns
     hyperparameters: tuple[str, ...]
     facts: dict[str, dict[str, Any]]
     notes: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ def read_source(settings: ImportSettings, space: SearchSpace | None) -> Source:
     """
     named = settings.hyperparameters or (list(space.names) if space else None)
     path = Path(settings.table)
+    if named:
+        check_named(named, settings.columns)
     source = _four_tables(path, settings.columns, named) if path.is_dir() else _long(path, settings.columns, named)
     if settings.tasks is None:
         return source
@@ -78,11 +81,25 @@ def _long(path: Path, columns: ColumnNames, named: Sequence[str] | None) -> Sour
     if columns.cost == DEFAULT_COST and DEFAULT_COST not in rows:
         columns = replace(columns, cost=None)
         notes = (f"there is no column {DEFAULT_COST!r}, so costs are unknown; `columns.cost` may name another",)
-    used = [columns.task, columns.config_id, columns.fidelity, columns.score]
-    used += [c for c in (columns.cost, columns.test_score, columns.seed, columns.status) if c is not None]
-    check_columns([*used, *named], rows, path)
-    kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()
-    return Source(kept, empty, table.is_vague, columns, tuple(named), {}, notes)
+    used = [name for name in asdict(columns).values() if name is not None]
+    check_columns([*used, *named], rows, path, table.repeated, columns)
+    copies = _copies(table, columns)
+    if copies.any():
+        notes += (f"left out {copies.sum()} rows that are copies of others in every column",)
+    rows, found = filled(rows[~copies].reset_index(drop=True), columns, named, path)
+    used = [name for name in asdict(found).values() if name is not None]
+    kept, empty = rows[list(dict.fromkeys([*used, *named]))], table.empty[columns.score].to_numpy()[~copies]
+    return Source(kept, empty, table.is_vague, found, tuple(named), {}, notes)
+
+
+def _copies(table: Table, columns: ColumnNames) -> Bool[np.ndarray, " R"]:
+    """Rows with a score that are there before in every column, as where a log was written or joined twice."""
+    copies = np.zeros(len(table.cells), dtype=np.bool_)
+    keys = [name for name in (columns.task, columns.config_id, columns.fidelity, columns.seed) if name is not None]
+    if columns.config_id is not None:  # rows without an id may be equal repetitions
+        repeated = (table.cells.duplicated(keys, keep=False) & ~table.empty[columns.score]).to_numpy()
+        copies[repeated] = table.cells[repeated].duplicated()
+    return copies
 
 
 def _four_tables(folder: Path, columns: ColumnNames, named: Sequence[str] | None) -> Source:
@@ -107,12 +124,12 @@ def _four_tables(folder: Path, columns: ColumnNames, named: Sequence[str] | None
         facts = {str(t): {str(k): v for k, v in plain.iloc[i].items()} for t, i in _first_of_each(task).items()}
     status = None if columns.status is None else runs[columns.status]
     rows, empty = _unrolled(runs[hyperparameters], curve, cost, task, status)
-    standard = ColumnNames("_task", "_run", "_fidelity", "_score", None if cost is None else "_cost")
+    standard = Columns("_task", "_run", "_fidelity", "_score", None if cost is None else "_cost")
     standard = standard if status is None else replace(standard, status="_status")
     return Source(rows, empty, False, standard, tuple(hyperparameters), facts)
 
 
-def _task_of(column: str, config: pd.DataFrame, meta: pd.DataFrame | None) -> pd.Series[Any]:
+def _task_of(column: str | None, config: pd.DataFrame, meta: pd.DataFrame | None) -> pd.Series[Any]:
     for frame in (config, meta):
         if frame is not None and column in frame.columns:
             return frame[column].astype(str)
@@ -158,13 +175,14 @@ def _read_facts(source: TaskFacts) -> dict[str, dict[str, Any]]:
     path = Path(source.path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. `tasks.path` is a JSON file; correct or drop `tasks`.")
-    content = json.loads(path.read_text())
+    content = _mapping(path)
     for name, key in asdict(source).items():
         if name != "path" and key is not None and not isinstance(content.get(key), dict):
             raise ValueError(
                 f"`tasks.{name}` is {key!r}, but {path} has no mapping under that key.{did_you_mean(key, content)} "
                 f"Correct `tasks.{name}`."
             )
+    _check_kinds(content, source)
     described = content[source.meta_features] if source.meta_features else {}
     folds = content[source.folds] if source.folds else {}
     records = content[source.validation_records] if source.validation_records else {}
@@ -173,24 +191,32 @@ def _read_facts(source: TaskFacts) -> dict[str, dict[str, Any]]:
     return _merged(known, {str(task): {VALIDATION_RECORDS: number} for task, number in records.items()})
 
 
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(
+            f"`tasks.path` is {path}, which is no JSON: {error}. Write it anew, or drop `tasks`."
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"`tasks.path` is {path}, which holds a {type(content).__name__}, but it has mappings under keys, such as "
+            '{"task_meta": {"a task": {"rows": 100}}}. Write it so, or drop `tasks`.'
+        )
+    return content
+
+
+def _check_kinds(content: dict[str, Any], source: TaskFacts) -> None:
+    """Refuses a task whose descriptors are no mapping, and a fold that is no list of tasks."""
+    for role, key, kind in (("meta_features", source.meta_features, dict), ("folds", source.folds, list)):
+        for name, held in (content[key] if key else {}).items():
+            if not isinstance(held, kind) and not (held is None and kind is dict):
+                wanted = "a mapping of descriptors" if kind is dict else "the list of its tasks"
+                raise ValueError(
+                    f"{source.path} has {held!r} for {name!r} under {key!r} (`tasks.{role}`), but each has {wanted}. "
+                    "Correct the file."
+                )
+
+
 def _merged(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {task: {**first.get(task, {}), **second.get(task, {})} for task in {**first, **second}}
-
-
-def check_columns(needed: Iterable[str], frame: pd.DataFrame, path: Path) -> None:
-    """Refuses a table that lacks a column, and names the closest it has.
-
-    Args:
-        needed: Columns that must be there.
-        frame: The table.
-        path: Where it was read.
-
-    Raises:
-        ValueError: If one is missing.
-    """
-    for name in needed:
-        if name not in frame.columns:
-            raise ValueError(
-                f"{path} has no column {name!r}.{did_you_mean(name, frame.columns)} Its columns are "
-                f"{', '.join(frame.columns)}. Correct `columns`, `hyperparameters` or `space`."
-            )

@@ -176,14 +176,15 @@ def _full_training_s(rows: Sequence[CurveRow], task: str, cost: CostName) -> flo
     if costs and not (middle > 0 and math.isfinite(middle)):
         raise ValueError(
             f"A full training of task {task!r} costs {middle} by `{cost}`, but budgets are counted in full "
-            "trainings, so their cost must be recorded. Set `cost` to the other one of cost_s and cost_cpu_s, or "
+            "trainings, so their cost must be recorded. Set `cost: slices`, which counts slices instead of seconds, or "
             "leave the task out of the meta-dataset."
         )
     unpaid = sum(not math.isfinite(sum(costs_of(row, cost))) for row in rows)
     if unpaid:
         raise ValueError(
             f"{unpaid} of {len(rows)} trials of task {task!r} lack a `{cost}`, so a replay of them has no end in "
-            "time. Set `cost` to the other one of cost_s and cost_cpu_s, or leave these trials out of the meta-dataset."
+            "time. Set `cost: slices`, which counts slices instead of seconds, or leave these trials out of the "
+            "meta-dataset."
         )
     return middle
 

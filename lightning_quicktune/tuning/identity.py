@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from lightning_quicktune.trials.identity import LABEL_VERSION, settings_digest
@@ -22,6 +23,7 @@ def search_identity(settings: TuneSettings, setup: TaskSetup, space_id: str, exp
         experience: What it learns from, of which contents count and not names alone.
     """
     task, learned_from = setup.info, settings.learned_from
+    surrogates = {**asdict(settings.surrogates), **learned_from["surrogates"]} if settings.surrogates else None
     return {
         "task": task.name,
         "base_model": task.base_model.weight_hash,
@@ -32,7 +34,7 @@ def search_identity(settings: TuneSettings, setup: TaskSetup, space_id: str, exp
         "searcher": settings.searcher,
         "acquisition": settings.acquisition,
         "experience": learned_from.get("experience"),
-        "surrogates": learned_from.get("surrogates"),
+        "surrogates": surrogates,
         "seed": settings.seed,
         "label_version": LABEL_VERSION,
         _CONTENT: task.facts.get("content_digest"),

@@ -332,3 +332,9 @@ def test_the_command_prints_the_report(source, tracking, tmp_path, capsys):
     where = ["--tracking", f"{{experiment: printed, uri: '{tracking.uri}'}}"]
     assert main(["evaluate", *words, *where, "--budgets", "[1, 2]", "--n_seeds", "1"]) == 0
     assert "### Mean normalised regret" in capsys.readouterr().out
+
+
+def test_a_place_where_mlflow_keeps_no_runs_is_refused_before_anything_is_read(settings, tmp_path):
+    away = replace(settings().tracking, uri=f"file:{tmp_path}/runs")
+    with pytest.raises(ValueError, match=r"`tracking\.uri` is 'file:.*where MLflow can't keep runs"):
+        evaluate(replace(settings(tracking=away), meta_dataset="nowhere"))

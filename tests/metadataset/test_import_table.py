@@ -105,12 +105,14 @@ def test_a_table_without_any_choice_is_refused(run):
         run(long_table(), hyperparameters=["fixed"])
 
 
-def test_a_condition_that_nothing_tells_is_refused(run):
+def test_a_condition_that_nothing_tells_is_a_choice_of_its_own(run):
     frame = long_table()
     frame.loc[frame["number"] == 4, "momentum"] = math.nan
     frame["width"] = frame["width"] % 16
-    with pytest.raises(ValueError, match=r"'momentum' is empty in 4 of 6 configurations.*`when`.*`space`"):
-        run(frame)
+    imported = run(frame)
+    assert "`momentum` is empty in 4 of 6 configurations" in imported.notes[0]
+    when = {h.name: h.when for h in imported.table.space.hyperparameters}
+    assert (when["momentum"], when["momentum_kind"]) == ({"momentum_kind": ("number",)}, {})
 
 
 def test_the_first_slices_can_be_dropped(run):
@@ -240,7 +242,7 @@ def test_the_number_of_validation_records_is_a_fact(run, tmp_path):
         {"validation_records": 40},
         {"validation_records": 30},
     ]
-    assert imported.notes == ("nothing is known of 1 of 3 tasks, such as t2, beside their trials",)
+    assert imported.notes[0] == "nothing is known of 1 of 3 tasks, such as t2, beside their trials"
 
 
 def test_tasks_may_be_numbers_in_the_table_and_in_what_is_known_of_them(run, tmp_path):

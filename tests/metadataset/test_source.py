@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightning_quicktune.metadataset.import_settings import ColumnNames, ImportSettings
+from lightning_quicktune.metadataset.import_settings import ColumnNames, ImportSettings, TaskFacts
 from lightning_quicktune.metadataset.import_table import import_table
 
 CONFIG = pd.DataFrame({"model": ["a", "b", "a", "b"], "lr": [0.1, 0.2, 0.1, 0.3]}, index=[1, 2, 3, 4])
@@ -95,3 +95,33 @@ def test_a_score_that_says_nan_is_told_from_padding(tmp_path):
         import_table(settings)
     table = import_table(replace(settings, nan="diverged")).table
     assert sorted((r.scores, r.outcome) for r in table.curves())[-1] == ((0.5,), "failed")
+
+
+def test_two_columns_of_one_name_are_refused_where_they_are_used(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("task,config_id,lr,lr,note,note,fidelity,score\na,0,0.1,0.2,x,y,1,0.5\na,1,0.3,0.2,x,y,1,0.6\n")
+    settings = ImportSettings(str(path), str(tmp_path / "out"), "tests", "MIT", hyperparameters=["lr"])
+    with pytest.raises(ValueError, match=r"several columns 'lr'.*Rename or drop"):
+        import_table(settings)
+    path.write_text(path.read_text().replace("lr,lr", "lr,other"))
+    assert len(import_table(settings).table.curves()) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "match"),
+    [
+        ("task,rows\n", {}, r"facts\.json, which is no JSON: .*drop `tasks`"),
+        ('[{"task": "u"}]', {}, r"holds a list, but it has mappings under keys"),
+        ('{"about": {"u": 7}}', {"meta_features": "about"}, r"has 7 for 'u' under 'about' .*a mapping of descriptors"),
+        ('{"parts": {"a": "u"}}', {"folds": "parts"}, r"has 'u' for 'a' under 'parts' .*the list of its tasks"),
+    ],
+)
+def test_facts_of_another_form_are_refused(tmp_path, content, changes, match):
+    (tmp_path / "facts.json").write_text(content)
+    (tmp_path / "t.csv").write_text("task,config_id,lr,fidelity,score\nu,0,0.1,1,0.5\nu,1,0.3,1,0.6\n")
+    tasks = TaskFacts(str(tmp_path / "facts.json"), **changes)
+    settings = ImportSettings(
+        str(tmp_path / "t.csv"), str(tmp_path / "out"), "tests", "MIT", hyperparameters=["lr"], tasks=tasks
+    )
+    with pytest.raises(ValueError, match=match):
+        import_table(settings)

@@ -115,7 +115,7 @@ def test_a_full_training_without_cost_is_refused(trials, table_of):
     free = [
         replace(t, curve=replace(t.curve, slices=tuple(replace(s, cost_s=0.0) for s in t.curve.slices))) for t in trials
     ]
-    with pytest.raises(ValueError, match=r"task 't0' costs 0.0 by `cost_s`.*Set `cost` to the other"):
+    with pytest.raises(ValueError, match=r"task 't0' costs 0.0 by `cost_s`.*Set `cost: slices`"):
         task_pool(table_of(free), "t0", "cost_s")
 
 
@@ -133,7 +133,7 @@ def test_shuffled_configurations_have_the_trials_of_others_and_measures_stay(tri
 def test_a_trial_without_costs_is_refused(with_scores, table_of, configurations):
     lost = with_scores([0.1, 0.1], math.nan, configurations[1], status="failed", failure="diverged")
     table = table_of([with_scores([0.3, 0.4, 0.5, 0.6], 2.0, configurations[0]), lost])
-    with pytest.raises(ValueError, match=r"1 of 2 trials of task 't0' lack a `cost_s`.*Set `cost` to the other"):
+    with pytest.raises(ValueError, match=r"1 of 2 trials of task 't0' lack a `cost_s`.*Set `cost: slices`"):
         task_pool(table, "t0", "cost_s")
 
 

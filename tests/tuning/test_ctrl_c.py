@@ -11,7 +11,7 @@ STARTED = (  # background jobs of a shell ignore SIGINT
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from lightning_quicktune.cli.main import main; sys.exit(main(sys.argv[1:]))"
 )
-SECONDS = 60.0  # within which it must have ended, on a machine that does other things besides
+SECONDS = 10.0  # within which it must have ended, on a machine that does other things besides
 
 
 class Process:
