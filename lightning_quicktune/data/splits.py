@@ -71,8 +71,8 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     _check_problems(parsed, settings)
     if parsed.unread:
         rank_zero_warn(
-            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says which split "
-            "it is, or another file is named for that split alone."
+            f"Beside its splits `{path}` holds {', '.join(parsed.unread[:SHOWN_PROBLEMS])}, which is not read: no name "
+            "says which split it is, or another file is named for that split alone."
         )
     train = parsed.records["train"]
     if train and parsed.is_one_file and unanswered.issuperset(SPLITS) and not any(map(_is_answered, train)):
