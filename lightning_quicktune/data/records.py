@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from lightning_quicktune.data.conversation import list_key, read_turns, without_open_answer
+from lightning_quicktune.data.classes import take_class_name
+from lightning_quicktune.data.conversation import is_turn_list, list_key, read_turns, without_open_answer
 from lightning_quicktune.data.exports import unpacked
 from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.flat import answer_key, answer_keys, is_flat, question_key, read_flat, read_system
@@ -78,8 +79,13 @@ def parse_record(
         BadRecordError: If it has no known format, or no answer, or a part that can't be read or would be lost.
     """
     try:
+        if is_turn_list(raw, in_text=False) and not isinstance(raw, dict):
+            raw = {"messages": raw}
         if not isinstance(raw, dict):
-            raise BadRecordError(f"{shown(raw)} is not an object with keys")
+            raise BadRecordError(
+                f"{shown(raw)} is not an object with keys: write it as one, such as "
+                '{"question": "...", "answer": "..."}'
+            )
         plan = quick_plan(tuple(raw), tuple(settings.columns.items()), tuple(settings.ignore))
         if plan is not None and (turns := plan.turns(raw)) is not None:
             return Parsed(Record(turns, file, line), plan.format, plan.read, plan.ignored)
@@ -92,6 +98,7 @@ def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettin
     rebuild = partial(Fields, ignore=settings.ignore, columns=settings.columns, cells=_is_table(file))
     fields = unpacked(raw, rebuild(raw), rebuild)
     _take_source(fields)
+    take_class_name(fields)
     pair = preference_pair(fields)
     has_answer = any(name != "label" for name in answer_keys(fields))
     check_wanted(fields, label_is_mark=pair is not None or list_key(fields) is not None or has_answer)

@@ -162,3 +162,11 @@ def test_a_source_is_the_question_of_a_target_and_an_origin_elsewhere(said):
     assert said({"source": "wiki", "question": "sea?", "answer": "mer"}) == ["u: sea?", "a: mer"]
     raw = {"instruction": "Translate.", "source": "sea", "target": "mer"}
     assert said(raw, columns={"input": "source"}) == ["u: Translate.\n\nsea", "a: mer"]
+
+
+def test_a_record_may_be_a_list_of_turns_alone(parse, said):
+    turns = [{"role": "user", "content": "Who rings?"}, {"role": "assistant", "content": "The pilot."}]
+    assert said(turns) == ["u: Who rings?", "a: The pilot."]
+    assert parse(turns).format == "messages"
+    with pytest.raises(BadRecordError, match=r"is not an object with keys: write it as one, such as \{"):
+        parse(["Who rings?", "The pilot."])
