@@ -116,8 +116,10 @@ def check_wanted(fields: Fields, label_is_mark: bool) -> None:
 def _mark(fields: Fields, name: str) -> bool | None:
     """What a mark says; a `label` of 0 or 1 may be a class, and `correct` the position of an option."""
     value = fields.values.get(name)
-    others = [key for key in ANSWERS if key != name and key in fields]
-    is_position = name in LABELS and not others and fields.first(OPTIONS) is not None
+    if name in LABELS and fields.first(OPTIONS) is not None:
+        is_position = fields.first([key for key in ANSWERS if key != name]) is None
+    else:
+        is_position = False
     return boolean(value) if name == "label" or is_position else flag(value)
 
 
