@@ -121,7 +121,11 @@ def test_cells_of_tables_with_structures_are_refused_and_turns_in_them_read(file
     [
         ([1], r"\[1\] is not an object"),
         ({"a": "b"}, "no known format"),
-        ({"text": "b"}, "no known format: `text` is there, but not which part of it is the answer"),
+        ({"text": "b"}, "no known format: `text` is there, but not which part of it is the answer: write the two"),
+        (
+            {"text": "b", "tone": "c"},
+            "`text` is there, .* the answer: name its key by `data.init_args.reading.columns: ",
+        ),
         ({"translation": {"en": "a", "fr": "b"}}, "no known format: `translation` is an object, and the texts in it"),
         (
             {"instruction": "Translate.", "source": "sea", "target": "mer"},
