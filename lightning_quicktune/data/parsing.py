@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightning_quicktune.data.contents import NOT_UTF8, encoding_advice
+from lightning_quicktune.data.copies import answered_questions
 from lightning_quicktune.data.files import ending
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.records import format_advice, parse_record
@@ -31,7 +32,7 @@ class ParsedTask:
         advice: What may help against the problems.
         is_one_file: Whether one file was named, to be cut into three.
         unread: Files whose names don't say of which split they are.
-        notes: What was left out of records that a person may want in them.
+        notes: What a person may want to change, though all of it can be read.
     """
 
     records: Mapping[SplitName, list[Record]]
@@ -72,9 +73,8 @@ def parse_task(path: str, settings: ReadingSettings, unanswered: frozenset[Split
     rows = [row for split in parts.rows.values() for row in split]
     advice = _advice(rows, problems) if problems else ()
     report = _report(problems, found)
-    return ParsedTask(
-        records, report, len(rows), parts.problems, advice, parts.is_one_file, parts.unread, texts.notes()
-    )
+    notes = (*texts.notes(), *answered_questions([record for split in records.values() for record in split]))
+    return ParsedTask(records, report, len(rows), parts.problems, advice, parts.is_one_file, parts.unread, notes)
 
 
 def _parse(
