@@ -56,7 +56,8 @@ class Options:
             raise BadRecordError(f"`{key}` is {given}, which may be the position of an option or the text of another")
         if position is None:
             raise BadRecordError(
-                f"`{key}` is {given}, which is no position among {len(self.texts)} options, counted from 0"
+                f"`{key}` is {given}, which is no position among {len(self.texts)} options, counted from 0: where they "
+                "count from 1, write the letters in all records"
             )
         return self.labels[position]
 

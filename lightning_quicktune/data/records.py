@@ -186,6 +186,11 @@ def _unlike(fields: Fields) -> str:
             f": `{nested.partition('.')[0]}` is an object, and the texts in it are not looked for: name each of them "
             f"as in `data.init_args.reading.columns: {{question: {nested}, answer: THEIRS}}`, or move them up"
         )
+    lists = next((name for name, value in fields.values.items() if isinstance(value, dict) and texts_in(value)), None)
+    if lists is not None:
+        return (
+            f": `{fields.typed[lists]}` is an object, and the texts in it are not looked for: move them to the record"
+        )
     return ""
 
 

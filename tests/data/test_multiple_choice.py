@@ -52,7 +52,11 @@ def test_numbers_that_are_labels_or_texts_stay():
 @pytest.mark.parametrize(
     ("options", "given", "message"),
     [
-        (TIDES, 3, "`answer` is 3, which is no position among 3 options, counted from 0"),
+        (
+            TIDES,
+            3,
+            "`answer` is 3, which is no position among 3 options, counted from 0: where they count from 1, write",
+        ),
         (TIDES, -1, "`answer` is -1, which is no position"),
         (TIDES, 0.5, "`answer` is 0.5, which is no position"),
         (["1", "2", "3"], 1, "`answer` is 1, which may be the position of an option or the text of another"),

@@ -39,3 +39,5 @@ def test_a_record_of_objects_is_told_how_to_name_its_texts(parse):
     advice = r"`data.init_args.reading.columns: \{question: translation.de, answer: THEIRS\}`"
     with pytest.raises(BadRecordError, match=f"`translation` is an object, and .* are not looked for: name .*{advice}"):
         parse(PAIR)
+    with pytest.raises(BadRecordError, match=r"`request` is an object, .* not looked for: move them to the record"):
+        parse({"request": {"turns": [{"said": "text"}]}})
