@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 NOT_UTF8 = "not UTF-8"
+_TABLES = ((b"PAR1", ".parquet"), (b"ARROW1", ".arrow"))
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _ENCODINGS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -24,6 +25,8 @@ _NOT_RECORDS = (
     (b"version https://git-lfs.github.com", "is a pointer of Git LFS, not the file itself. Run `git lfs pull` there"),
     (b"PK\x03\x04", "is a ZIP archive or a workbook. Unpack it, or save the sheet as CSV UTF-8"),
     (b"\x1f\x8b", "is compressed by gzip. Give it an ending such as .jsonl.gz"),
+    (b"SQLite format 3", "is a database of SQLite. Export the table that is meant as CSV UTF-8"),
+    (b"%PDF-", "is a PDF. `lightning-quicktune synthesize` makes questions and answers of documents; use it"),
     (b"<!doctype html", "is a web page, perhaps in the place of a download. Fetch the file itself"),
     (b"<html", "is a web page, perhaps in the place of a download. Fetch the file itself"),
 )
@@ -69,8 +72,11 @@ def decode(path: Path, data: bytes) -> tuple[str, bool]:
         ``encoding_problem`` finds, so that one of them spoils its own line alone.
 
     Raises:
-        ValueError: If it is UTF-16 or UTF-32, of which no line could be read.
+        ValueError: If it is UTF-16 or UTF-32, of which no line could be read, or no text.
     """
+    table = next((ending for mark, ending in _TABLES if data.startswith(mark)), None)
+    if table is not None:
+        raise ValueError(f"`{path}` isn't text, but a table of the kind that ends in {table}. Rename it to that.")
     encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), None)
     if encoding is not None:
         raise ValueError(_other_encoding(path, f"it begins with the byte order mark of {encoding.upper()}", encoding))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lightning_quicktune.data.fields import Fields, canonical
-from lightning_quicktune.data.names import ANSWERS, LISTS
+from lightning_quicktune.data.names import ANSWERS, LISTS, PARTS
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import decoded, is_absent, shown
 from lightning_quicktune.data.wanted import UnwantedRecordError, unwanted
@@ -37,16 +37,26 @@ def unpacked(raw: Mapping[str, Any], fields: Fields, rebuild: Rebuild) -> Fields
     if any(name in raw for name in _PRODIGY) or _is_state(raw, fields):
         return _prodigy(raw, fields)
     if isinstance(raw.get("data"), dict) and isinstance(raw.get("annotations"), list):
-        return rebuild({**_rest(raw, _TASK_KEYS), **raw["data"], **_label_studio(raw)})
+        answers = _label_studio(raw)
+        return _with_answer(rebuild({**_rest(raw, _TASK_KEYS), **raw["data"], **answers}), answers)
     if "annotation_id" in fields.empty:
         key = fields.typed["annotation_id"]
         means = "a draft that nobody submitted in Label Studio"
         ignored = f"if it means something else: `data.init_args.reading.ignore: [{key}]`"
         raise unwanted(key, fields.empty["annotation_id"], f"{means} ({ignored})")
     if isinstance(raw.get("fields"), dict) and isinstance(raw.get("responses"), (dict, list, type(None))):
-        return rebuild({**_rest(raw, _RECORD_KEYS), **raw["fields"], **_argilla_responses(raw)})
+        answers = _argilla_responses(raw)
+        return _with_answer(rebuild({**_rest(raw, _RECORD_KEYS), **raw["fields"], **answers}), answers)
     if any(map(_ASIDE.search, fields.typed)) or any(map(_is_responses, fields.values.values())):
         return _argilla_columns(fields)
+    return fields
+
+
+def _with_answer(fields: Fields, annotated: Collection[str]) -> Fields:
+    """Takes the one thing that was annotated for the answer, whatever its name, where nothing else is one."""
+    names = [name for name, typed in fields.typed.items() if typed in annotated and name in fields]
+    if len(names) == 1 and names[0] not in PARTS and fields.first(ANSWERS) is None:
+        fields.rename(names[0], "response")
     return fields
 
 
@@ -179,9 +189,10 @@ def _argilla_columns(fields: Fields) -> Fields:
     for name in fields.values.keys() - fields.read:
         if _ASIDE.search(name):
             fields.drop(name)
-    for name, value in _answered({name: _submitted(name, each, status) for name, each in given.items()}, given).items():
+    answers = _answered({name: _submitted(name, each, status) for name, each in given.items()}, given)
+    for name, value in answers.items():
         fields.put(name, value)
-    return fields
+    return _with_answer(fields, answers)
 
 
 def _is_responses(value: Any) -> bool:

@@ -20,7 +20,8 @@ _HARMLESS = (
     "ratings file filename filepath path page row line key meta metadata meta_info vectors annotation "
     "lead_time distilabel_metadata tool_choice schemaversion unnamed:_0 session user_agent revision kind subcategory "
     "subtopic sub_topic subtask task_category language_code lang_code dataset_source annotation_approver approver "
-    "reviewer labeler subject_name topic_name user_name file_name"
+    "reviewer labeler subject_name topic_name user_name file_name task_source question_source stop_reason "
+    "stop_sequence finish_reason usage"
 )
 HARMLESS = frozenset(_HARMLESS.split())
 _HARMLESS_NAME = re.compile(

@@ -34,6 +34,18 @@ _CONVERSIONS: Mapping[str, str] = {
     ".pickle": "Loading a pickle can run any code, so it isn't done; write it as Parquet or JSON Lines",
     ".pt": "Loading a pickle can run any code, so it isn't done; write it as Parquet or JSON Lines",
     ".py": "Scripts that load data aren't run; write what it gives as Parquet or JSON Lines",
+    **dict.fromkeys((".sqlite", ".sqlite3", ".db"), "Export the table that is meant as CSV UTF-8"),
+    **dict.fromkeys(
+        (".tfrecord", ".avro", ".orc", ".h5", ".npy", ".npz"), "Write its records as Parquet or JSON Lines"
+    ),
+}
+_NOT_OF_FOLDERS: Mapping[str, str] = {  # endings of files that stand beside data too
+    **dict.fromkeys((".xml", ".yaml", ".yml", ".toml"), "Write its records as JSON Lines"),
+    **dict.fromkeys(
+        (".txt", ".md", ".pdf", ".html", ".htm", ".docx"),
+        "If it is a document, `lightning-quicktune synthesize` makes questions and answers of it; if it holds records, "
+        "write them as JSON Lines",
+    ),
 }
 
 
@@ -69,7 +81,7 @@ def read_tables(path: Path, name: str) -> dict[str, list[Row]]:
     """
     reader = READERS.get(ending(path.name))
     if reader is None:
-        advice = conversion(path.name) or "Convert it"
+        advice = conversion(path.name) or _NOT_OF_FOLDERS.get(ending(path.name), "Write its records as JSON Lines")
         raise ValueError(
             f"`{path}` ends in {path.suffix or 'nothing'}, but records are read from files that end in "
             f"{', '.join(READERS)}, packed or not. {advice}, or name another file as `data.init_args.path`."

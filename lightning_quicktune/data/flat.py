@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_quicktune.data.conversation import is_turn_list, read_rounds, read_turns
 from lightning_quicktune.data.fields import Fields
-from lightning_quicktune.data.multiple_choice import Options, read_options, unfold_question
+from lightning_quicktune.data.multiple_choice import Options, options_of_keys, read_options, unfold_question
 from lightning_quicktune.data.names import ANSWERS, CONTEXTS, LABELS, OPTIONS, QUESTIONS, REASONING, ROUNDS, SYSTEMS
 from lightning_quicktune.data.parts import read_content
 from lightning_quicktune.data.reading import ReadingSettings
@@ -76,7 +76,7 @@ def read_flat(fields: Fields, settings: ReadingSettings, answer_required: bool) 
     answer = answer_key(fields)
     name = f"{question}/{answer or ('answers' if has_spans(fields) else QUESTIONS[question])}"
     head = [*read_system(fields), *_earlier(fields)]
-    options = None if is_turn_list(fields.values[question], fields.cells) else _read_options(fields)
+    options = None if is_turn_list(fields.values[question], fields.cells) else _read_options(fields, answer)
     asked = _asked(fields, question, options)
     if answer is None and not has_spans(fields):
         if answer_required:
@@ -90,9 +90,15 @@ def _earlier(fields: Fields) -> list[Turn]:
     return read_rounds(fields.take(name), fields.typed[name], fields.ignore) if name else []
 
 
-def _read_options(fields: Fields) -> Options | None:
+def _read_options(fields: Fields, answer: str | None) -> Options | None:
     name = fields.first(OPTIONS)
-    return read_options(fields.take(name), fields.typed[name]) if name else None
+    if name is not None:
+        return read_options(fields.take(name), fields.typed[name])
+    keys = options_of_keys(fields, None if answer is None else fields.values[answer])
+    if not keys:
+        return None
+    typed = ", ".join(fields.typed[name] for name in keys.values())
+    return read_options({label: fields.take(name) for label, name in keys.items()}, typed)
 
 
 def _asked(fields: Fields, question: str, options: Options | None) -> list[Turn]:

@@ -51,8 +51,8 @@ def choose_files(names: Sequence[str], card: str | None, subset: str | None, whe
 
 
 def could_be_records(name: str) -> bool:
-    """Whether a file in the folder itself is of records by its ending; JSON may as well be about them."""
-    return "/" not in name and is_readable(name) and ending(name) != ".json" and not _hidden(name)
+    """Whether a file is of records by its ending; JSON may as well be about them."""
+    return is_readable(name) and ending(name) != ".json" and not _hidden(name)
 
 
 def _hidden(name: str) -> bool:

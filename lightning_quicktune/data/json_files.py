@@ -154,7 +154,8 @@ def _line(name: str, number: int, line: str) -> Row:
     except json.JSONDecodeError as error:
         if line.startswith("\ufeff"):  # files that were put together
             return _line(name, number, line.lstrip("\ufeff"))
-        return Row(name, number, None, f"not JSON: {error.msg} at column {error.colno}")
+        what = "a comma behind the object" if line[error.pos :].strip() == "," else error.msg
+        return Row(name, number, None, f"not JSON: {what} at column {error.colno}")
     except (RecursionError, ValueError):  # brackets within brackets; a number of thousands of digits
         return Row(name, number, None, f"not JSON that can be read: {_TOO_DEEP}")
     if _may_have_problems(line, value):

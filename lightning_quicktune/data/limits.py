@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from lightning_quicktune.data.tokens import Layout, TokenRecord
 
@@ -85,9 +86,11 @@ def check_answered(path: str, split: str, n_unanswered: int) -> None:
         ValueError: If there are any.
     """
     if n_unanswered:
+        elsewhere = f", or move its file elsewhere to have a {split} split cut off train" * Path(path).is_dir()
         raise ValueError(
             f"{n_unanswered} {split} records of `{path}` have no answer, so there is nothing to compare with what the "
-            f"model says. Add the answers to the {split} split of `data.init_args.path`; `predict` alone needs none."
+            f"model says. Add the answers to the {split} split of `data.init_args.path`{elsewhere}; `predict` alone "
+            "needs none."
         )
 
 

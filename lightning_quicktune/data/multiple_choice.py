@@ -12,6 +12,8 @@ from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, decoded, is_absent, number, shown, texts_in
 
+_OWN_KEY = re.compile(r"(option|choice|alternative|opt|op)?_?([a-h]|\d)")
+_FIRST_LABELS = (string.ascii_uppercase, string.digits, string.digits[1:])
 _LETTERED = re.compile(r"\(?([A-Za-z]|\d+)[).:]\s*\S")
 
 
@@ -54,7 +56,8 @@ class Options:
             raise BadRecordError(f"`{key}` is {given}, which may be the position of an option or the text of another")
         if position is None:
             raise BadRecordError(
-                f"`{key}` is {given}, which is no position among {len(self.texts)} options, counted from 0"
+                f"`{key}` is {given}, which is no position among {len(self.texts)} options, counted from 0: where they "
+                "count from 1, write the letters in all records"
             )
         return self.labels[position]
 
@@ -75,6 +78,27 @@ def unfold_question(fields: Fields) -> None:
     if isinstance(question, dict) and question.keys() == {"stem", "choices"} and "choices" not in fields:
         fields.put("question", question["stem"])
         fields.put("choices", question["choices"])
+
+
+def options_of_keys(fields: Fields, answer: Any) -> dict[str, str]:
+    """Keys of possible answers that have one each (`A`, `B` ..., `option1`, `option2` ...), by label; empty if none do.
+
+    Args:
+        fields: The record.
+        answer: The given answer, which must be one of the labels or texts; without one all must be texts.
+    """
+    families: dict[str, dict[str, str]] = {}
+    for name in fields.values:
+        if found := _OWN_KEY.fullmatch(name):
+            families.setdefault(found[1] or "", {})[found[2].upper()] = name
+    for family in families.values():
+        labels, values = sorted(family), [fields.values[name] for name in family.values()]
+        if len(labels) < 2 or not any(start.startswith("".join(labels)) for start in _FIRST_LABELS):
+            continue
+        known = {*labels, *(str(value).strip() for value in values)}
+        if all(map(texts_in, values)) if is_absent(answer) else str(answer).strip() in known:
+            return {label: family[label] for label in labels}
+    return {}
 
 
 def read_options(value: Any, key: str) -> Options:

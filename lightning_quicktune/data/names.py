@@ -18,7 +18,12 @@ QUESTIONS = {
     "input": "output",
     "text": "label",
 }
-LABELS = ("answerkey", "answer_key", "correct")  # the letter of one of the options, which says nothing without them
+LABELS = (
+    "answerkey",
+    "answer_key",
+    "correct",
+    "correct_option",
+)  # the letter of one of the options, which says nothing without them
 ANSWERS = (
     *("output", "completion", "response", "answer", "solution", "target", "targets", "output_text", "generation"),
     *("correct_answer", "assistant", *LABELS, "label"),

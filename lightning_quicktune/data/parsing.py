@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightning_quicktune.data.contents import NOT_UTF8, encoding_advice
+from lightning_quicktune.data.copies import answered_questions
 from lightning_quicktune.data.files import ending
 from lightning_quicktune.data.reading import ReadingSettings
 from lightning_quicktune.data.records import format_advice, parse_record
@@ -16,6 +17,7 @@ from lightning_quicktune.data.rows import Row
 from lightning_quicktune.data.sources import read_parts
 from lightning_quicktune.data.split_names import SplitName
 from lightning_quicktune.data.turns import BadRecordError, Record
+from lightning_quicktune.data.unread import UnreadTexts
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class ParsedTask:
         advice: What may help against the problems.
         is_one_file: Whether one file was named, to be cut into three.
         unread: Files whose names don't say of which split they are.
+        notes: What a person may want to change, though all of it can be read.
     """
 
     records: Mapping[SplitName, list[Record]]
@@ -39,6 +42,7 @@ class ParsedTask:
     advice: tuple[str, ...]
     is_one_file: bool
     unread: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 _LACKING = re.compile(r"^\S.*?:\d+: (no known format|no `|format )")
@@ -61,18 +65,26 @@ def parse_task(path: str, settings: ReadingSettings, unanswered: frozenset[Split
     parts = read_parts(path, settings.subset)
     problems: list[str] = []
     found: dict[SplitName, _Found] = {name: Counter() for name in parts.rows}
+    texts = UnreadTexts(settings.ignore)
     records = {
-        name: _parse(rows, settings, problems, found[name], answer_required=name not in unanswered)
+        name: _parse(rows, settings, problems, found[name], texts, answer_required=name not in unanswered)
         for name, rows in parts.rows.items()
     }
     rows = [row for split in parts.rows.values() for row in split]
     advice = _advice(rows, problems) if problems else ()
     report = _report(problems, found)
-    return ParsedTask(records, report, len(rows), parts.problems, advice, parts.is_one_file, parts.unread)
+    notes = (*texts.notes(), *answered_questions([record for split in records.values() for record in split]))
+    return ParsedTask(records, report, len(rows), parts.problems, advice, parts.is_one_file, parts.unread, notes)
 
 
 def _parse(
-    rows: Sequence[Row], settings: ReadingSettings, problems: list[str], found: _Found, *, answer_required: bool
+    rows: Sequence[Row],
+    settings: ReadingSettings,
+    problems: list[str],
+    found: _Found,
+    texts: UnreadTexts,
+    *,
+    answer_required: bool,
 ) -> list[Record]:
     """Reads what can be read, and adds what can't to ``problems``; a file has the format of its first record."""
     records = []
@@ -87,6 +99,8 @@ def _parse(
                 raise BadRecordError(f"format {form}, but the file began with {expected}")
             records.append(record)
             found[form, read, ignored] += 1
+            if ignored:
+                texts.add(row.value, record, read, ignored)
         except BadRecordError as error:
             keys = f" (keys: {', '.join(map(str, row.value))})" if isinstance(row.value, dict) else ""
             problems.append(_printable(f"{row.file}:{row.line}: {error}{keys}"))

@@ -9,11 +9,13 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from lightning_quicktune.data.conversation import list_key, read_turns, without_open_answer
+from lightning_quicktune.data.classes import take_class_name
+from lightning_quicktune.data.conversation import is_turn_list, list_key, read_turns, without_open_answer
 from lightning_quicktune.data.exports import unpacked
 from lightning_quicktune.data.fields import Fields
 from lightning_quicktune.data.flat import answer_key, answer_keys, is_flat, question_key, read_flat, read_system
 from lightning_quicktune.data.names import LISTS, QUESTIONS, TOOLS
+from lightning_quicktune.data.nested import first_nested, with_nested
 from lightning_quicktune.data.preference import preference_pair, read_preferred
 from lightning_quicktune.data.quick import quick_plan
 from lightning_quicktune.data.reading import ReadingSettings
@@ -78,8 +80,14 @@ def parse_record(
         BadRecordError: If it has no known format, or no answer, or a part that can't be read or would be lost.
     """
     try:
+        if is_turn_list(raw, in_text=False) and not isinstance(raw, dict):
+            raw = {"messages": raw}
         if not isinstance(raw, dict):
-            raise BadRecordError(f"{shown(raw)} is not an object with keys")
+            raise BadRecordError(
+                f"{shown(raw)} is not an object with keys: write it as one, such as "
+                '{"question": "...", "answer": "..."}'
+            )
+        raw = with_nested(raw, settings.columns.values()) if settings.columns else raw
         plan = quick_plan(tuple(raw), tuple(settings.columns.items()), tuple(settings.ignore))
         if plan is not None and (turns := plan.turns(raw)) is not None:
             return Parsed(Record(turns, file, line), plan.format, plan.read, plan.ignored)
@@ -92,6 +100,7 @@ def _parse(raw: Mapping[str, Any], file: str, line: int, settings: ReadingSettin
     rebuild = partial(Fields, ignore=settings.ignore, columns=settings.columns, cells=_is_table(file))
     fields = unpacked(raw, rebuild(raw), rebuild)
     _take_source(fields)
+    take_class_name(fields)
     pair = preference_pair(fields)
     has_answer = any(name != "label" for name in answer_keys(fields))
     check_wanted(fields, label_is_mark=pair is not None or list_key(fields) is not None or has_answer)
@@ -167,11 +176,20 @@ def _missing(fields: Fields, columns: Mapping[str, str]) -> str:
 def _unlike(fields: Fields) -> str:
     """Why a record may have no known format, where that can be told."""
     if question_key(fields) == "text":
-        return ": `text` is there, but not which part of it is the answer: write the two under keys of their own"
-    nested = next((name for name, value in fields.values.items() if isinstance(value, dict) and texts_in(value)), None)
+        others = any(texts_in(value) for name, value in fields.values.items() if name != "text")
+        named = "name its key by `data.init_args.reading.columns: {question: text, answer: THEIRS}`"
+        parts = "write the two under keys of their own"
+        return f": `text` is there, but not which part of it is the answer: {named if others else parts}"
+    nested = first_nested({fields.typed[name]: value for name, value in fields.values.items()})
     if nested is not None:
         return (
-            f": `{fields.typed[nested]}` is an object, and the texts in it are not looked for: move them to the record"
+            f": `{nested.partition('.')[0]}` is an object, and the texts in it are not looked for: name each of them "
+            f"as in `data.init_args.reading.columns: {{question: {nested}, answer: THEIRS}}`, or move them up"
+        )
+    lists = next((name for name, value in fields.values.items() if isinstance(value, dict) and texts_in(value)), None)
+    if lists is not None:
+        return (
+            f": `{fields.typed[lists]}` is an object, and the texts in it are not looked for: move them to the record"
         )
     return ""
 
@@ -210,7 +228,8 @@ def format_advice(keys: list[str]) -> str:
     return (
         f"Keys of the first record: {', '.join(keys) or 'none'}. Formats tried: {'; '.join(FORMATS)}. "
         f"Nearest: {nearest}, which needs {' and '.join(f'`{key}`' for key in FORMATS[nearest])}; other names are "
-        "mapped by `data.init_args.reading.columns: {question: THEIRS, answer: THEIRS}`."
+        "mapped by `data.init_args.reading.columns: {question: THEIRS, answer: THEIRS}`, for `tune`, `recommend` and "
+        "`inspect` also by `--columns question=THEIRS,answer=THEIRS`."
     )
 
 

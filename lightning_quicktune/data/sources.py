@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,8 @@ class Parts:
         rows: Rows of each split that is there, or of all under the first split's name.
         problems: Why whole files can't be read.
         is_one_file: Whether one file was named, to be cut into three.
-        unread: Files beside those of the splits that could have been read, had their names said that they are one.
+        unread: Files and folders beside those of the splits that could have been read, had their names said that they
+            are one.
     """
 
     rows: Mapping[SplitName, list[Row]]
@@ -159,10 +160,24 @@ def _located_in(folder: Path, subset: str | None, where: str) -> _Located:
     files = choose_files(names, text, subset, where)
     chosen = {split: _saved(folder, found) for split, found in files.items()}
     read = {name for found in files.values() for name in found}
-    of_subset = {outer_folder(name) for name in read}
     others = [name for name in names if could_be_records(name) and name not in read]
-    unread = [name for name in others if not says_split(name) or outer_folder(name) in of_subset]
-    return _Located(folder, chosen, unread=tuple(unread))
+    return _Located(folder, chosen, unread=_unread(others, read, subset))
+
+
+def _unread(others: Sequence[str], read: Collection[str], subset: str | None) -> tuple[str, ...]:
+    """Files that a person may take for a part of the task, and folders of which no file is read.
+
+    Those of another subset than the one that was named are none.
+    """
+    of_subset, folders = {outer_folder(name) for name in read}, {Path(name).parent for name in read}
+    found = []
+    for name in others:
+        parent = Path(name).parent
+        if "/" in name and parent not in folders:
+            found += [f"{parent.as_posix()}/"] if subset is None else []
+        elif not says_split(name) or outer_folder(name) in of_subset:
+            found.append(name)
+    return tuple(dict.fromkeys(found))
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning_quicktune.data.fields import Fields
+from lightning_quicktune.data.names import QUESTIONS
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, boolean, decoded, is_absent, shown
 
@@ -13,7 +14,7 @@ _IMPOSSIBLE = {"is_impossible": True, "answerable": False, "is_answerable": Fals
 
 def has_spans(fields: Fields) -> bool:
     """Whether the record has SQuAD's `answers`, or says that its question has none."""
-    return "question" in fields and ("answers" in fields.typed or _is_impossible(fields))
+    return fields.first(QUESTIONS) is not None and ("answers" in fields.typed or _is_impossible(fields))
 
 
 def _is_impossible(fields: Fields) -> bool:

@@ -15,8 +15,9 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 _WORDS: Mapping[str, SplitName] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev", "development", "eval", "evaluation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("test", "testing", "holdout", "heldout"), "test"),
 }
+_HELD_OUT = re.compile(r"(hold|held)[-_ ]?out", re.IGNORECASE)
 _KIND = re.compile(r"[-_ ]?(data|dataset|set|split|files?|records)$")
 _OF = re.compile(r"[-_.](\d+)[-_]of[-_](\d+)$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:[-_](?:part[-_]?)?(\d+)|(?:^|[-_.])part[-_]?(\d+)(?:[-_.].*)?)$", re.IGNORECASE)
@@ -24,7 +25,7 @@ _NUMBERED = re.compile(r"(?:[-_](?:part[-_]?)?(\d+)|(?:^|[-_.])part[-_]?(\d+)(?:
 
 def split_word(text: str) -> SplitName | None:
     """The split that a text is a word for, in any case, such as ``dev`` or ``TestSet``; none for other texts."""
-    return _WORDS.get(_KIND.sub("", text.lower()))
+    return _WORDS.get(_HELD_OUT.sub("holdout", _KIND.sub("", text.lower())))
 
 
 def arrange(names: Sequence[str], where: str) -> dict[SplitName, list[str]]:
@@ -50,6 +51,7 @@ def arrange(names: Sequence[str], where: str) -> dict[SplitName, list[str]]:
                 "test. Rename it so that it says one, or name one file as `data.init_args.path`."
             )
     named = {split: [name for name in names if words[name] == {split}] for split in SPLITS}
+    named["test"] = [name for name in named["test"] if not _HELD_OUT.search(name)] or named["test"]
     if not any(named.values()):
         return {"train": _one_set(names, "all", where)}
     return {split: _one_set(found, split, where) for split, found in named.items() if found}
@@ -61,9 +63,14 @@ def says_split(name: str) -> bool:
 
 
 def outer_folder(name: str) -> str:
-    """The folders of a file but those named for a split, or ``data``: ``en`` for ``en/train/0.parquet``."""
-    folders = PurePosixPath(name).parts[:-1]
-    return "/".join(folder for folder in folders if folder.lower() != "data" and not split_word(folder))
+    """The folders of a file but those named for a split, or ``data``: ``en`` for ``en/train/0.parquet``.
+
+    Where the last folder alone says the split, beside other words, those are left: ``sft`` for ``train_sft/0.arrow``.
+    """
+    folders = [f for f in PurePosixPath(name).parts[:-1] if f.lower() != "data" and not split_word(f)]
+    if folders and not _splits_in(name):
+        folders[-1] = "_".join(word for word in _words(folders[-1]) if split_word(word) is None) or folders[-1]
+    return "/".join(folders)
 
 
 def stem(name: str) -> str:
@@ -73,10 +80,22 @@ def stem(name: str) -> str:
 
 
 def _splits_named(name: str) -> set[SplitName]:
+    """Splits that a file's name or its folders' say; those of the words of its last folder if that alone says one."""
+    return _splits_in(name) or {
+        split for folder in PurePosixPath(name).parts[-2:-1] for word in _words(folder) if (split := split_word(word))
+    }
+
+
+def _splits_in(name: str) -> set[SplitName]:
+    """Splits that the words of a file's name say, or the whole name of one of its folders."""
     folders = PurePosixPath(name).parts[:-1]
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem(name))
-    words = [*folders, *(word.rstrip("0123456789") for word in re.split(r"[^A-Za-z0-9]+", spaced))]
+    words = [*folders, *(word.rstrip("0123456789") for word in _words(stem(name)))]
     return {split for word in words if (split := split_word(word)) is not None}
+
+
+def _words(text: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HELD_OUT.sub("holdout", text))
+    return re.split(r"[^A-Za-z0-9]+", spaced)
 
 
 def _one_set(names: Sequence[str], split: str, where: str) -> list[str]:

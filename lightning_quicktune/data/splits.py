@@ -71,9 +71,11 @@ def read_splits(path: str, settings: ReadingSettings, unanswered: frozenset[Spli
     _check_problems(parsed, settings)
     if parsed.unread:
         rank_zero_warn(
-            f"Beside its splits `{path}` holds {', '.join(parsed.unread)}, which is not read: no name says which split "
-            "it is, or another file is named for that split alone."
+            f"Beside its splits `{path}` holds {', '.join(parsed.unread[:SHOWN_PROBLEMS])}, which is not read: no name "
+            "says which split it is, or another file is named for that split alone."
         )
+    for note in parsed.notes:
+        rank_zero_warn(note)
     train = parsed.records["train"]
     if train and parsed.is_one_file and unanswered.issuperset(SPLITS) and not any(map(_is_answered, train)):
         whole = dict.fromkeys(SPLITS, train)  # all of it is to be answered, and nothing learned

@@ -76,7 +76,11 @@ def _scalar(value: Any, key: str) -> str:
         return repr(value)
     if found := _tool_structure(value):
         raise BadRecordError(f"`{key}` is {shown(value)}, {found}, not a text: keep the one text that is meant")
-    raise BadRecordError(f"`{key}` is {shown(value)}, not a text")
+    remedy = ""
+    if isinstance(value, dict) and key.isidentifier():
+        inner = f"as in `{key}.{next(iter(value), 'NAME')}`"
+        remedy = f": write it as one, or name a text in it by `data.init_args.reading.columns`, {inner}"
+    raise BadRecordError(f"`{key}` is {shown(value)}, not a text{remedy}")
 
 
 def _check_encodes(text: str, key: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lightning_quicktune.data.fields import Fields, is_harmless
+from lightning_quicktune.data.names import ANSWERS, LABELS, OPTIONS
 from lightning_quicktune.data.turns import BadRecordError
 from lightning_quicktune.data.values import as_text, boolean, flag, number, shown, texts_in
 
@@ -113,9 +114,13 @@ def check_wanted(fields: Fields, label_is_mark: bool) -> None:
 
 
 def _mark(fields: Fields, name: str) -> bool | None:
-    """What a mark says; a `label` of 0 or 1 may be a class."""
+    """What a mark says; a `label` of 0 or 1 may be a class, and `correct` the position of an option."""
     value = fields.values.get(name)
-    return boolean(value) if name == "label" else flag(value)
+    if name in LABELS and fields.first(OPTIONS) is not None:
+        is_position = fields.first([key for key in ANSWERS if key != name]) is None
+    else:
+        is_position = False
+    return boolean(value) if name == "label" or is_position else flag(value)
 
 
 def is_learned(fields: Fields) -> bool:

@@ -42,3 +42,11 @@ def test_other_unicode_encodings_are_refused_by_name(name):
 def test_they_are_known_without_a_mark_too(name):
     with pytest.raises(ValueError, match=rf"every other byte is zero, as in {name.upper()}\. .*`iconv -f {name} -t"):
         decode(PATH, "question".encode(name))
+
+
+@pytest.mark.parametrize(("data", "ending"), [(b"PAR1\x15", ".parquet"), (b"ARROW1\0\0", ".arrow")])
+def test_a_table_is_no_text(data, ending):
+    with pytest.raises(
+        ValueError, match=rf"`a\.csv` isn't text, but a table of the kind that ends in \{ending}\. Rename"
+    ):
+        decode(PATH, data)

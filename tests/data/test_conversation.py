@@ -162,3 +162,9 @@ def test_an_open_answer_is_left_out():
         assert without_open_answer([ASKED, open_answer]) == [ASKED]
     for entries in ([ASKED, ANSWERED], [ASKED], [], "x", ["x"], [{"content": ""}]):
         assert without_open_answer(entries) == entries
+
+
+def test_what_an_api_says_of_how_it_stopped_is_no_part_of_a_turn(said):
+    stopped = {"stop_reason": "end_turn", "finish_reason": "stop", "usage": {"service_tier": "standard", "tokens": 7}}
+    turns = [{"role": "user", "content": "Who rings?"}, {"role": "assistant", "content": "The pilot.", **stopped}]
+    assert said({"messages": turns}) == ["u: Who rings?", "a: The pilot."]

@@ -195,3 +195,27 @@ def test_label_studios_drafts_are_unwanted(file, parse, said):
             {**flat, "annotation_id": 7, "answer": '{"text":["a","b"]}' if file == "a.csv" else {"text": ["a", "b"]}},
             file,
         )
+
+
+ASKED = {"text": "Who rings?"}
+CHOSEN = {"type": "choices", "from_name": "mood", "value": {"choices": ["calm"]}}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"data": ASKED, "annotations": [{"result": [CHOSEN]}]},
+        {"fields": ASKED, "status": "completed", "responses": {"mood": [{"value": "calm", "status": "submitted"}]}},
+        {**ASKED, "mood.responses": ["calm"], "mood.responses.status": ["submitted"]},
+    ],
+)
+def test_the_one_thing_that_was_annotated_is_the_answer_whatever_its_name(raw, said, parse):
+    assert said(raw) == ["u: Who rings?", "a: calm"]
+    assert "mood" in parse(raw).read
+    assert said(raw, columns={"question": "text", "answer": "mood"}) == ["u: Who rings?", "a: calm"]
+
+
+def test_what_was_annotated_beside_an_answer_is_not_taken_for_it(parse):
+    raw = {"data": {"question": "Who rings?", "answer": "The pilot."}, "annotations": [{"result": [CHOSEN]}]}
+    with pytest.raises(BadRecordError, match="`mood` would not be read"):
+        parse(raw)

@@ -72,7 +72,16 @@ def test_what_cannot_be_unpacked_is_refused(tmp_path, last, content):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"x", r"ends in \.txt, but records are read from .*\.jsonl, \.ndjson, \.json, .*\. Convert it"),
+        (
+            "a.txt",
+            b"x",
+            r"ends in \.txt, but .*\.ndjson, .*\. If it is a document, .*`lightning-quicktune synth",
+        ),
+        ("a.yaml", b"x", r"ends in \.yaml, .*\. Write its records as JSON Lines, or"),
+        ("a.db", b"x", r"ends in \.db, .*\. Export the table that is meant as CSV UTF-8, or"),
+        ("a", b"x", r"ends in nothing, .*\. Write its records as JSON Lines, or"),
+        ("a.csv", b"SQLite format 3\0", r"a\.csv` is a database of SQLite\. Export the table"),
+        ("a.jsonl", b"%PDF-1.7\n", r"a\.jsonl` is a PDF\. `lightning-quicktune synthesize`"),
         ("a", b"x", "ends in nothing"),
         ("a.xlsx", b"x", r"ends in \.xlsx, .*\. Save the sheet as CSV UTF-8, or"),
         ("a.zip", b"x", r"ends in \.zip, .*\. Unpack it, or"),

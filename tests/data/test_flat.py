@@ -122,7 +122,10 @@ def test_a_list_of_one_label_is_an_answer_as_doccano_writes_it(said):
             {"question": "Who?", "answer": ["long" * 20, "b"]},
             r"`answer` is \['long.*\.\.\., a list of 2 texts, not a text",
         ),
-        ({"question": {"a": 1}, "answer": "Anna"}, r"`question` is \{'a': 1\}, not a text"),
+        (
+            {"question": {"a": 1}, "answer": "Anna"},
+            r"`question` is \{'a': 1\}, not a text: write it as one, or name a text in it by .*, as in `question.a`",
+        ),
         ({"instruction": "Go", "input": {"a": 1}, "output": "x"}, r"`input` is \{'a': 1\}, not a text"),
         (
             {"question": "Who?", "answer": "A", "response": "B"},

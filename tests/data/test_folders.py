@@ -28,7 +28,7 @@ def test_hidden_files_and_those_about_the_data_are_no_records():
     assert choose([*THREE, *beside]) == expected
     assert choose(["faq.json", *beside]) == {"train": ["faq.json"]}
     assert not any(map(could_be_records, beside))
-    assert [could_be_records(name) for name in ("extra.csv", "extra.json", "old/extra.csv")] == [True, False, False]
+    assert [could_be_records(name) for name in ("extra.csv", "extra.json", "old/extra.csv")] == [True, False, True]
 
 
 def test_the_folder_itself_comes_before_those_in_it():

@@ -125,6 +125,11 @@ def test_unusable_documents_are_refused(read, name, content, message):
         read(content, name)
 
 
+def test_a_comma_behind_an_object_is_named(read):
+    found = read('{"q": 1},\n{"q": 2}\n')
+    assert [row.problem for row in found] == ["not JSON: a comma behind the object at column 9", None]
+
+
 @pytest.mark.parametrize("content", ["", "\n", "[]", '{"data": []}'])
 def test_no_record_is_no_row(read, content):
     assert read(content, "a.json") == []

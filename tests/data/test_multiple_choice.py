@@ -52,7 +52,11 @@ def test_numbers_that_are_labels_or_texts_stay():
 @pytest.mark.parametrize(
     ("options", "given", "message"),
     [
-        (TIDES, 3, "`answer` is 3, which is no position among 3 options, counted from 0"),
+        (
+            TIDES,
+            3,
+            "`answer` is 3, which is no position among 3 options, counted from 0: where they count from 1, write",
+        ),
         (TIDES, -1, "`answer` is -1, which is no position"),
         (TIDES, 0.5, "`answer` is 0.5, which is no position"),
         (["1", "2", "3"], 1, "`answer` is 1, which may be the position of an option or the text of another"),
@@ -115,6 +119,16 @@ def test_other_forms_are_refused(value, message):
             {"question": "Now?", "options": {"A": "ebb", "B": "flood"}, "answer": "flood", "answer_idx": "B"},
             ["u: Now?\n\nA. ebb\nB. flood", "a: flood"],
         ),
+        ({"question": "Now?", "B": "flood", "A": "ebb", "answer": "B"}, ["u: Now?\n\nA. ebb\nB. flood", "a: B"]),
+        ({"prompt": "Now?", "Option 1": "ebb", "Option 2": 7, "answer": "2"}, ["u: Now?\n\n1. ebb\n2. 7", "a: 2"]),
+        (
+            {"question": "Now?", "choice_a": "ebb", "choice_b": "flood", "correct_option": "A"},
+            ["u: Now?\n\nA. ebb\nB. flood", "a: A"],
+        ),
+        (
+            {"question": "Now?", "opa": "ebb", "opb": "flood", "answer": "flood"},
+            ["u: Now?\n\nA. ebb\nB. flood", "a: flood"],
+        ),
     ],
 )
 def test_options_are_part_of_the_question(raw, said_, said):
@@ -124,3 +138,18 @@ def test_options_are_part_of_the_question(raw, said_, said):
 def test_a_label_without_options_is_no_answer(parse):
     with pytest.raises(BadRecordError, match="`answerKey` is 'C', the label of an option, but there are no `choices`"):
         parse({"question": "Now?", "answerKey": "C"})
+
+
+def test_keys_of_letters_are_options_only_where_the_answer_is_one_of_them(parse, said):
+    assert said({"question": "a + b?", "a": 3, "b": 4, "answer": 7}) == ["u: a + b?", "a: 7"]
+    assert said({"question": "a + b?", "a": 3, "b": 4}, answer_required=False) == ["u: a + b?"]
+    options = {"question": "Now?", "A": "ebb", "B": "flood"}
+    assert said(options, answer_required=False) == ["u: Now?\n\nA. ebb\nB. flood"]
+    for raw in ({**options, "answer": "slack"}, {"question": "Now?", "A": "ebb", "C": "flood", "answer": "A"}):
+        with pytest.raises(BadRecordError, match=r"`A`, `[BC]` would not be read"):
+            parse(raw)
+
+
+def test_keys_of_options_are_said_to_be_read(parse):
+    raw = {"question": "Now?", "A": "ebb", "B": "flood", "answer": "B"}
+    assert parse(raw).read == set(raw)

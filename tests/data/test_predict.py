@@ -58,7 +58,8 @@ def test_training_needs_no_answers_in_test_and_testing_does(write_task, tokenize
     assert list(data.train_dataloader())
     assert list(data.val_dataloader())
     message = (
-        r"3 test records of `.*` have no answer, .*Add the answers to the test split of `data\.init_args\.path`; `pred"
+        r"3 test records of `.*` have no answer, .*Add the answers to the test split of `data\.init_args\.path`, or "
+        r"move its file elsewhere to have a test split cut off train; `predict`"
     )
     for scores in (
         data.test_dataloader,

@@ -121,7 +121,11 @@ def test_cells_of_tables_with_structures_are_refused_and_turns_in_them_read(file
     [
         ([1], r"\[1\] is not an object"),
         ({"a": "b"}, "no known format"),
-        ({"text": "b"}, "no known format: `text` is there, but not which part of it is the answer"),
+        ({"text": "b"}, "no known format: `text` is there, but not which part of it is the answer: write the two"),
+        (
+            {"text": "b", "tone": "c"},
+            "`text` is there, .* the answer: name its key by `data.init_args.reading.columns: ",
+        ),
         ({"translation": {"en": "a", "fr": "b"}}, "no known format: `translation` is an object, and the texts in it"),
         (
             {"instruction": "Translate.", "source": "sea", "target": "mer"},
@@ -162,3 +166,11 @@ def test_a_source_is_the_question_of_a_target_and_an_origin_elsewhere(said):
     assert said({"source": "wiki", "question": "sea?", "answer": "mer"}) == ["u: sea?", "a: mer"]
     raw = {"instruction": "Translate.", "source": "sea", "target": "mer"}
     assert said(raw, columns={"input": "source"}) == ["u: Translate.\n\nsea", "a: mer"]
+
+
+def test_a_record_may_be_a_list_of_turns_alone(parse, said):
+    turns = [{"role": "user", "content": "Who rings?"}, {"role": "assistant", "content": "The pilot."}]
+    assert said(turns) == ["u: Who rings?", "a: The pilot."]
+    assert parse(turns).format == "messages"
+    with pytest.raises(BadRecordError, match=r"is not an object with keys: write it as one, such as \{"):
+        parse(["Who rings?", "The pilot."])

@@ -44,6 +44,23 @@ def test_files_that_no_name_gives_to_a_split_are_named(tmp_path):
     assert read_parts(str(tmp_path)).unread == ("extra.jsonl",)
 
 
+def test_folders_beside_those_of_the_splits_are_named(tmp_path):
+    for folder in ("train", "unsupervised", "train/old"):
+        (tmp_path / folder).mkdir()
+    for name in ("train/a.jsonl", "unsupervised/a.jsonl", "unsupervised/b.jsonl"):
+        (tmp_path / name).write_text(lines("q"))
+    parts = read_parts(str(tmp_path))
+    assert parts.unread == ("unsupervised/",)
+    assert [row.file for row in parts.rows["train"]] == ["train/a.jsonl"] * 3
+
+
+def test_subsets_that_are_not_meant_are_not_named(tmp_path):
+    for folder in ("en", "de"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.jsonl").write_text(lines(folder))
+    assert read_parts(str(tmp_path), "en").unread == ()
+
+
 def test_one_document_may_hold_the_splits(tmp_path):
     path = tmp_path / "all.json"
     rows = [json.loads(line) for line in lines("q").splitlines()]

@@ -68,3 +68,8 @@ def test_answers_as_numpy_prints_them_into_cells_are_refused(parse):
     raw = {"question": "How long?", "answers": "{'text': array(['90 m'], dtype=object), 'answer_start': array([3])}"}
     with pytest.raises(BadRecordError, match=r"`answers` is .*, an array as NumPy writes it"):
         parse(raw, "pier.csv", unanswerable="Not said.")
+
+
+@pytest.mark.parametrize("question", ["query", "prompt", "input", "text"])
+def test_answers_go_with_any_question(question, said):
+    assert said({question: "How long?", "answers": ["90 m"]}) == ["u: How long?", "a: 90 m"]

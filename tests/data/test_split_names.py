@@ -13,7 +13,7 @@ def test_words_for_validation(word):
     assert split_word(word) == "validation"
 
 
-@pytest.mark.parametrize("word", ["test", "Testing", "test data", "testset"])
+@pytest.mark.parametrize("word", ["test", "Testing", "test data", "testset", "holdout", "Held-out", "held_out_set"])
 def test_words_for_test(word):
     assert split_word(word) == "test"
 
@@ -138,3 +138,15 @@ def test_the_folders_that_tell_subsets_apart():
     names = ["train.csv", "data/train.csv", "en/train.csv", "data/en/test/0.csv", "a/b/data/dev.csv"]
     assert [outer_folder(name) for name in names] == ["", "", "en", "en", "a/b"]
     assert [says_split(name) for name in ("en/train.csv", "en/all.csv", "test/all.csv")] == [True, False, True]
+
+
+def test_a_folder_that_alone_says_the_split_may_say_more():
+    names = ["train_sft/data-0.arrow", "test_sft/data-0.arrow", "train-tickets/test.csv", "holdout/data-0.arrow"]
+    assert [outer_folder(name) for name in names] == ["sft", "sft", "train-tickets", ""]
+    assert arrange(names[:2], "there") == {"train": names[:1], "test": names[1:2]}
+    assert arrange(["train.csv", *names[2:3]], "there")["test"] == names[2:3]
+
+
+def test_what_is_held_out_is_the_test_split_unless_there_is_one():
+    assert arrange(["train.csv", "held_out.csv"], "there")["test"] == ["held_out.csv"]
+    assert arrange(["train.csv", "HoldOut.csv", "test.csv"], "there")["test"] == ["test.csv"]
