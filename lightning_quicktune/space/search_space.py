@@ -181,7 +181,8 @@ class SearchSpace:
 
     def decode(self, encoded: Float[np.ndarray, "N D"]) -> list[Configuration]:
         """The configurations that ``encode`` turned into these rows."""
-        found, ends = [], {}
+        found: list[Configuration] = []
+        ends: dict[str, int] = {}
         for name, h in sorted(self._by_name.items()):
             start = max(ends.values(), default=0) + bool(h.when)
             ends[name] = start + len(h.domain.columns)
