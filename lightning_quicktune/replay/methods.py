@@ -40,7 +40,7 @@ class Method:
 
     Args:
         name: Name of the search method. ``oracle`` takes configurations by their final scores, best first, which no
-            method can know: it shows the limit. ``strong`` trains a recipe that is known to do well, or what was
+            method can know: it shows the limit. ``strong`` trains a recipe that is commonly advised, or what was
             recorded nearest to it; ``recommended`` what ``recommend`` names, in that order, each to the end.
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``: its improvement at the next slice, at
             the end of training, or the probability to pass a random threshold at a random horizon.

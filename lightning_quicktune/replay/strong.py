@@ -1,4 +1,4 @@
-"""A recipe that is known to do well, as a configuration of the LoRA search space."""
+"""A recipe that is commonly advised, as a configuration of the LoRA search space."""
 
 from __future__ import annotations
 

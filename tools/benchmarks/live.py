@@ -3,9 +3,9 @@
     python tools/benchmarks/live.py --config tools/benchmarks/live_smollm2.yaml [--data FOLDER]
 
 Every method chooses from the same pool with the same budget in slices, and sees of a trial only the slices that it
-asked for. The checkpoint of each slice that is the best of its trial so far is kept, so that what a method would have
-given away is tested, on all test records, once. What is finished is read again: the same command goes on. Prints
-tables.
+asked for. One whose name ends in `-tried` has beside the pool what did best on earlier tasks, as it has in `tune`. The
+checkpoint of each slice that is the best of its trial so far is kept, so that what a method would have given away is
+tested, on all test records, once. What is finished is read again: the same command goes on. Prints tables.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.replay.strong import strong_configuration
 from lightning_quicktune.search.build import build_searcher
-from lightning_quicktune.search.knowledge import Knowledge, SearchContext
+from lightning_quicktune.search.knowledge import SearchContext
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
-from lightning_quicktune.search.pool import candidate_pool, shuffled
+from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent
 from lightning_quicktune.surrogate.threads import one_thread
@@ -45,10 +45,12 @@ from lightning_quicktune.trials.runner import run_trial
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_objects
 from lightning_quicktune.trials.trainer import time_reference_step, trial_device
-from lightning_quicktune.tuning.experience import base_model_name, load_experience
+from lightning_quicktune.tuning.candidates import candidates_of
+from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
 from lightning_quicktune.types import Budget, LearningCurve, Observation, Suggestion
 
 _STRONG = "strong"
+_TRIED = "-tried"
 _ALL = {  # what scores few records while is searched, scores all of them in the test
     "data.init_args.evaluation.max_eval_records": None,
     "data.init_args.evaluation.max_generation_records": 100,
@@ -64,8 +66,8 @@ class LiveSettings:
         recipe: Fit YAML that every trial starts from.
         output: Folder of trials and results.
         experience: Name or folder of what earlier tasks taught, as ``tune`` takes it.
-        table: Its trials, a shipped meta-dataset or a folder, for the portfolio.
-        methods: Search methods; ``strong`` trains a recipe that is known to do well.
+        table: Its trials, a shipped meta-dataset or a folder, for the portfolio; those of ``tasks`` are left out.
+        methods: Search methods; ``strong`` trains a recipe that is commonly advised.
         budgets: Slices that each method may spend.
         n_seeds: Pools, and seeds of methods.
         pool_size: Configurations to choose from.
@@ -190,8 +192,10 @@ class Live:
         if method == _STRONG:
             return OrderedSearcher((strong_configuration(self._space),), task.max_fidelity)
         by_trials = method.startswith(("portfolio", "forest", "nearest"))
-        knowledge = Knowledge(self._others) if by_trials else self._experience
-        pool = candidate_pool(self._space, self._settings.pool_size - 1, self._seed)
+        experience = Experience(self._others) if by_trials else self._experience
+        pool = candidates_of(
+            self._space, self._settings.pool_size, self._seed, experience if method.endswith(_TRIED) else None
+        )
         with one_thread():
             context = SearchContext(
                 pool=shuffled(pool, self._seed),
@@ -199,14 +203,15 @@ class Live:
                 space=self._space,
                 reference_step_s=self._reference_step_s,
                 seed=self._seed,
-                knowledge=knowledge,
+                knowledge=experience,
             )
-            return build_searcher(method, context)  # type: ignore[arg-type]  # it refuses other names
+            return build_searcher(method.removesuffix(_TRIED), context)  # type: ignore[arg-type]  # it refuses other names
 
     def _others(self) -> MetaDataset:
         """The trials of other datasets."""
-        table, own = load(self._settings.table), self._setup.info.dataset
-        return table.select([name for name, dataset in table.datasets.items() if dataset != own])
+        table = load(self._settings.table)
+        searched = {Path(source).name.rpartition(":")[2] for source in self._settings.tasks}
+        return table.select([name for name, dataset in table.datasets.items() if dataset not in searched])
 
     def _test(self, incumbent: Incumbent) -> dict[str, Any]:
         """Test scores of an adapter, record by record; those of one that was tested before are read."""
