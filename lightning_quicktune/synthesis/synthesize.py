@@ -26,7 +26,7 @@ from lightning_quicktune.synthesis.journal import Journal
 from lightning_quicktune.synthesis.llm import ChatClient, LLMSettings
 
 _logger = logging.getLogger(__name__)
-WORK_FOLDER = "work"
+WORK_FOLDER = ".work"  # no part of the task beside it
 REPORT_FILE = "synthesis.json"
 
 

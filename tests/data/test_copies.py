@@ -22,3 +22,4 @@ def test_an_answer_that_a_question_names_by_chance_is_none(tmp_path):
     assert notes(tmp_path, [{"question": "Fog, yes or no?", "answer": a} for a in ("no?", "yes", "no")]) == ()
     assert notes(tmp_path, [{"question": f"{a} Who?", "answer": a} for a in ANSWERS]) == ()
     assert notes(tmp_path, [{"question": "Who? Anna", "answer": "Anna"}]) == ()
+    assert notes(tmp_path, [{"question": f"Repeat the word {a}", "answer": a} for a in ANSWERS]) == ()
