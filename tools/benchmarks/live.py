@@ -251,7 +251,7 @@ def main(args: list[str] | None = None) -> None:
     results = output / "results" if settings.results is None else Path(settings.results)
     found: Found = {}
     for source in settings.tasks:
-        name = Path(source).name.replace(":", "-")
+        name = Path(source).name.removeprefix("suite:").replace(":", "-")
         path = source if settings.data is None else str(Path(settings.data) / source)
         searches: dict[int, Live] = {}
         for seed, slices, method in product(range(settings.n_seeds), settings.budgets, settings.methods):
