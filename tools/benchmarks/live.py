@@ -66,7 +66,8 @@ class LiveSettings:
         recipe: Fit YAML that every trial starts from.
         output: Folder of trials and results.
         experience: Name or folder of what earlier tasks taught, as ``tune`` takes it.
-        table: Its trials, a shipped meta-dataset or a folder, for the portfolio; those of ``tasks`` are left out.
+        table: Its trials, a shipped meta-dataset or a folder, for the portfolio, which knows those that the experience
+            was learned from.
         methods: Search methods; ``strong`` trains a recipe that is commonly advised.
         budgets: Slices that each method may spend.
         n_seeds: Pools, and seeds of methods.
@@ -208,10 +209,11 @@ class Live:
             return build_searcher(method.removesuffix(_TRIED), context)  # type: ignore[arg-type]  # it refuses other names
 
     def _others(self) -> MetaDataset:
-        """The trials of other datasets."""
-        table = load(self._settings.table)
-        searched = {Path(source).name.rpartition(":")[2] for source in self._settings.tasks}
-        return table.select([name for name, dataset in table.datasets.items() if dataset not in searched])
+        """The trials that the experience was learned from, of other datasets."""
+        table, own = load(self._settings.table), self._setup.info.dataset
+        provenance = self._experience.cards[0].provenance
+        learned = {*provenance["training_tasks"], *provenance["validation_tasks"]}
+        return table.select([n for n, dataset in table.datasets.items() if n in learned and dataset != own])
 
     def _test(self, incumbent: Incumbent) -> dict[str, Any]:
         """Test scores of an adapter, record by record; those of one that was tested before are read."""
