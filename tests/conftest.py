@@ -34,6 +34,17 @@ def levels_of_loggers():
             logger.setLevel(level)
 
 
+@pytest.fixture
+def two_threads():
+    """PyTorch has two threads, and after the test as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tiny_phi3(tmp_path_factory) -> Path:
     """A random Phi-3 of 50,000 weights with the shipped tokenizer: a step takes milliseconds."""

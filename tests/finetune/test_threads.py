@@ -6,14 +6,10 @@ from lightning_quicktune.finetune.base_model import BaseModelSettings, load_base
 
 
 @pytest.fixture
-def free(monkeypatch):
+def free(two_threads, monkeypatch):
     """Two threads, which nobody asked for; afterwards as before."""
-    before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "_before", [])
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("free")

@@ -9,16 +9,12 @@ from lightning_quicktune.replay.threads import one_thread
 
 
 @pytest.fixture
-def two_threads(monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def two_threads_everywhere(two_threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    yield
-    torch.set_num_threads(before)
 
 
-@pytest.mark.usefixtures("two_threads")
+@pytest.mark.usefixtures("two_threads_everywhere")
 def test_one_thread_as_long_as_it_lasts():
     np.ones((2, 2)) @ np.ones((2, 2))
     with one_thread():

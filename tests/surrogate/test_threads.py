@@ -7,14 +7,6 @@ from lightning_quicktune.surrogate.performance import PerformanceSurrogate
 from lightning_quicktune.surrogate.threads import one_thread
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def blas_threads():
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 

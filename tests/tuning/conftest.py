@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
@@ -97,15 +96,6 @@ def settings(tmp_path, fit_config, colour_task, small_space, filled_database):
         return parse_settings("tune", TuneSettings, ["--config", str(tmp_path / "tune.yaml")])
 
     return make
-
-
-@pytest.fixture
-def two_threads():
-    """PyTorch has two threads, and after the test as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
