@@ -207,6 +207,7 @@ def _identity(place: Workplace) -> dict[str, object]:
     settings = place.settings
     later: tuple[tuple[str, object, object], ...] = (  # what came later, so that finished evaluations without it go on
         ("at_once", settings.at_once, 1),
+        ("tells_budget", settings.tells_budget, False),
         ("held_out", sorted(settings.held_out), []),
         ("learn_from", {name: _fingerprint(load(name)) for name in settings.learn_from}, {}),
         ("configuration_share", settings.configuration_share, 1.0),

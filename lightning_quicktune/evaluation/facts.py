@@ -86,7 +86,8 @@ def _time(cost: CostName, time: Time) -> str:
     if cost == "slices":
         what = "each of which costs 1, because no cost was recorded" if time.lacks_costs else "whatever they cost"
         return f"- Time: counted in slices, {what}; thinking is free."
-    return f"- Time: recorded `{cost}`{_PAID if time.charges_thinking else _FREE} {_BEFORE}"
+    what = "CPU seconds, as of one machine of median speed" if cost == "reference" else f"`{cost}`"
+    return f"- Time: recorded {what}{_PAID if time.charges_thinking else _FREE} {_BEFORE}"
 
 
 def _trials_left_out(outcomes: Mapping[Outcome, int]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from lightning_quicktune.replay.methods import Method, MethodName
 
-CostName = Literal["cost_s", "cost_cpu_s", "slices"]
+CostName = Literal["cost_s", "cost_cpu_s", "reference", "slices"]
 SettingName = Literal["known", "new"]
 FACT_PREFIX, WORD_PREFIX = "fact:", "name:"
 BY_SEED, BY_DATASET = "seed", "dataset"
@@ -72,13 +72,17 @@ class ReplaySettings:
         configuration_share: Share of the configurations of which trials are learned from, by a seeded draw.
         n_seeds: Replays of each method on each task.
         seed: Seed of folds, halves, surrogates and intervals; the first seed of the replays.
-        cost: Recorded cost that moves the simulated clock: wall seconds, CPU seconds where the machine was shared, or
-            ``slices``, each of which costs 1 whatever the configuration, for methods that know nothing of costs.
+        cost: Recorded cost that moves the simulated clock: wall seconds, CPU seconds where the machine was shared,
+            ``reference`` where there were several machines (CPU seconds over those of the reference step, as of one of
+            median speed), or ``slices``, each of which costs 1 whatever the configuration, for methods that know
+            nothing of costs.
         shuffle_configurations: Whether each replayed task gives every configuration the trials of another one, drawn by
             ``seed``: a control, on which all that methods learned of configurations is wrong.
         charge_thinking: Whether the CPU time a method takes to choose, on this machine, is spent from its budget too.
             If not given, it is where trials were recorded with the reference step of their device, and not in imported
             tables, whose seconds are of another machine.
+        tells_budget: Whether methods are told what is left of the last of the budgets, as ``tune`` tells them; what
+            they have after an earlier one is then that of a search that had more to spend.
         at_once: Trials that a search trains at once (``tune --cohort``), in the time of the longest of them alone, as
             on a device that one trial leaves idle.
         surrogates: How the surrogates of ``transfer`` and ``quicktune`` are trained.
@@ -107,6 +111,7 @@ class ReplaySettings:
     cost: CostName = "cost_s"
     shuffle_configurations: bool = False
     charge_thinking: bool | None = None
+    tells_budget: bool = False
     at_once: int = 1
     surrogates: SurrogateTraining = field(default_factory=SurrogateTraining)
     n_processes: int = 1

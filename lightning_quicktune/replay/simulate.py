@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lightning_quicktune.replay.observed import Observed
 from lightning_quicktune.replay.pool import TaskPool
 from lightning_quicktune.replay.recorded import PaidOverheads, Recorded
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.types import Budget, Configuration, LearningCurve, Observation, Suggestion
@@ -174,6 +175,7 @@ def replay(
     charge_thinking: bool,
     description_s: float = 0.0,
     at_once: int = 1,
+    left: Left | None = None,
 ) -> Played:
     """Lets a searcher spend a budget on recorded trials.
 
@@ -185,12 +187,13 @@ def replay(
         charge_thinking: Whether thinking is spent from the budget too.
         description_s: Seconds that go for describing the task before the search begins.
         at_once: Trials that are trained at once.
+        left: Told what may still be spent; none if the searcher isn't to know.
     """
     clock = SimulatedClock()
     clock.advance(description_s)
     executor = ReplayExecutor(trials, clock, pool.overheads, at_once)
     timed = TimedSearcher(searcher, clock if charge_thinking else None)
     if horizon_s > description_s:
-        run_search(timed, executor, Budget(seconds=horizon_s - description_s), journal=None, clock=clock)
+        run_search(timed, executor, Budget(seconds=horizon_s - description_s), journal=None, clock=clock, left=left)
     observed = sorted(executor.observed, key=lambda seen: seen.at_s)  # those trained at once were played one by one
     return Played(observed, timed.thinking_s, timed.n_suggestions)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lightning_quicktune.metadataset.table import OVERHEADS, TEST, MetaDataset, counts
+from lightning_quicktune.metadataset.table import TEST, MetaDataset, counts
 from lightning_quicktune.replay.folds import HELD_OUT, folds_of
 from lightning_quicktune.replay.settings import ReplaySettings, SettingName
 
@@ -155,27 +155,3 @@ def without_test(table: MetaDataset, cost: str) -> MetaDataset:
     kept = table.trials.drop(columns=[c for c in table.trials.columns if c.startswith(TEST)])
     seen = kept.assign(cost_s=kept["cost_cpu_s"]) if cost == "cost_cpu_s" else kept
     return MetaDataset(seen, table.tasks, table.space, table.meta)
-
-
-def has_costs(table: MetaDataset) -> bool:
-    """Whether any slice has a cost of any kind.
-
-    Args:
-        table: The meta-dataset.
-    """
-    costs = table.trials[["cost_s", "cost_cpu_s"]].to_numpy(dtype=np.float64, na_value=np.nan)
-    return bool((costs > 0).any())
-
-
-def counted_in_slices(table: MetaDataset) -> MetaDataset:
-    """The same meta-dataset where each slice costs 1, also one that failed, and nothing else costs anything.
-
-    Args:
-        table: The whole meta-dataset.
-    """
-    rows = table.trials
-    trials, costs = rows.copy(), (rows["fidelity"] > 0).astype(float)
-    trials[list(OVERHEADS)] = 0.0
-    trials["unfinished_s"] = (rows["status"] == "failed").astype(float)
-    trials["cost_s"], trials["cost_cpu_s"] = costs, costs
-    return MetaDataset(trials, table.tasks.assign(meta_features_cost_s=0.0), table.space, table.meta)

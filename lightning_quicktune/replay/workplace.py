@@ -16,6 +16,7 @@ from lightning_quicktune.metadataset.merge import merged
 from lightning_quicktune.replay.ablations import replayed_searcher
 from lightning_quicktune.replay.calibration import Calibrated, calibrate
 from lightning_quicktune.replay.code import replay_code
+from lightning_quicktune.replay.costs import at_one_speed, counted_in_slices, has_costs
 from lightning_quicktune.replay.forecast import forecast_of
 from lightning_quicktune.replay.lessons import Lessons
 from lightning_quicktune.replay.observed import incumbents
@@ -23,8 +24,9 @@ from lightning_quicktune.replay.pool import TaskPool, part_of, task_pool, with_s
 from lightning_quicktune.replay.recorded import Recorded, lengths_of
 from lightning_quicktune.replay.results import Replayed, ReplayKey, write_replays
 from lightning_quicktune.replay.simulate import replay
-from lightning_quicktune.replay.splits import Divider, Split, counted_in_slices, has_costs, without_test
+from lightning_quicktune.replay.splits import Divider, Split, without_test
 from lightning_quicktune.search.knowledge import SearchContext
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.pool import shuffled
 from lightning_quicktune.search.searcher import Guarded
 
@@ -108,7 +110,9 @@ class Workplace:
         return bool((self.table.trials["reference_step_s"].dropna() != REFERENCE_STEP_S).any())
 
     def _counted(self, table: MetaDataset) -> MetaDataset:
-        return counted_in_slices(table) if self.settings.cost == "slices" else table
+        if self.settings.cost == "slices":
+            return counted_in_slices(table)
+        return at_one_speed(table) if self.settings.cost == "reference" else table
 
     def _taught(self) -> MetaDataset | None:
         """The meta-datasets that are learned from, as one; none if it is the one that is replayed."""
@@ -146,10 +150,19 @@ class Workplace:
         description_s = pool.task.meta_features_cost_s if job.method.describes_the_task else 0.0
         own_seed = _seed_of(seed, job.task)
         trials = pool.draw(own_seed)
-        context = self._context(pool, job, own_seed, trials)
+        left = Left(usual_slice_s=pool.full_training_s / pool.task.max_fidelity)
+        context = self._context(pool, job, own_seed, trials, left)
         searcher = replayed_searcher(job.method, context, trials)
-        at_once = self.settings.at_once
-        played = replay(searcher, pool, trials, job.horizon_s, self.charges_thinking, description_s, at_once)
+        played = replay(
+            searcher,
+            pool,
+            trials,
+            job.horizon_s,
+            self.charges_thinking,
+            description_s,
+            self.settings.at_once,
+            left if self.settings.tells_budget else None,
+        )
         key = ReplayKey(job.split, job.method.key, job.task, seed)
         calibration: tuple[Calibrated, ...] = ()
         moments = self.settings.calibration_budgets
@@ -160,7 +173,9 @@ class Workplace:
         fell_back = searcher.verdict.is_unlike if isinstance(searcher, Guarded) else None
         return Replayed(key, job.horizon_s, best, played.thinking_s, played.n_suggestions, calibration, fell_back)
 
-    def _context(self, pool: TaskPool, job: ReplayJob, seed: int, trials: Mapping[str, Recorded]) -> SearchContext:
+    def _context(
+        self, pool: TaskPool, job: ReplayJob, seed: int, trials: Mapping[str, Recorded], left: Left
+    ) -> SearchContext:
         return SearchContext(
             pool=shuffled(pool.configurations, seed),
             task=pool.task,
@@ -169,6 +184,7 @@ class Workplace:
             seed=seed,
             knowledge=self.lessons(job.split).knowledge(job.method.lesson),
             lengths=lengths_of(pool.task, trials),
+            left=left,
         )
 
     def _whole_pool(self, task: str) -> TaskPool:

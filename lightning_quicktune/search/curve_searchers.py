@@ -69,4 +69,5 @@ def curve_searcher(context: SearchContext, prior: PoolPrior) -> CurveTransferSea
     """
     task = context.task
     lengths = context.lengths or task.max_fidelity
-    return CurveTransferSearcher(context.pool, prior, lengths, task.zero_shot_score, validation_records(task))
+    n_records = validation_records(task)
+    return CurveTransferSearcher(context.pool, prior, lengths, task.zero_shot_score, n_records, context.left)

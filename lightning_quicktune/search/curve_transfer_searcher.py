@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_quicktune.acquisition.leader import to_beat
 from lightning_quicktune.acquisition.optional_stopping import HOPELESS, optional_stopping_index
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.pool import by_id
 from lightning_quicktune.search.progress import Progress
@@ -58,6 +59,9 @@ class CurveTransferSearcher:
     ratio of expected improvement to expected price, where a plan may stop after the next knot (the first one as late as
     the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
 
+    Where it is told what is left of a budget, a score that there isn't enough left to see is worth nothing, and none is
+    begun for an end that it can't reach.
+
     A guard that doubts the prior sets ``looks_early``: trainings may then be paused at their first knot, and none is
     begun only because the prior named it.
 
@@ -67,6 +71,7 @@ class CurveTransferSearcher:
         zero_shot_score: Score of the base model without an adapter, which has to be beaten; not a number if unknown.
         lengths: Slices of each configuration's own full training; a number if all are alike.
         n_records: Records that scores are measured on, which limits how exact they are; 0 if unknown.
+        left: What may still be spent; none to plan as if anything could be.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class CurveTransferSearcher:
         lengths: Lengths | int,
         zero_shot_score: float = math.nan,
         n_records: int = 0,
+        left: Left | None = None,
     ) -> None:
         configurations = by_id(pool)
         self._pool, self._places = list(configurations.values()), {c: i for i, c in enumerate(configurations)}
@@ -91,7 +97,7 @@ class CurveTransferSearcher:
         self._log_costs: dict[int, float] = {}
         self.forecasts: list[Forecast] = []  # of every score that was taken in
         self._best = zero_shot_score if math.isfinite(zero_shot_score) else -np.inf
-        self._n_records = n_records
+        self._n_records, self._left = n_records, left or Left()
 
     @property
     def pending(self) -> frozenset[Configuration]:
@@ -123,22 +129,35 @@ class CurveTransferSearcher:
     def _best_of(self, among: NDArray[np.bool_]) -> Suggestion | None:
         if not among.any():
             return None
-        named = [place for place in self.prior.first if among[place] and not self._reached[place]]
+        log_cost, slices = self._log_cost(), self._plan.slices
+        within = self._within_reach(log_cost)
+        named = [p for p in self.prior.first if among[p] and not self._reached[p] and within[p, -1]]
         if named and not self.looks_early:
             return self._suggest(named[0], self._plan.slices.shape[1] - 1)
         mean, covariance = self.posterior.moments()
-        log_cost, slices = self._log_cost(), self._plan.slices
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
         looks = np.maximum(self._following, self._first if self.looks_early else self._first_look)
         if self._reached.any():
             begun = np.flatnonzero(self._open & (self._reached > 0))
             beaten = to_beat(mean, prices(log_cost, slices, self._reached, 1.0), begun, self._best)
-            price = np.where(self._plan.met, price, np.inf)  # what is never seen is worth nothing
+            price = np.where(self._plan.met & within, price, np.inf)  # what is never seen is worth nothing
             value = optional_stopping_index(mean, covariance, price, looks, beaten)
         else:
             value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]
+            if not within[np.where(among, value, -np.inf).argmax(), -1]:
+                value = np.where(self._plan.met & within, mean, -np.inf).max(1)
         place = int(np.argmax(np.where(among, np.maximum(value, HOPELESS), -np.inf)))
         return self._suggest(place, int(looks[place]))
+
+    def _within_reach(self, log_cost: Array) -> NDArray[np.bool_]:
+        """Which knots there is enough left for, shape ``(C, H)``; all if there is too little for any."""
+        if not self._left.is_limited:
+            return np.ones_like(self._plan.met)
+        ahead = np.maximum(self._plan.slices - self._reached[:, None], 0)
+        level = 0.0 if self._log_costs else math.log(self._left.usual_slice_s) - float(np.median(log_cost))
+        slice_s = np.exp(log_cost + level)[:, None] if math.isfinite(level) else 0.0
+        within = (ahead <= self._left.slices) & (ahead * slice_s <= self._left.seconds)
+        return within if (within & (ahead > 0)).any() else np.ones_like(within)
 
     def _suggest(self, place: int, knot: int) -> Suggestion:
         self._open[place] = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.names import DEFAULT_ACQUISITION
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class SearchContext:
         acquisition: What a candidate is worth to the methods with surrogates.
         lengths: Slices of each configuration's own full training; none if all are as the task says.
         first: What is trained before the method chooses, so that one that proposes may learn from it.
+        left: What may still be spent; who spends it keeps it up to date.
     """
 
     pool: tuple[Configuration, ...]
@@ -85,3 +87,4 @@ class SearchContext:
     acquisition: Acquisition = DEFAULT_ACQUISITION
     lengths: Lengths | None = None
     first: tuple[Configuration, ...] = ()
+    left: Left = field(default_factory=Left)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from lightning_quicktune.search.journal import Journal, JournalEntry
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState, StoppedBy
 from lightning_quicktune.types import Budget, Executor, Observation, Suggestion
@@ -25,12 +27,14 @@ class Live:
         begun: Called with each suggestion that is started.
         salvage: Called with each suggestion that ran when a person stopped the search: gives what came of it so far.
         ends_all: Kinds of interruption that end the program all the same.
+        free_s: Gives the seconds that are left for training; none if time doesn't matter.
     """
 
     cut: Callable[[Suggestion, int, int], Suggestion | None]
     begun: Callable[[Suggestion], None]
     salvage: Callable[[Suggestion], Observation | None]
     ends_all: tuple[type[KeyboardInterrupt], ...] = ()
+    free_s: Callable[[], float | None] = lambda: None
 
 
 def run_search(
@@ -42,6 +46,7 @@ def run_search(
     clock: Callable[[], float] = time.monotonic,
     to_repeat: Mapping[str, int] | None = None,
     live: Live | None = None,
+    left: Left | None = None,
 ) -> SearchResult:
     """Searches until the budget is spent, the score is enough, or the searcher has nothing more to suggest.
 
@@ -59,11 +64,12 @@ def run_search(
         clock: Gives the time in seconds; a replay has its own, which recorded costs move forward.
         to_repeat: Slices that a trial must repeat before it goes on, by id of its configuration.
         live: What live trials need besides; with it, Ctrl-C ends the search instead of the program.
+        left: Told before each question what may still be spent; none if the searcher isn't to know.
 
     Raises:
         RuntimeError: If the executor returns what it was not given, or neither trains nor fails.
     """
-    search = _Search(searcher, executor, budget, journal, clock, to_repeat or {}, live)
+    search = _Search(searcher, executor, budget, journal, clock, to_repeat or {}, live, left)
     try:
         _spend(search, on_observation)
     except KeyboardInterrupt as stop:
@@ -99,9 +105,10 @@ class _Search:
         clock: Callable[[], float],
         to_repeat: Mapping[str, int],
         live: Live | None,
+        left: Left | None,
     ) -> None:
         self.searcher, self.executor, self.budget, self.journal, self.clock = searcher, executor, budget, journal, clock
-        self.to_repeat, self.live = dict(to_repeat), live
+        self.to_repeat, self.live, self.left = dict(to_repeat), live, left
         self.has_no_room = False  # the budget is too small for what was suggested last
         self.running: dict[str, tuple[Suggestion, float]] = {}  # with the thinking it took
         self.state = SearchState()
@@ -116,6 +123,7 @@ class _Search:
     def start_what_fits(self) -> None:
         """Submits suggestions while executor and budget have room."""
         while len(self.running) < self.executor.capacity and not self._is_spent():
+            self._say_what_is_left()
             began = self.clock()
             suggestion = self.searcher.ask()
             self.thinking_s += self.clock() - began
@@ -221,6 +229,17 @@ class _Search:
         if self.budget.slices is None:
             return None
         return self.budget.slices - self.state.slices - self._promised()
+
+    def _say_what_is_left(self) -> None:
+        if self.left is None:
+            return
+        slices, seconds = self._slices_left(), self.budget.seconds
+        if self.live is not None:
+            seconds = self.live.free_s()
+        elif seconds is not None:
+            seconds -= self._elapsed_s()
+        self.left.slices = math.inf if slices is None else slices
+        self.left.seconds = math.inf if seconds is None else seconds
 
     def _promised(self) -> int:
         """Slices that what runs is still to be trained."""

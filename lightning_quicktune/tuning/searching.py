@@ -14,6 +14,7 @@ from lightning_quicktune.search.few_trials_searcher import FewTrialsSearcher
 from lightning_quicktune.search.guarded_searcher import GuardedSearcher, Verdict
 from lightning_quicktune.search.journal import Journal
 from lightning_quicktune.search.knowledge import SearchContext
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.loop import Live, run_search
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import SearchResult, SearchState
@@ -42,12 +43,14 @@ class Search:
         journal: What was observed, on disk.
         searcher: Who chooses.
         reference_step_s: Seconds of the base model's reference step here.
+        left: What may still be spent, for the searcher to know.
     """
 
     job: Job
     journal: Journal
     searcher: Searcher
     reference_step_s: float
+    left: Left
     _to_repeat: dict[str, int] = field(default_factory=dict)
     _reached: dict[str, int] = field(default_factory=dict)
     _is_warned: bool = False
@@ -63,7 +66,7 @@ class Search:
         with one_thread():
             context = _context(job, reference_step_s)
             searcher = untaught_after(context) if job.first else build_searcher(job.settings.searcher, context)
-        return cls(job, journal, searcher, reference_step_s)
+        return cls(job, journal, searcher, reference_step_s, context.left)
 
     def run(self, pace: Pace, must_find: bool = True) -> SearchResult:
         """Searches until budget, target, ideas or the user's patience end; what was trained then counts.
@@ -94,7 +97,10 @@ class Search:
             self.journal,
             self._on_observation(pace),
             to_repeat=self._to_repeat,
-            live=Live(lambda *asked: self._cut(pace, *asked), self._begun, self._salvage, (Terminated,)),
+            live=Live(
+                lambda *asked: self._cut(pace, *asked), self._begun, self._salvage, (Terminated,), lambda: pace.free_s
+            ),
+            left=self.left,
         )
         for folder in sorted(job.trials.glob("*/")):
             stop_trial(folder, job.tracker.sync_trial)
@@ -211,6 +217,9 @@ def _context(job: Job, reference_step_s: float) -> SearchContext:
     experience, task = job.experience, job.setup.info
     if experience.curves is not None:
         experience.curves.check_task(task)
+        usual_slice_s = float(np.median(experience.curves.predict_cost(task, job.pool, reference_step_s)))
+    else:
+        usual_slice_s = np.nan
     return SearchContext(
         pool=job.pool,
         task=task,
@@ -220,4 +229,5 @@ def _context(job: Job, reference_step_s: float) -> SearchContext:
         knowledge=experience,
         acquisition=job.settings.acquisition,
         first=job.first,
+        left=Left(usual_slice_s=usual_slice_s),
     )

@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 
 from lightning_quicktune.evaluation.summary import outcomes_of
+from lightning_quicktune.replay.costs import counted_in_slices
 from lightning_quicktune.replay.pool import part_of, task_pool, with_shuffled_configurations
 from lightning_quicktune.replay.recorded import PaidOverheads, lengths_of
-from lightning_quicktune.replay.splits import counted_in_slices, without_test
+from lightning_quicktune.replay.splits import without_test
 from lightning_quicktune.search.lengths import Lengths
 
 

@@ -1,5 +1,6 @@
 """Search by transferred curves, on priors that are small enough to see through."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from lightning_quicktune.search import curve_transfer_searcher
 from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, binomial_variance
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.surrogate.curves.pool_prior import MOMENTS, PoolPrior
 from lightning_quicktune.surrogate.curves.tables import knots_of
@@ -88,6 +90,51 @@ def test_what_the_prior_names_is_not_begun_while_it_is_doubted():
     assert searcher.looks(searcher.pool[0]) == (1, LENGTH)
     searcher.looks_early = True
     assert searcher.ask() == Suggestion(searcher.pool[1], 1)
+
+
+@pytest.mark.parametrize(("seconds", "place"), [(36.1, 2), (35.9, 1), (math.inf, 2)])
+def test_what_the_prior_names_is_begun_only_if_its_end_is_within_the_budget(seconds, place):
+    """A training has four slices, each of 9 s where a usual one takes 1."""
+    prior = replace(flat_prior([0.0, 2.0, 1.0, 1.5], log_cost=[0.0, 0.0, math.log(9.0), 0.0]), first=(2,))
+    searcher = searcher_of(prior, left=Left(seconds=seconds, usual_slice_s=1.0))
+    assert searcher.ask().configuration == pool(4)[place]
+
+
+@pytest.mark.parametrize(("slices", "place"), [(4, 0), (3, 1), (1, 1), (math.inf, 0)])
+def test_an_end_that_is_out_of_reach_counts_for_nothing(slices, place):
+    slow_quick_bad = [[-2.0, -1.0, 2.0], [0.4, 0.5, 0.6], [0.0, 0.0, 0.0]]
+    prior = replace(flat_prior([0.0, 0.0, 0.0]), mean=np.array(slow_quick_bad))
+    searcher = searcher_of(prior, left=Left(slices=slices))
+    assert searcher.ask().configuration == pool(3)[place]
+
+
+def test_the_last_slices_go_where_they_are_seen():
+    """With one slice left, what needs two for its next score is left alone, whatever it may become."""
+    left = Left(slices=5)
+    searcher = searcher_of(flat_prior([2.0, 0.5, 0.4]), left=left)
+    first = searcher.ask()
+    searcher.tell(told(first.configuration, [0.5, 0.55]))
+    left.slices = 2
+    assert searcher.ask() == Suggestion(first.configuration, LENGTH)
+    searcher = searcher_of(flat_prior([2.0, 0.5, 0.4]), left=left)
+    searcher.tell(told(first.configuration, [0.5, 0.55]))
+    left.slices = 1
+    assert searcher.ask() == Suggestion(pool(3)[1], 1)
+
+
+@pytest.mark.parametrize(("seconds", "is_begun"), [(11.9, False), (12.1, True)])
+def test_seconds_are_those_that_slices_took_here(seconds, is_begun):
+    left = Left(seconds=100.0, usual_slice_s=1.0)
+    searcher = searcher_of(replace(flat_prior([2.0, 1.9, 0.4]), first=(0, 1)), left=left)
+    first = searcher.ask()
+    searcher.tell(told(first.configuration, [0.3], cost_s=3.0))  # three times as slow as was foretold
+    left.seconds = seconds
+    assert (searcher.ask() == Suggestion(pool(3)[1], LENGTH)) == is_begun
+
+
+def test_where_there_is_too_little_left_for_any_score_it_chooses_as_ever():
+    for left in (Left(slices=0), Left(seconds=0.1, usual_slice_s=1.0), Left(seconds=0.1)):
+        assert searcher_of(flat_prior([0.0, 2.0, 1.0]), left=left).ask() == Suggestion(pool(3)[1], 1)
 
 
 def test_of_two_alike_it_starts_with_the_cheaper():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lightning_quicktune.search.journal import Journal
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import candidate_pool, shuffled
@@ -291,3 +292,34 @@ def test_all_that_has_ended_is_told_before_anything_is_asked(searchers, new_exec
     assert result.state.slices == 24
     rounds = [executor.submitted[n : n + 4] for n in range(0, 24, 4)]
     assert all(len({config_id for config_id, _ in submitted}) == 4 for submitted in rounds)
+
+
+class Listening(OrderedSearcher):
+    """Writes down what it is told of the budget whenever it is asked."""
+
+    def __init__(self, pool, length, left):
+        super().__init__(pool, length)
+        self.left, self.heard = left, []
+
+    def ask(self):
+        self.heard.append((self.left.seconds, self.left.slices))
+        return super().ask()
+
+
+def test_a_searcher_is_told_what_is_left_before_each_question(space, task, new_executor, clock):
+    pool, left = candidate_pool(space, 3, seed=0), Left()
+    searcher = Listening(pool, task.max_fidelity, left)
+    run_search(searcher, new_executor(), Budget(seconds=100, slices=20), None, clock=clock, left=left)
+    seconds, slices = zip(*searcher.heard, strict=True)
+    assert (seconds[0], slices[0]) == (100, 20)
+    assert list(seconds) == sorted(seconds, reverse=True)
+    assert seconds[1] < 100
+    assert slices[:3] == (20, 11, 2)
+
+
+def test_without_a_limit_nothing_is_said_to_be_left(space, task, new_executor, clock):
+    left = Left(slices=3)
+    searcher = Listening(candidate_pool(space, 2, seed=0), task.max_fidelity, left)
+    run_search(searcher, new_executor(), Budget(trials=2), None, clock=clock, left=left)
+    assert searcher.heard[0] == (math.inf, math.inf)
+    assert not left.is_limited

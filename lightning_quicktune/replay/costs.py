@@ -1,0 +1,58 @@
+"""Recorded costs as a replay pays them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lightning_quicktune.metadataset.table import OVERHEADS, MetaDataset
+
+
+def has_costs(table: MetaDataset) -> bool:
+    """Whether any slice has a cost of any kind.
+
+    Args:
+        table: The meta-dataset.
+    """
+    costs = table.trials[["cost_s", "cost_cpu_s"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    return bool((costs > 0).any())
+
+
+def counted_in_slices(table: MetaDataset) -> MetaDataset:
+    """The same meta-dataset where each slice costs 1, also one that failed, and nothing else costs anything.
+
+    Args:
+        table: The whole meta-dataset.
+    """
+    rows = table.trials
+    trials, costs = rows.copy(), (rows["fidelity"] > 0).astype(float)
+    trials[list(OVERHEADS)] = 0.0
+    trials["unfinished_s"] = (rows["status"] == "failed").astype(float)
+    trials["cost_s"], trials["cost_cpu_s"] = costs, costs
+    return MetaDataset(trials, table.tasks.assign(meta_features_cost_s=0.0), table.space, table.meta)
+
+
+def at_one_speed(table: MetaDataset) -> MetaDataset:
+    """The same meta-dataset with CPU seconds, of any kind, as of one machine of median speed.
+
+    A slice that took as many reference steps as another one costs as much, on whichever machine the two ran.
+
+    Args:
+        table: The whole meta-dataset.
+
+    Raises:
+        ValueError: If a slice with costs has no reference step.
+    """
+    rows = table.trials
+    steps_s = rows["reference_step_s"].to_numpy(dtype=np.float64, na_value=np.nan)
+    known, paid = steps_s > 0, rows["cost_cpu_s"].to_numpy(dtype=np.float64, na_value=np.nan) > 0
+    if (paid & ~known).any():
+        raise ValueError(
+            f"`cost` is reference, but {int((paid & ~known).sum())} of {len(rows)} slices have no `reference_step_s`, "
+            "so nobody knows how fast their machine was. Write `cost: cost_cpu_s`, or `cost: slices`."
+        )
+    median_s = float(np.median(steps_s[known])) if known.any() else np.nan
+    factors = np.divide(median_s, steps_s, out=np.ones(len(rows)), where=known)
+    trials = rows.assign(reference_step_s=np.where(known, median_s, np.nan), cost_s=rows["cost_cpu_s"])
+    for name in ("cost_s", "cost_cpu_s", "unfinished_s", *OVERHEADS):
+        trials[name] = trials[name] * factors
+    return MetaDataset(trials, table.tasks, table.space, table.meta)
