@@ -131,21 +131,24 @@ class CurveTransferSearcher:
             return None
         log_cost, slices = self._log_cost(), self._plan.slices
         within = self._within_reach(log_cost)
-        named = [p for p in self.prior.first if among[p] and not self._reached[p] and within[p, -1]]
-        if named and not self.looks_early:
+        named = [place for place in self.prior.first if among[place] and not self._reached[place]]
+        if named and not self.looks_early and within[named[0], -1]:  # each makes up for those before it
             return self._suggest(named[0], self._plan.slices.shape[1] - 1)
         mean, covariance = self.posterior.moments()
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
+        seen = self._plan.met & within & (np.arange(slices.shape[1]) >= self._following[:, None])
+        ends = slices.shape[1] - 1 - seen[:, ::-1].argmax(1)  # the last that is seen
         looks = np.maximum(self._following, self._first if self.looks_early else self._first_look)
+        looks = np.where(seen.any(1), np.minimum(looks, ends), looks)
         if self._reached.any():
             begun = np.flatnonzero(self._open & (self._reached > 0))
-            beaten = to_beat(mean, prices(log_cost, slices, self._reached, 1.0), begun, self._best)
-            price = np.where(self._plan.met & within, price, np.inf)  # what is never seen is worth nothing
+            beaten = to_beat(mean, prices(log_cost, slices, self._reached, 1.0), begun, self._best, ends)
+            price = np.where(seen, price, np.inf)  # what is never seen is worth nothing
             value = optional_stopping_index(mean, covariance, price, looks, beaten)
         else:
             value = (mean[:, -1] - np.median(mean[:, -1])) / price[:, -1]
             if not within[np.where(among, value, -np.inf).argmax(), -1]:
-                value = np.where(self._plan.met & within, mean, -np.inf).max(1)
+                value = np.where(seen, mean, -np.inf).max(1)
         place = int(np.argmax(np.where(among, np.maximum(value, HOPELESS), -np.inf)))
         return self._suggest(place, int(looks[place]))
 

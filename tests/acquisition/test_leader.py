@@ -21,3 +21,9 @@ def test_others_have_to_beat_what_the_leader_gains_for_their_money():
 
 def test_only_what_was_begun_leads_and_only_if_it_gains():
     np.testing.assert_array_equal(to_beat(MEAN, COST, np.array([2]), 0.55), np.full((3, 3), 0.55))
+
+
+def test_a_leader_whose_end_is_out_of_reach_gains_only_what_will_be_seen():
+    """It gains .05 in 2 s: half of it in one."""
+    beaten = to_beat(MEAN, COST, np.array([0]), 0.55, np.array([1, 2, 2]))
+    np.testing.assert_allclose(beaten[1:], np.tile(0.55 + 0.05 * np.array([0.5, 1.0, 1.0]), (2, 1)))

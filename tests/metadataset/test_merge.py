@@ -58,7 +58,5 @@ def test_base_models_that_were_trained_for_as_long_are_told_apart(table):
 
 
 def test_one_length_of_a_task_in_two_tables_is_refused(table):
-    with pytest.raises(
-        ValueError, match=r"a and b both have trials of shop@\d+@tiny, of one name, length and"
-    ):
+    with pytest.raises(ValueError, match=r"a and b both have trials of shop@\d+@tiny, of one name, length and"):
         merged([table(["shop"], 10), table(["shop"], 10)], ["a", "b"])

@@ -48,7 +48,5 @@ def test_wall_seconds_of_a_shared_machine_are_not_paid(table):
 
 def test_trials_of_unknown_machines_are_refused(table):
     unknown = MetaDataset(table.trials.assign(reference_step_s=np.nan), table.tasks, table.space, table.meta)
-    with pytest.raises(
-        ValueError, match=r"`cost` is reference, but \d+ of \d+ .*Write `cost: cost_cpu_s`"
-    ):
+    with pytest.raises(ValueError, match=r"`cost` is reference, but \d+ of \d+ .*Write `cost: cost_cpu_s`"):
         at_one_speed(unknown)

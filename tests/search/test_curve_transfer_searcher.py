@@ -94,8 +94,8 @@ def test_what_the_prior_names_is_not_begun_while_it_is_doubted():
 
 @pytest.mark.parametrize(("seconds", "place"), [(36.1, 2), (35.9, 1), (math.inf, 2)])
 def test_what_the_prior_names_is_begun_only_if_its_end_is_within_the_budget(seconds, place):
-    """A training has four slices, each of 9 s where a usual one takes 1."""
-    prior = replace(flat_prior([0.0, 2.0, 1.0, 1.5], log_cost=[0.0, 0.0, math.log(9.0), 0.0]), first=(2,))
+    """A training has four slices, each of 9 s where a usual one takes 1. The second one only makes up for the first."""
+    prior = replace(flat_prior([0.0, 2.0, 1.0, 1.5], log_cost=[0.0, 0.0, math.log(9.0), 0.0]), first=(2, 0))
     searcher = searcher_of(prior, left=Left(seconds=seconds, usual_slice_s=1.0))
     assert searcher.ask().configuration == pool(4)[place]
 
@@ -130,6 +130,12 @@ def test_seconds_are_those_that_slices_took_here(seconds, is_begun):
     searcher.tell(told(first.configuration, [0.3], cost_s=3.0))  # three times as slow as was foretold
     left.seconds = seconds
     assert (searcher.ask() == Suggestion(pool(3)[1], LENGTH)) == is_begun
+
+
+def test_a_first_look_that_is_out_of_reach_is_taken_earlier():
+    prior = replace(flat_prior([0.0, 2.0, 1.0]), first_look=1)
+    for slices, fidelity in ((1, 1), (2, 2), (math.inf, 2)):
+        assert searcher_of(prior, left=Left(slices=slices)).ask() == Suggestion(pool(3)[1], fidelity)
 
 
 def test_where_there_is_too_little_left_for_any_score_it_chooses_as_ever():

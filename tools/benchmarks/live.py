@@ -33,6 +33,7 @@ from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.replay.strong import strong_configuration
 from lightning_quicktune.search.build import build_searcher
 from lightning_quicktune.search.knowledge import SearchContext
+from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.loop import run_search
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled
@@ -169,7 +170,9 @@ class Live:
             slices: What it may spend.
         """
         executor = StoredTrials(self._plan)
-        result = run_search(self._searcher(method), executor, Budget(slices=slices), journal=None)
+        left = Left()
+        searcher = self._searcher(method, left)
+        result = run_search(searcher, executor, Budget(slices=slices), journal=None, left=left)
         incumbent = result.state.incumbent
         if incumbent is None:
             raise RuntimeError(f"{method} has no score on {self._setup.info.name} within {slices} slices.")
@@ -188,7 +191,7 @@ class Live:
         folder = self._folder / "trials" / f"{configuration.id}-{self._seed}"
         return TrialPlan(self._setup.info, self._setup.fit, self._space, configuration, self._seed, folder)
 
-    def _searcher(self, method: str) -> Searcher:
+    def _searcher(self, method: str, left: Left) -> Searcher:
         task = self._setup.info
         if method == _STRONG:
             return OrderedSearcher((strong_configuration(self._space),), task.max_fidelity)
@@ -205,6 +208,7 @@ class Live:
                 reference_step_s=self._reference_step_s,
                 seed=self._seed,
                 knowledge=experience,
+                left=left,
             )
             return build_searcher(method.removesuffix(_TRIED), context)  # type: ignore[arg-type]  # it refuses other names
 
