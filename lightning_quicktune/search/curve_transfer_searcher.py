@@ -59,8 +59,8 @@ class CurveTransferSearcher:
     ratio of expected improvement to expected price, where a plan may stop after the next knot (the first one as late as
     the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
 
-    Where it is told what is left of a budget, a score that there isn't enough left to see is worth nothing, and none is
-    begun for an end that it can't reach.
+    Where it is told what is left of a budget, a knot that can't be reached, nor half of the way there from the one
+    before, is worth nothing, and nothing is begun for an end that is out of reach.
 
     A guard that doubts the prior sets ``looks_early``: trainings may then be paused at their first knot, and none is
     begun only because the prior named it.
@@ -153,14 +153,19 @@ class CurveTransferSearcher:
         return self._suggest(place, int(looks[place]))
 
     def _within_reach(self, log_cost: Array) -> NDArray[np.bool_]:
-        """Which knots there is enough left for, shape ``(C, H)``; all if there is too little for any."""
+        """Which knots there is enough left for, shape ``(C, H)``, or for half of the way there from the one before.
+
+        All are if there is too little for any.
+        """
         if not self._left.is_limited:
             return np.ones_like(self._plan.met)
-        ahead = np.maximum(self._plan.slices - self._reached[:, None], 0)
         level = 0.0 if self._log_costs else math.log(self._left.usual_slice_s) - float(np.median(log_cost))
-        slice_s = np.exp(log_cost + level)[:, None] if math.isfinite(level) else 0.0
-        within = (ahead <= self._left.slices) & (ahead * slice_s <= self._left.seconds)
-        return within if (within & (ahead > 0)).any() else np.ones_like(within)
+        slice_s = np.exp(log_cost + level) if math.isfinite(level) else np.zeros(len(log_cost))
+        affordable = np.floor(np.minimum(self._left.slices, self._left.seconds / np.maximum(slice_s, 1e-9)))
+        slices, reached = self._plan.slices, self._reached[:, None]
+        before = np.maximum(np.hstack([np.zeros_like(reached), slices[:, :-1]]), reached)
+        within = affordable[:, None] >= (slices + before) / 2 - reached
+        return within if (within & (slices > reached)).any() else np.ones_like(within)
 
     def _suggest(self, place: int, knot: int) -> Suggestion:
         self._open[place] = False
