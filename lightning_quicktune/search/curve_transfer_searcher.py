@@ -130,7 +130,7 @@ class CurveTransferSearcher:
         if not among.any():
             return None
         log_cost, slices = self._log_cost(), self._plan.slices
-        within = self._within_reach(log_cost)
+        within = self._within_reach(log_cost, among)
         named = [place for place in self.prior.first if among[place] and not self._reached[place]]
         if named and not self.looks_early and within[named[0], -1]:  # each makes up for those before it
             return self._suggest(named[0], self._plan.slices.shape[1] - 1)
@@ -152,20 +152,21 @@ class CurveTransferSearcher:
         place = int(np.argmax(np.where(among, np.maximum(value, HOPELESS), -np.inf)))
         return self._suggest(place, int(looks[place]))
 
-    def _within_reach(self, log_cost: Array) -> NDArray[np.bool_]:
+    def _within_reach(self, log_cost: Array, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which knots there is enough left for, shape ``(C, H)``, or for half of the way there from the one before.
 
-        All are if there is too little for any.
+        All are if there is too little for any of those that are chosen among.
         """
         if not self._left.is_limited:
             return np.ones_like(self._plan.met)
-        level = 0.0 if self._log_costs else math.log(self._left.usual_slice_s) - float(np.median(log_cost))
-        slice_s = np.exp(log_cost + level) if math.isfinite(level) else np.zeros(len(log_cost))
+        usual_s, slice_s = self._left.usual_slice_s, np.exp(log_cost)  # in seconds as soon as any were seen
+        if not self._log_costs:
+            slice_s *= usual_s / np.median(slice_s) if usual_s > 0 else 0.0
         affordable = np.floor(np.minimum(self._left.slices, self._left.seconds / np.maximum(slice_s, 1e-9)))
         slices, reached = self._plan.slices, self._reached[:, None]
         before = np.maximum(np.hstack([np.zeros_like(reached), slices[:, :-1]]), reached)
         within = affordable[:, None] >= (slices + before) / 2 - reached
-        return within if (within & (slices > reached)).any() else np.ones_like(within)
+        return within if (within & (slices > reached))[among].any() else np.ones_like(within)
 
     def _suggest(self, place: int, knot: int) -> Suggestion:
         self._open[place] = False

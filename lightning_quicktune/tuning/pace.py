@@ -86,6 +86,12 @@ class Pace:
         left = self._timekeeper.left_s
         return None if left is None else left - self.reserve_s
 
+    @property
+    def for_slices_s(self) -> float | None:
+        """Seconds that slices may be expected to take together, so that they end in time; none if it doesn't matter."""
+        free = self.free_s
+        return None if free is None else free / _CAUTION
+
     def fits(self, seconds: float, share: float = 1.0) -> bool:
         """Whether something may take so long, and no more than a share of what is left."""
         free = self.free_s

@@ -98,7 +98,11 @@ class Search:
             self._on_observation(pace),
             to_repeat=self._to_repeat,
             live=Live(
-                lambda *asked: self._cut(pace, *asked), self._begun, self._salvage, (Terminated,), lambda: pace.free_s
+                lambda *asked: self._cut(pace, *asked),
+                self._begun,
+                self._salvage,
+                (Terminated,),
+                lambda: pace.for_slices_s,
             ),
             left=self.left,
         )

@@ -129,6 +129,13 @@ def test_seconds_are_those_that_slices_took_here(seconds, is_begun):
     assert (searcher.ask() == Suggestion(pool(3)[1], LENGTH)) == is_begun
 
 
+def test_what_already_runs_leaves_the_others_no_worse_order():
+    """One slice is enough for a training of one; while it runs, of the others there is too little for any."""
+    lengths = Lengths(16, {pool(4)[0].id: 1})
+    searcher = searcher_of(flat_prior([0.0, 0.5, 2.0, 1.0]), lengths, left=Left(slices=1))
+    assert [searcher.ask().configuration for _ in range(2)] == [pool(4)[0], pool(4)[2]]
+
+
 def test_a_first_look_that_is_out_of_reach_is_taken_earlier():
     prior = replace(flat_prior([0.0, 2.0, 1.0]), first_look=1)
     for slices, fidelity in ((1, 1), (2, 2), (math.inf, 2)):
