@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.import_table import REFERENCE_STEP_S
 from lightning_quicktune.metadataset.merge import merged
+from lightning_quicktune.metadataset.speed import at_one_speed
 from lightning_quicktune.replay.ablations import replayed_searcher
 from lightning_quicktune.replay.calibration import Calibrated, calibrate
 from lightning_quicktune.replay.code import replay_code
-from lightning_quicktune.replay.costs import at_one_speed, counted_in_slices, has_costs
+from lightning_quicktune.replay.costs import counted_in_slices, has_costs
 from lightning_quicktune.replay.forecast import forecast_of
 from lightning_quicktune.replay.lessons import Lessons
 from lightning_quicktune.replay.observed import incumbents

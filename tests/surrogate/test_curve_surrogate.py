@@ -10,9 +10,11 @@ import pytest
 from lightning_quicktune.metadataset.build import build
 from lightning_quicktune.metadataset.folder import load, save
 from lightning_quicktune.metadataset.splits import holdout
+from lightning_quicktune.presets.places import surrogate_folder
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.surrogate.artifact import read_cost, read_curves
 from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
+from lightning_quicktune.surrogate.curves.learn import with_costs_of
 from lightning_quicktune.surrogate.curves.module import STEPS, CurveSurrogate
 from lightning_quicktune.surrogate.curves.prior import fit_curve_prior
 
@@ -87,6 +89,48 @@ def test_costs_are_in_seconds(trained, make_task, space):
     seconds = read_curves(trained[2]).predict_cost(task, configurations, reference_step_s=0.01)
     truth = [0.5 * 100 * 0.01 * {"a": 1.0, "b": 2.0, "c": 3.0}[c.values["variant"]] for c in configurations]
     np.testing.assert_allclose(seconds, truth, rtol=0.3)
+
+
+def told_otherwise(source, folder):
+    """The same trials, of which a slice takes 50 reference steps, three times as many with the other schedule."""
+    table = load(source)
+    steps = np.where(table.trials["schedule"] == "down", 150.0, 50.0)
+    costs = {name: steps * table.trials["reference_step_s"] for name in ("cost_s", "cost_cpu_s")}
+    return str(save(replace(table, trials=table.trials.assign(**costs, score=0.5)), folder))
+
+
+def test_costs_may_be_told_by_other_trials(trained, source, space, make_task, fit, tmp_path):
+    module = CurveSurrogate(str(tmp_path / "out"), costs_of=told_otherwise(source, tmp_path / "alone"))
+    fit(module, source)
+    finished, usual, task = read_curves(tmp_path / "out"), read_curves(trained[2]), make_task("new")
+    configurations = space.sample(20, seed=1)
+    costs = finished.predict_cost(task, configurations, 2.0)
+    down = np.array([c.values["schedule"] == "down" for c in configurations])
+    assert np.median(costs[~down]) == pytest.approx(100.0, rel=0.1)
+    assert np.median(costs[down]) == pytest.approx(300.0, rel=0.1)
+    for ours, theirs in zip(finished.predict(task, configurations), usual.predict(task, configurations), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)  # curves are as ever
+
+
+def test_costs_of_another_search_space_or_of_nothing_are_refused(trained, source):
+    table, model = load(source), read_curves(trained[2])
+    other = SearchSpace([h for h in table.space.hyperparameters if h.name != "variant"])
+    with pytest.raises(ValueError, match="`costs_of` is a meta-dataset of another search space"):
+        with_costs_of(replace(table, space=other), model)
+    free = table.trials.assign(cost_s=0.0, cost_cpu_s=0.0)
+    with pytest.raises(ValueError, match="`costs_of` is a meta-dataset without recorded costs"):
+        with_costs_of(replace(table, trials=free), model)
+
+
+def test_costs_of_the_shipped_smollm2_are_those_of_its_trials_alone():
+    table, model = load("smollm2"), read_curves(surrogate_folder("smollm2", "curves"))
+    ratios = [
+        model.predict_cost(table.task_info(row.task), [row.configuration], row.reference_step_s)[0]
+        / np.mean(row.costs_s)
+        for row in table.curves()
+    ]
+    assert 0.8 < np.median(ratios) < 1.25
+    assert 0.3 < min(ratios) < max(ratios) < 3.0
 
 
 def test_predict_writes_mean_std_and_cost_of_every_configuration_at_every_fidelity(trained):

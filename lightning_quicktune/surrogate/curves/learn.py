@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 
 from lightning_quicktune.metadataset.examples import task_curves
 from lightning_quicktune.metadataset.layout import Layout
+from lightning_quicktune.metadataset.speed import at_one_speed
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.surrogate.card import SurrogateCard
-from lightning_quicktune.surrogate.curves.from_metadataset import prior_of
+from lightning_quicktune.surrogate.curves.costs import fit_costs
+from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
 from lightning_quicktune.surrogate.curves.model import CurveModel, cost_level
 from lightning_quicktune.surrogate.fitting import PACKAGES
 from lightning_quicktune.surrogate.threads import one_thread
@@ -54,3 +57,29 @@ def learn_curves(table: MetaDataset, seed: int = 0) -> CurveModel | None:
         },
     )
     return CurveModel(card, prior, level)
+
+
+def with_costs_of(table: MetaDataset, model: CurveModel) -> CurveModel:
+    """The same surrogate, which takes from other trials what a slice costs.
+
+    Args:
+        table: Their meta-dataset, whichever machines they ran on.
+        model: The surrogate.
+
+    Raises:
+        ValueError: If the search space is another one, or nothing is known of costs.
+    """
+    differences = model.card.space.differences(table.space)
+    if differences:
+        raise ValueError(
+            f"`costs_of` is a meta-dataset of another search space (first: what is learned from, second: `costs_of`): "
+            f"{'; '.join(differences)}. Name one of the same search space."
+        )
+    same = at_one_speed(table)
+    costs = fit_costs(task_tables(same), np.array(table.space.encoded_blocks))
+    if costs is None:
+        raise ValueError(
+            "`costs_of` is a meta-dataset without recorded costs. Name one that has some, or leave it out."
+        )
+    prior = replace(model.prior, costs=costs)
+    return CurveModel(model.card, prior, cost_level(prior, task_curves(same, list(same.task_names))))

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from lightning_quicktune.metadataset.datamodule import Batch
 from lightning_quicktune.metadataset.examples import TaskCurves
+from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
 from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
+from lightning_quicktune.surrogate.curves.learn import with_costs_of
 from lightning_quicktune.surrogate.curves.model import CurveModel, cost_level, predict_curves
 from lightning_quicktune.surrogate.curves.prior import CurvePrior, PriorDraft, draft_curve_prior
 from lightning_quicktune.surrogate.curves.variances import ITERATIONS
@@ -36,6 +38,8 @@ class CurveSurrogate(LightningModule):
     Args:
         output: Folder of the finished surrogate.
         seed: Decides which points the likelihood is evaluated on.
+        costs_of: Meta-dataset of the same search space whose trials tell what a slice costs, in place of those that are
+            learned from: of trials that were trained alone, where those were trained many at once.
 
     Batch:
         As in ``MetaDatasetModule``; the trials themselves come from its meta-dataset.
@@ -43,10 +47,11 @@ class CurveSurrogate(LightningModule):
 
     fit_metrics: ClassVar[frozenset[str]] = frozenset({"train/loss", "validation/loss", "validation/rank_correlation"})
 
-    def __init__(self, output: str, seed: int = 0) -> None:
+    def __init__(self, output: str, seed: int = 0, costs_of: str | None = None) -> None:
         super().__init__()
         self.output = output
         self.seed = seed
+        self.costs_of = costs_of
         self.model: CurveModel
         self.draft: PriorDraft
         self.predictions: list[pd.DataFrame] = []
@@ -101,6 +106,8 @@ class CurveSurrogate(LightningModule):
         tasks = [*data.training, *data.validation]
         assert data.table is not None  # after `setup`
         self.model = self._model(prior_of(data.table.select([t.task.name for t in tasks]), self.seed), tasks)
+        if self.costs_of is not None:
+            self.model = with_costs_of(load(self.costs_of), self.model)
         if self.trainer.is_global_zero:
             save_surrogate(self.model, self.output)
 

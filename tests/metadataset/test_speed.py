@@ -1,11 +1,11 @@
-"""What a replay pays, where trials ran on machines of several speeds."""
+"""Costs of trials that ran on machines of several speeds."""
 
 import numpy as np
 import pytest
 
 from lightning_quicktune.metadataset.build import build
+from lightning_quicktune.metadataset.speed import at_one_speed
 from lightning_quicktune.metadataset.table import MetaDataset
-from lightning_quicktune.replay.costs import at_one_speed
 from lightning_quicktune.replay.pool import task_pool
 
 
@@ -48,5 +48,5 @@ def test_wall_seconds_of_a_shared_machine_are_not_paid(table):
 
 def test_trials_of_unknown_machines_are_refused(table):
     unknown = MetaDataset(table.trials.assign(reference_step_s=np.nan), table.tasks, table.space, table.meta)
-    with pytest.raises(ValueError, match=r"`cost` is reference, but \d+ of \d+ .*Write `cost: cost_cpu_s`"):
+    with pytest.raises(ValueError, match=r"\d+ of \d+ slices have no .*Write `cost: cost_cpu_s`"):
         at_one_speed(unknown)
