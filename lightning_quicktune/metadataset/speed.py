@@ -24,8 +24,8 @@ def at_one_speed(table: MetaDataset) -> MetaDataset:
     if (paid & ~known).any():
         raise ValueError(
             f"{int((paid & ~known).sum())} of {len(rows)} slices have no `reference_step_s`, so nobody knows how fast "
-            "their machine was. Write `cost: cost_cpu_s` or `cost: slices` in place of `cost: reference`, or name another "
-            "meta-dataset as `costs_of`."
+            "their machine was. Write `cost: cost_cpu_s` or `cost: slices` in place of `cost: reference`, or name "
+            "another meta-dataset as `costs_of`."
         )
     median_s = float(np.median(steps_s[known])) if known.any() else np.nan
     factors = np.divide(median_s, steps_s, out=np.ones(len(rows)), where=known)
