@@ -62,6 +62,7 @@ class Variant:
         train_share: Share of the training tasks that is learned from.
         configuration_share: Share of the configurations of which trials are learned from.
         cost: Recorded cost that moves the simulated clock.
+        shuffle_configurations: Whether all that was learned of configurations is made wrong.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Variant:
     train_share: float | None = None
     configuration_share: float | None = None
     cost: CostName | None = None
+    shuffle_configurations: bool | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

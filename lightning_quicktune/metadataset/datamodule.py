@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from lightning_quicktune.metadataset.examples import Examples, TaskCurves, task_curves
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.layout import Layout, is_known
+from lightning_quicktune.metadataset.merge import merged
 from lightning_quicktune.metadataset.splits import holdout
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.space.search_space import SearchSpace
@@ -27,7 +28,8 @@ class MetaDatasetModule(LightningDataModule):
     """Feeds the surrogates with the trials of a meta-dataset, some of whose tasks are held out for validation.
 
     Args:
-        source: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``.
+        source: Folder of the meta-dataset, or the URI of an MLflow artifact such as ``runs:/ID/meta_dataset``; or
+            several, of one search space, metric and version of labels, which are learned from as one.
         validation_fraction: Share of the tasks to hold out; at least one is, and at least one is left.
         leave_out: Tasks or datasets of which nothing is used, such as those that the surrogates are to be tested on;
             a task that is left out takes all lengths of its dataset with it.
@@ -50,7 +52,7 @@ class MetaDatasetModule(LightningDataModule):
 
     def __init__(
         self,
-        source: str,
+        source: list[str] | str,
         validation_fraction: float = 0.2,
         meta_features: list[str] | None = None,
         query_size: int = 64,
@@ -60,7 +62,11 @@ class MetaDatasetModule(LightningDataModule):
         leave_out: list[str] | None = None,
     ) -> None:
         super().__init__()
-        self.source = source
+        self.sources = [source] if isinstance(source, str) else source
+        if not self.sources:
+            raise ValueError(
+                "`data.init_args.source` is an empty list. Name one meta-dataset, or several of one search space."
+            )
         self.leave_out = leave_out or []
         self.validation_fraction = validation_fraction
         self.meta_features = meta_features
@@ -74,7 +80,7 @@ class MetaDatasetModule(LightningDataModule):
         """Reads the meta-dataset, checks that one surrogate can serve all its tasks, and holds some of them out."""
         if self.table is not None:
             return
-        table = _without(load(self.source), self.leave_out)
+        table = _without(merged([load(source) for source in self.sources], self.sources), self.leave_out)
         _check_same_metric(table)
         training, validation = holdout(table.datasets, self.validation_fraction, self.seed)
         self.training = task_curves(table, training)

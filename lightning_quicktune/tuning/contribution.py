@@ -133,7 +133,6 @@ def _differences(table: MetaDataset, space: SearchSpace, task: TaskInfo) -> list
         "base model": (table.tasks["base_model"], task.base_model.name),
         "weights": (table.tasks["base_model_hash"], task.base_model.weight_hash),
         "score": (table.tasks["metric"], task.metric),
-        "slices of a full training": (table.tasks["max_fidelity"], task.max_fidelity),
         "version of the labels": ([table.label_version], LABEL_VERSION),
     }
     found = [
@@ -141,6 +140,9 @@ def _differences(table: MetaDataset, space: SearchSpace, task: TaskInfo) -> list
         for name, (known, mine) in own.items()
         if set(known) != {mine}
     ]
+    lengths = sorted(set(table.tasks["max_fidelity"]))
+    if task.max_fidelity not in lengths:  # several may be in one table, of which each task has one
+        found.append(f"slices of a full training: {', '.join(map(str, lengths))} there, {task.max_fidelity} here")
     return [*found, *(f"search space, {each}" for each in table.space.differences(space))]
 
 

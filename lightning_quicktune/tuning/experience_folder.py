@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from lightning_quicktune.metadataset.folder import INDEX, SHIPPED, SPACE, TASKS, TRIALS, load
+from lightning_quicktune.metadataset.merge import merged
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.presets.places import shipped_surrogates, surrogate_folder
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
@@ -23,7 +24,7 @@ from lightning_quicktune.surrogate.curves.model import CurveModel
 
 CURVES = "curves"
 _DIGEST = "trials_digest"  # in the provenance of a surrogate
-_TABLES = {"smollm2": "smollm2_cohort"}  # shipped tables that shipped curves of another name were learned from
+_TABLES = {"smollm2": ("smollm2_cohort", "smollm2")}  # what shipped curves were learned from, if not of their name
 _OWN = {INDEX, SPACE, TASKS, TRIALS, CURVES, "lock"}
 _FILES = ("surrogate.json", "weights.safetensors")
 
@@ -103,7 +104,8 @@ def read_whole(experience: str) -> MetaDataset:
     Args:
         experience: Name of a shipped one, a folder or a URI.
     """
-    table = load(_TABLES.get(experience, experience), with_test=True)
+    names = _TABLES.get(experience, (experience,))
+    table = merged([load(name, with_test=True) for name in names], names)
     if experience not in shipped_surrogates():
         return table
     origin = read_curves(surrogate_folder(experience, CURVES)).card.provenance

@@ -166,6 +166,23 @@ def test_an_unknown_task_to_leave_out_is_refused(source):
         ready(source, leave_out=["nothing"])
 
 
+def test_several_tables_are_learned_from_as_one(space, make_task, make_trial, tmp_path):
+    """A dataset that both have is two tasks, which are left out together."""
+    folders = []
+    for names, slices in ((("shop", "a"), 4), (("shop", "b"), 2)):
+        tasks = [replace(make_task(name, 0.1), max_fidelity=slices) for name in names]
+        trials = [make_trial(task, space.default) for task in tasks]
+        folders.append(str(save(build(trials, tasks, space, "tests", ""), tmp_path / names[1])))
+    assert len(ready(folders).table.task_names) == 4
+    assert ready(folders, leave_out=["shop"]).table.task_names == ("a", "b")
+    assert ready([folders[0]]).table.task_names == ready(folders[0]).table.task_names == ("a", "shop")
+
+
+def test_no_table_at_all_is_refused():
+    with pytest.raises(ValueError, match=r"`data.init_args.source` is an empty list. Name one"):
+        MetaDatasetModule([])
+
+
 @pytest.fixture
 def of_two_lengths(space, make_task, make_trial, tmp_path):
     tasks = [make_task(name, shift) for name, shift in (("shop@400", 0.1), ("shop@800", 0.2), ("a", 0.3), ("b", 0.4))]

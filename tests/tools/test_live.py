@@ -90,7 +90,6 @@ def test_what_was_found_is_read_again_and_needs_neither_data_nor_a_model(live, t
         "recipe": str(CONFIGS / "recipe" / "smollm2_trial.yaml"),
         "output": str(tmp_path / "runs"),
         "experience": "smollm2",
-        "table": "smollm2_cohort",
         "methods": ["random", live.OURS],
         "budgets": [9],
         "data": str(tmp_path / "gone"),

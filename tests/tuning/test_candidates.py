@@ -10,13 +10,12 @@ from lightning_quicktune.search.pool import candidate_pool
 from lightning_quicktune.surrogate.artifact import read_curves
 from lightning_quicktune.tuning.candidates import candidates_of
 from lightning_quicktune.tuning.experience import Experience
-
-TABLES = {"smollm2": "smollm2_cohort"}
+from lightning_quicktune.tuning.experience_folder import read_whole
 
 
 @pytest.mark.parametrize("name", shipped_surrogates())
 def test_what_did_best_elsewhere_is_among_them_whatever_the_seed(name):
-    curves, table = read_curves(surrogate_folder(name, "curves")), load(TABLES.get(name, name))
+    curves, table = read_curves(surrogate_folder(name, "curves")), read_whole(name)
     experience, space = Experience(curves=lambda: curves), table.space
     finals = table.trials.sort_values("fidelity").groupby(["task", "config_id"], as_index=False).last()
     ranks = finals.groupby("task")["score"].rank(pct=True)

@@ -4,14 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from lightning_quicktune.metadataset.folder import TRIALS, load, save
+from lightning_quicktune.presets.places import shipped_surrogates
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.identity import LABEL_VERSION
 from lightning_quicktune.trials.storage import write_trial
 from lightning_quicktune.tuning.contribution import check_contribution, contribute
-from lightning_quicktune.tuning.experience_folder import CURVES, as_it_was, check_there, read_taught
+from lightning_quicktune.tuning.experience_folder import CURVES, as_it_was, check_there, read_taught, read_whole
 from lightning_quicktune.tuning.tune import tune
 from lightning_quicktune.types import BaseModelInfo, LearningCurve, SliceResult, TaskInfo, Trial
 
@@ -119,6 +121,27 @@ def test_what_cannot_be_compared_is_refused(made, mine, small_space, changes, wo
     with pytest.raises(ValueError, match=rf"can't be compared with those of this search: {words}.*another folder"):
         check_contribution(str(mine), small_space, replace(job.setup.info, **changes))
     check_contribution(str(mine), small_space, job.setup.info)
+
+
+def test_a_folder_of_several_lengths_takes_trials_of_each(made, mine, small_space):
+    """Such as the shipped experience of SmolLM2, whose tables are of three and of five slices."""
+    job = made("a", {small_space.default: (0.2,)})
+    contribute(job)
+    table, other = load(mine), job.setup.info
+    longer = table.tasks.assign(task="shapes", max_fidelity=5)
+    save(replace(table, tasks=pd.concat([table.tasks, longer], ignore_index=True)), mine, grows=True)
+    for length in (3, 5):
+        check_contribution(str(mine), small_space, replace(other, max_fidelity=length))
+    with pytest.raises(ValueError, match=r"slices of a full training: 3, 5 there, 4 here"):
+        check_contribution(str(mine), small_space, replace(other, max_fidelity=4))
+
+
+def test_the_shipped_curves_and_the_trials_that_a_folder_begins_with_are_of_the_same_tasks():
+    for name in shipped_surrogates():
+        curves = read_taught(name)[1]
+        assert curves is not None
+        origin = curves.card.provenance
+        assert sorted(read_whole(name).task_names) == sorted(origin["training_tasks"] + origin["validation_tasks"])
 
 
 def test_another_space_or_version_of_labels_is_refused(made, mine, small_space):

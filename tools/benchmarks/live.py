@@ -28,7 +28,6 @@ from lightning_quicktune.compose import quiet_upstream, read_yaml, with_override
 from lightning_quicktune.files.whole import read_json, write_json, write_text
 from lightning_quicktune.finetune.export import load_adapter
 from lightning_quicktune.finetune.record_scores import record_scores
-from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.replay.strong import strong_configuration
 from lightning_quicktune.search.build import build_searcher
@@ -48,6 +47,7 @@ from lightning_quicktune.trials.task_setup import TaskSetup, set_up_task, task_o
 from lightning_quicktune.trials.trainer import time_reference_step, trial_device
 from lightning_quicktune.tuning.candidates import candidates_of
 from lightning_quicktune.tuning.experience import Experience, base_model_name, load_experience
+from lightning_quicktune.tuning.experience_folder import read_whole
 from lightning_quicktune.types import Budget, LearningCurve, Observation, Suggestion
 
 _STRONG = "strong"
@@ -66,9 +66,8 @@ class LiveSettings:
         tasks: Datasets, in ``data`` if that is given.
         recipe: Fit YAML that every trial starts from.
         output: Folder of trials and results.
-        experience: Name or folder of what earlier tasks taught, as ``tune`` takes it.
-        table: Its trials, a shipped meta-dataset or a folder, for the portfolio, which knows those that the experience
-            was learned from.
+        experience: Name or folder of what earlier tasks taught, as ``tune`` takes it; the portfolio knows the trials
+            that it was learned from.
         methods: Search methods; ``strong`` trains a recipe that is commonly advised.
         budgets: Slices that each method may spend.
         n_seeds: Pools, and seeds of methods.
@@ -83,7 +82,6 @@ class LiveSettings:
     recipe: Path_fr
     output: str
     experience: str
-    table: str
     methods: list[str] = field(
         default_factory=lambda: ["default", _STRONG, "random", "successive_halving", "optuna", "portfolio", OURS]
     )
@@ -214,10 +212,8 @@ class Live:
 
     def _others(self) -> MetaDataset:
         """The trials that the experience was learned from, of other datasets."""
-        table, own = load(self._settings.table), self._setup.info.dataset
-        provenance = self._experience.cards[0].provenance
-        learned = {*provenance["training_tasks"], *provenance["validation_tasks"]}
-        return table.select([n for n, dataset in table.datasets.items() if n in learned and dataset != own])
+        table, own = read_whole(self._settings.experience), self._setup.info.dataset
+        return table.select([name for name, dataset in table.datasets.items() if dataset != own])
 
     def _test(self, incumbent: Incumbent) -> dict[str, Any]:
         """Test scores of an adapter, record by record; those of one that was tested before are read."""
