@@ -5,7 +5,8 @@
 Every method chooses from the same pool with the same budget in slices, and sees of a trial only the slices that it
 asked for. One whose name ends in `-tried` has beside the pool what did best on earlier tasks, as it has in `tune`. The
 checkpoint of each slice that is the best of its trial so far is kept, so that what a method would have given away is
-tested, on all test records, once. What is finished is read again: the same command goes on. Prints tables.
+tested, on all test records, once. What is finished is read again: the same command goes on. Prints tables. Each key of
+the YAML is an option as well (`--tasks`, `--methods`, `--experience`, `--output`, `--results` ...).
 """
 
 from __future__ import annotations
