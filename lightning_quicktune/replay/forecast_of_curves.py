@@ -39,13 +39,15 @@ def curve_forecast(method: Method, context: SearchContext) -> Forecast:
     last, n_records = len(prior.shares) - 1, validation_records(context.task)
 
     def forecast(curves: Curves, asked: Sequence[Configuration], finals: Float[np.ndarray, " N"]) -> Errors:
-        posterior = CurvePosterior(prior)
+        posterior, shortfall = CurvePosterior(prior), np.zeros(len(places))
         for config_id, scores in curves.items():
             for knot in plan.reached(places[config_id], len(scores)):
                 score = scores[plan.slices[places[config_id], knot] - 1]
                 observed = max(score, posterior.floor(knot))
+                shortfall[places[config_id]] = observed - score
                 posterior.observe(places[config_id], knot, observed, binomial_variance(score, n_records))
         mean, std = np.array([posterior.reported(places[c.id], last) for c in asked]).T
+        mean -= shortfall[[places[c.id] for c in asked]]
         errors = (finals - mean) / std
         return errors, norm.logpdf(errors) - np.log(std)
 

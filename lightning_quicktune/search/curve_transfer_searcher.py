@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_quicktune.acquisition.leader import to_beat
 from lightning_quicktune.acquisition.optional_stopping import HOPELESS, optional_stopping_index
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.left import Left
 from lightning_quicktune.search.lengths import Lengths
 from lightning_quicktune.search.pool import by_id
@@ -22,34 +22,6 @@ from lightning_quicktune.types import Configuration, Observation, Suggestion
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """A score, and what was predicted of it from those before.
-
-    Args:
-        configuration: What was trained.
-        fidelity: After how many slices.
-        mean: Predicted score.
-        std: Standard deviation of the prediction, that of measuring included.
-        observed: The score; where it is below all that training tasks tell of, the lowest that they do.
-        knot: Place of the fidelity among the prior's knots.
-        error: Part of the variance by the number of records it was measured on, 0 if unknown.
-    """
-
-    configuration: Configuration
-    fidelity: int
-    mean: float
-    std: float
-    observed: float
-    knot: int
-    error: float = 0.0
-
-    @property
-    def residual(self) -> float:
-        """How far off the prediction was, in its standard deviations."""
-        return (self.observed - self.mean) / self.std
-
-
 class CurveTransferSearcher:
     """Conditions what other tasks taught on all curves seen on the new one; nothing is refitted.
 
@@ -58,6 +30,9 @@ class CurveTransferSearcher:
     configuration is a paused trial whose next score may be seen for a price, and it asks for the one with the largest
     ratio of expected improvement to expected price, where a plan may stop after the next knot (the first one as late as
     the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
+
+    A score below the lowest that training tasks tell of counts as that one, since how bad it is tells nothing of other
+    configurations; of its own later scores it does, which are expected to be as far below what is predicted of them.
 
     Where it is told what is left of a budget, a knot that can't be reached, nor half of the way there from the one
     before, is worth nothing, and nothing is begun for an end that is out of reach.
@@ -93,6 +68,7 @@ class CurveTransferSearcher:
         self._first, self._first_look = self._plan.first(), self._plan.first(prior.first_look)
         self.looks_early = False
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
+        self._shortfall = np.zeros(len(self._pool))  # by which the latest score is below the lowest that is told of
         self._open = np.ones(len(self._pool), dtype=np.bool_)
         self._log_costs: dict[int, float] = {}
         self.forecasts: list[Forecast] = []  # of every score that was taken in
@@ -134,7 +110,7 @@ class CurveTransferSearcher:
         named = [place for place in self.prior.first if among[place] and not self._reached[place]]
         if named and not self.looks_early and within[named[0], -1]:  # each makes up for those before it
             return self._suggest(named[0], self._plan.slices.shape[1] - 1)
-        mean, covariance = self.posterior.moments()
+        mean, covariance = self._moments()
         price = prices(log_cost, slices, self._reached, self.prior.cost_exponent)
         seen = self._plan.met & within & (np.arange(slices.shape[1]) >= self._following[:, None])
         ends = slices.shape[1] - 1 - seen[:, ::-1].argmax(1)  # the last that is seen
@@ -186,11 +162,12 @@ class CurveTransferSearcher:
         place = self._places.get(configuration.id)
         if place is None:
             return None
-        return self.posterior.reported(place, int(np.argmin(np.abs(self._plan.slices[place] - fidelity))))
+        mean, std = self.posterior.reported(place, int(np.argmin(np.abs(self._plan.slices[place] - fidelity))))
+        return mean - float(self._shortfall[place]), std
 
     def unfinished(self) -> list[tuple[Configuration, int]]:
         """Configurations that may be trained on, and the slices that each has, the best expected end first."""
-        ends = self.posterior.moments()[0][:, -1]
+        ends = self._moments()[0][:, -1]
         order = [int(i) for i in np.argsort(-ends, kind="stable") if self._open[i]]
         return [(self._pool[i], int(self._reached[i])) for i in order]
 
@@ -201,7 +178,8 @@ class CurveTransferSearcher:
             configurations: Members of the pool.
         """
         places = [self._places[c.id] for c in configurations]
-        return self.posterior.joint([(place, len(self.prior.shares) - 1) for place in places])
+        mean, covariance = self.posterior.joint([(place, len(self.prior.shares) - 1) for place in places])
+        return mean - self._shortfall[places], covariance
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion: every knot of the curve that is new."""
@@ -225,11 +203,17 @@ class CurveTransferSearcher:
             if fidelity > len(scores):
                 return
             error = binomial_variance(scores[fidelity - 1], self._n_records)
-            observed = max(scores[fidelity - 1], self.posterior.floor(knot))  # how bad a bad score is tells nothing
+            observed = max(scores[fidelity - 1], self.posterior.floor(knot))
+            self._shortfall[place] = observed - scores[fidelity - 1]
             predicted = self.posterior.forecast(place, knot, error)
             self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed, knot, error))
             self.posterior.observe(place, knot, observed, error)
             self._following[place] = self._plan.after(place, knot)
+
+    def _moments(self) -> tuple[Array, Array]:
+        """Means and covariances of all scores, where a bad one is followed by others that are as bad."""
+        mean, covariance = self.posterior.moments()
+        return mean - self._shortfall[:, None], covariance
 
     def _log_cost(self) -> Array:
         """Log seconds of a slice: as predicted, corrected by what slices took here."""

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast
+from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.surrogate.curves.evidence import CAP, Evidence, Witnesses
 from lightning_quicktune.surrogate.curves.pool_prior import LEAST_LIMIT
 from lightning_quicktune.types import Configuration, Observation, Suggestion

@@ -30,6 +30,7 @@ from lightning_quicktune.types import TaskInfo
 
 TASK_RECORD = "task.json"
 IDENTITY = "identity.json"
+SHORTENED_FROM = "shortened_from"  # fact of a task: slices of a full training, had there been a budget for them
 SUITE_PREFIX = "suite:"
 
 
@@ -48,6 +49,7 @@ def set_up_task(
     folder: Path,
     before_part: Callable[[], None] | None = None,
     name: str | None = None,
+    shortened: Callable[[TaskInfo], int] | None = None,
 ) -> TaskSetup:
     """Describes a task by its text and by the untrained base model, once; later calls read what was kept.
 
@@ -58,6 +60,8 @@ def set_up_task(
         folder: Where the task's record is kept.
         before_part: Called before each part of describing that takes long; what it raises ends it.
         name: Name of the task, where the dataset has several; ``task_name`` of the source if not given.
+        shortened: Slices of a full training, at most ``max_fidelity``, by what describing the task has shown. It is
+            asked once and what it said kept with the description.
 
     Raises:
         FileNotFoundError: If data or base model aren't there.
@@ -67,16 +71,16 @@ def set_up_task(
     check_recipe(recipe)
     name = name or task_name(source)
     path = _local_path(source, folder)
+    known = read_json(folder / TASK_RECORD)
+    if known is not None and shortened is not None:
+        max_fidelity = int(known["max_fidelity"])
     fit = with_overrides(recipe, {"data.init_args.path": path, "trainer.max_epochs": max_fidelity})
     quiet_upstream()
     seed_everything(int(fit.get("seed_everything", 0)), verbose=False)
     module, data = task_objects(fit)
-    settings = {"max_fidelity": max_fidelity, **label_settings(fit)}
     facts = data.describe()
-    identity: dict[str, Any] = {"settings": settings, "content": facts["content_digest"]}
-    known = read_json(folder / TASK_RECORD)
     if known is not None:
-        _check_same(name, folder, identity)
+        _check_same(name, folder, _identity(fit, max_fidelity, facts))
         info = TaskInfo.from_dict(known)
         return TaskSetup(replace(info, facts={**info.facts, SETTINGS: settings_digest(fit)}), fit)
     before_part = before_part or (lambda: None)
@@ -84,10 +88,33 @@ def set_up_task(
     sys.stderr.write(f"{name}: measuring meta-features and the untrained base model\n")
     module.loaded.model.to(trial_device(fit))
     facts = {**facts, "dataset": task_name(source), SETTINGS: settings_digest(fit)}
-    info = _describe(name, module, data, max_fidelity, facts, before_part)
-    write_json(folder / IDENTITY, identity)
-    write_json(folder / TASK_RECORD, info.to_dict())
-    return TaskSetup(info, fit)
+    setup = TaskSetup(_describe(name, module, data, max_fidelity, facts, before_part), fit)
+    if shortened is not None:
+        setup = _of_length(setup, shortened(setup.info))
+    write_json(folder / IDENTITY, _identity(setup.fit, setup.info.max_fidelity, facts))
+    write_json(folder / TASK_RECORD, setup.info.to_dict())
+    return setup
+
+
+def _identity(fit: FitConfig, max_fidelity: int, facts: dict[str, Any]) -> dict[str, Any]:
+    settings = {"max_fidelity": max_fidelity, **label_settings(fit)}
+    return {"settings": settings, "content": facts["content_digest"]}
+
+
+def _of_length(setup: TaskSetup, max_fidelity: int) -> TaskSetup:
+    """The same task where a full training has so many slices, with what it was shortened from among its facts."""
+    info = setup.info
+    if max_fidelity == info.max_fidelity:
+        return setup
+    fit = with_overrides(setup.fit, {"trainer.max_epochs": max_fidelity})
+    records, share = max_fidelity * info.records_per_slice, max_fidelity / info.max_fidelity
+    length = {
+        "training_records": records,
+        "epochs": float(info.facts["epochs"]) * share,
+        SHORTENED_FROM: info.max_fidelity,
+    }
+    facts = {**info.facts, **length, SETTINGS: settings_digest(fit)}
+    return TaskSetup(replace(info, max_fidelity=max_fidelity, facts=facts), fit)
 
 
 def task_objects(fit: FitConfig) -> tuple[Finetuner, TaskData]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,10 @@ def trial_device(fit: FitConfig) -> torch.device:
 
 
 def time_reference_step(fit: FitConfig, threads: int | None = None) -> float:
-    """Seconds of the base model's reference step on the device that trials of this fit YAML use.
+    """Seconds of the base model's reference step, as it tells what slices take on the device that trials use.
+
+    On several threads of a CPU that is the geometric mean of what it takes on one and on all of them: slices, whose
+    steps are small, gain less by threads (SmolLM2-135M, two threads: 1.3 times, the reference step 1.7 times).
 
     Args:
         fit: The fit YAML.
@@ -70,13 +74,16 @@ def time_reference_step(fit: FitConfig, threads: int | None = None) -> float:
     model = build(fit).model
     if not isinstance(model, Finetuner):
         raise ValueError(f"`model.class_path` is {type(model).__name__}, which has no base model to time.")
-    if threads is None:
-        return known_reference_step_s(model, trial_device(fit))
     _ = model.loaded  # which sets this process's threads by its size
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    device, before = trial_device(fit), torch.get_num_threads()
+    several = threads or before
     try:
-        return known_reference_step_s(model, trial_device(fit))
+        torch.set_num_threads(several)
+        together = known_reference_step_s(model, device)
+        if several == 1 or device.type != "cpu":
+            return together
+        torch.set_num_threads(1)
+        return math.sqrt(together * known_reference_step_s(model, device))
     finally:
         torch.set_num_threads(before)
 

@@ -30,6 +30,7 @@ from lightning_quicktune.tuning.pace import Pace
 from lightning_quicktune.tuning.references import Candidate, References
 from lightning_quicktune.tuning.rows import ROW_NAMES, Compared, Gain, RowName
 from lightning_quicktune.tuning.searching import Search
+from lightning_quicktune.tuning.training_length import shortened_words
 from lightning_quicktune.types import LearningCurve
 
 log = logging.getLogger(__name__)
@@ -191,6 +192,8 @@ def _warnings(job: Job, result: SearchResult, comparison: Comparison) -> list[st
             f"The test split has {n_test} record{'s' * (n_test != 1)}: with fewer than {FEW_RECORDS}, scores and gains "
             "on it are rough."
         )
+    if (words := shortened_words(job.setup.info)) is not None:
+        warnings.append(words)
     if (answers := comparison.shortened) is not None:
         warnings.append(f"Answers were generated for {answers[0]} of {answers[1]} test records, for lack of time.")
     if result.stopped_by == "interrupted":

@@ -31,8 +31,14 @@ from lightning_quicktune.tuning.reference_plans import reference_plans
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.short_budget import ShortBudget
 from lightning_quicktune.tuning.timekeeper import Timekeeper
+from lightning_quicktune.tuning.training_length import (
+    affordable_length,
+    full_training,
+    may_be_shortened,
+    shortened_words,
+)
 from lightning_quicktune.tuning.watcher import Watcher
-from lightning_quicktune.types import Configuration
+from lightning_quicktune.types import Configuration, TaskInfo
 
 log = logging.getLogger(__name__)
 MOST_IN_SEARCH = 8  # more choices at once know too little of each other
@@ -118,9 +124,21 @@ def set_up(settings: TuneSettings, timekeeper: Timekeeper, watcher: Watcher, tra
     is_taught = settings.searcher in BY_CURVES | BY_TRIALS
     candidates = candidates_of(space, settings.pool_size, settings.seed, experience if is_taught else None)
     budget = ShortBudget(settings, timekeeper, recipe, experience.curves, candidates)
-    length = _max_fidelity(settings, experience, recipe)
-    setup = set_up_task(settings.task, recipe, length, output / "task", budget.check)
+
+    def shortened(task: TaskInfo) -> int:
+        return affordable_length(task, settings, experience, space, candidates, timekeeper, budget.reference_step_s)
+
+    setup = set_up_task(
+        settings.task,
+        recipe,
+        full_training(settings, experience, recipe),
+        output / "task",
+        budget.check,
+        shortened=shortened if may_be_shortened(settings, experience) else None,
+    )
     watcher.described(setup.info, splits_of(setup.info))
+    if words := shortened_words(setup.info):
+        watcher.note(words)
     if settings.contribute:
         check_contribution(settings.contribute, space, setup.info)
     budget.check()
@@ -170,13 +188,3 @@ def _space(settings: TuneSettings, experience: Experience) -> SearchSpace:
             "`experience`, which bring their own."
         )
     return experience.space
-
-
-def _max_fidelity(settings: TuneSettings, experience: Experience, recipe: FitConfig) -> int:
-    chosen = settings.max_fidelity or experience.max_fidelity or (recipe.get("trainer") or {}).get("max_epochs")
-    if chosen is None:
-        raise ValueError(
-            "Nothing says how long a full training is: `max_fidelity` is not set, there are no `surrogates`, and "
-            "`recipe` has no `trainer.max_epochs`. Set `max_fidelity` to a number of slices."
-        )
-    return int(chosen)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lightning_quicktune.search.curve_transfer_searcher import Forecast
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
+from lightning_quicktune.tuning.settings import Reference
 from lightning_quicktune.tuning.timekeeper import Timekeeper
 from lightning_quicktune.types import Configuration, LearningCurve, Suggestion
 
 REPORT_S = 6.0  # of exporting, asking the surrogates, reporting, telling MLflow and leaving, on a slow core
-_CAUTION = 1.1  # on what is foretold of slices: what is cut short is lost, what is late breaks a promise
+BEFORE: Mapping[Reference, float] = {"recipe": 0.5, "strong": 0.2, "default": 0.2}  # shares of the time, to compare
+CAUTION = 1.1  # on what is foretold of slices: what is cut short is lost, what is late breaks a promise
 _ENOUGH = 3  # slices whose median is believed, whatever it is
 _SURPRISE = 3.0  # times as much, or as little, as was foretold, that fewer are believed
 
@@ -90,12 +92,12 @@ class Pace:
     def for_slices_s(self) -> float | None:
         """Seconds that slices may be expected to take together, so that they end in time; none if it doesn't matter."""
         free = self.free_s
-        return None if free is None else free / _CAUTION
+        return None if free is None else free / CAUTION
 
     def fits(self, seconds: float, share: float = 1.0) -> bool:
         """Whether something may take so long, and no more than a share of what is left."""
         free = self.free_s
-        return free is None or seconds * _CAUTION <= share * free
+        return free is None or seconds * CAUTION <= share * free
 
     def cut(self, suggestion: Suggestion, reached: int, promised: int = 0) -> Suggestion | None:
         """The part of a suggestion that there is time for; none if there isn't for one slice.
@@ -108,7 +110,7 @@ class Pace:
         free = self.free_s
         if free is None:
             return suggestion
-        fitting = int(free / (_CAUTION * self.slice_s(suggestion.configuration)) - self._in_the_way * promised)
+        fitting = int(free / (CAUTION * self.slice_s(suggestion.configuration)) - self._in_the_way * promised)
         if fitting < 1:
             return None
         return Suggestion(suggestion.configuration, min(suggestion.fidelity, reached + fitting))

@@ -11,7 +11,7 @@ from lightning_quicktune.trials.plan import TrialPlan, WrittenPlan
 from lightning_quicktune.trials.storage import read_trial
 from lightning_quicktune.tuning.comparison import Comparison
 from lightning_quicktune.tuning.job import Job
-from lightning_quicktune.tuning.pace import Pace, new_slices_s
+from lightning_quicktune.tuning.pace import BEFORE, Pace, new_slices_s
 from lightning_quicktune.tuning.reference_plans import outside, reference_plans
 from lightning_quicktune.tuning.rows import RowName
 from lightning_quicktune.tuning.settings import Reference
@@ -20,7 +20,6 @@ from lightning_quicktune.types import Suggestion, Trial
 
 log = logging.getLogger(__name__)
 
-_BEFORE: Mapping[Reference, float] = {"recipe": 0.5, "strong": 0.2, "default": 0.2}  # shares of the time that is left
 _AFTER: Mapping[Reference, float] = {"recipe": 1.0, "strong": 1.0, "default": 1.0}
 _LENIENCE = 1.4  # how much more one may take that has begun: what it has would be of no use until after the search
 _CALLED: Mapping[RowName, str] = {
@@ -84,7 +83,7 @@ class References:
         if budget.seconds is None:
             return
         counts = budget.slices is not None or budget.trials is not None
-        self._train_all({n: p for n, p in self._plans.items() if isinstance(p, WrittenPlan) or not counts}, _BEFORE)
+        self._train_all({n: p for n, p in self._plans.items() if isinstance(p, WrittenPlan) or not counts}, BEFORE)
 
     def train_after(self) -> None:
         """After the search, trains and tests what was not yet, if there is time."""

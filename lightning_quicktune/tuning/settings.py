@@ -66,7 +66,8 @@ class TuneSettings:
         searcher: Who chooses what to train next.
         acquisition: What a candidate is worth to ``transfer`` and ``quicktune``.
         space: YAML of the search space; that of the surrogates or the experience if left out.
-        max_fidelity: Slices of a full training; that of the surrogates or the experience if left out.
+        max_fidelity: Slices of a full training; that of the surrogates or the experience if left out, or fewer where
+            these know shorter ones and the budget is too short for more.
         cohort: Trials that are trained at once, in one pass over the frozen base model; ``auto`` for as many as
             memory holds, up to eight, and one on a CPU. Each choice then knows less, and a second brings more of them.
         workers: Trials, or cohorts, that run side by side, in processes of one thread each. Each choice then knows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +65,18 @@ class ShortBudget:
                     f"Set `budget.seconds` (`--time`, in seconds) to {enough_s:.0f} or more."
                 )
 
+    @cached_property
+    def reference_step_s(self) -> float:
+        """Seconds of the base model's reference step here, measured when it is first asked for."""
+        return time_reference_step(self._recipe, self._settings.executor.threads_for(self._settings.workers))
+
     def _cheapest_slice_s(self) -> float:
         """Seconds of the cheapest slice, by what earlier tasks taught and this machine's speed; 0 if none tells."""
         n_records = self._recipe["data"]["init_args"].get("records_per_slice")
         if self._curves is None or n_records is None:
             return 0.0
-        threads = self._settings.executor.threads_for(self._settings.workers)
-        reference_step_s = time_reference_step(self._recipe, threads)
         with one_thread():
-            costs_s = self._curves.slice_costs_s(self._pool, reference_step_s, int(n_records))
+            costs_s = self._curves.slice_costs_s(self._pool, self.reference_step_s, int(n_records))
         return float(np.nan_to_num(costs_s.min()))
 
     def _late(self) -> str:

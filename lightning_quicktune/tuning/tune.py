@@ -34,10 +34,10 @@ from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import TuneSettings
 from lightning_quicktune.tuning.slow_slice import SlowSlice
 from lightning_quicktune.tuning.timekeeper import Timekeeper
+from lightning_quicktune.tuning.training_length import ANSWERS
 from lightning_quicktune.tuning.watcher import Watcher
 from lightning_quicktune.tuning.write_report import PAGE, RECORD, read_outcome, write_report
 
-_ANSWERS = 0.04  # share of the budget that generating one row's answers may take
 _FINISHED = "finished.json"
 
 
@@ -134,7 +134,7 @@ def _spend(job: Job, journal: Journal, command: str) -> Outcome:
     budget_s = job.settings.budget.seconds
     search = Search.of(job, journal)
     pace = Pace(job.timekeeper, search.foretold_slice_s, REPORT_S, _in_the_way(job))
-    comparison = Comparison(job.setup, job.output / "test", None if budget_s is None else _ANSWERS * budget_s)
+    comparison = Comparison(job.setup, job.output / "test", None if budget_s is None else ANSWERS * budget_s)
     job.watcher.stage("comparing", "Testing the base model as it is ...")
     row, seconds = comparison.zero_shot()
     pace.saw_test(seconds)

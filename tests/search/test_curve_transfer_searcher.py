@@ -348,6 +348,24 @@ def test_how_bad_a_bad_score_is_makes_no_difference():
     assert searcher.forecasts[-1].observed == floor
 
 
+def test_a_bad_score_is_bad_for_the_later_ones_of_its_own_training_alone():
+    configurations = pool(3)
+    bad, worse = (searcher_of(flat_prior([1.0, 0.5, 0.2])) for _ in range(2))
+    for searcher in (bad, worse):
+        searcher.tell(told(configurations[0], [0.55]))
+    floor = bad.posterior.floor(0)
+    bad.tell(told(configurations[1], [floor]))
+    worse.tell(told(configurations[1], [0.0]))
+    last = max(worse.looks(configurations[1])[0], 4)
+    before, after = (searcher.expected(configurations[1], last) for searcher in (bad, worse))
+    assert after[0] == pytest.approx(before[0] - floor)
+    assert after[1] == pytest.approx(before[1], rel=0.1)
+    assert worse.ends(configurations[1:2])[0] == pytest.approx(bad.ends(configurations[1:2])[0] - floor)
+    assert worse.expected(configurations[2], last) == pytest.approx(bad.expected(configurations[2], last))
+    worse.tell(told(configurations[1], [0.0, 0.6]))  # it has recovered
+    assert worse.expected(configurations[1], last)[0] > 0.4
+
+
 def test_scores_measured_on_few_records_are_less_exact():
     exact, rough = (searcher_of(flat_prior([1.0, 0.5]), n_records=n) for n in (0, 50))
     for each in (exact, rough):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, Forecast, binomial_variance
+from lightning_quicktune.search.curve_transfer_searcher import CurveTransferSearcher, binomial_variance
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import DOUBT, GuardedSearcher, Verdict
 from lightning_quicktune.search.ordered_searcher import OrderedSearcher
 from lightning_quicktune.search.pool import shuffled

@@ -108,12 +108,19 @@ def test_the_reference_step_is_timed_once_per_process_device_and_threads(make_pl
     assert len(timed) == 2
 
 
-def test_the_reference_step_is_timed_on_the_threads_of_the_workers(make_plan, monkeypatch):
+def test_the_reference_step_is_timed_on_the_threads_of_the_workers_and_on_one(make_plan, monkeypatch):
     seen, before = [], torch.get_num_threads()
+
+    def timed(base, device):
+        seen.append(torch.get_num_threads())
+        return 2.0 if seen[-1] == 1 else 0.5
+
     monkeypatch.setattr(trainer, "_reference", {})
-    monkeypatch.setattr(trainer, "reference_step_s", lambda base, device: seen.append(torch.get_num_threads()) or 0.5)
-    assert trainer.time_reference_step(make_plan("a").fit, before + 1) == 0.5
-    assert (seen, torch.get_num_threads()) == ([before + 1], before)
+    monkeypatch.setattr(trainer, "reference_step_s", timed)
+    assert trainer.time_reference_step(make_plan("a").fit, before + 1) == 1.0  # the geometric mean
+    assert (seen, torch.get_num_threads()) == ([before + 1, 1], before)
+    assert trainer.time_reference_step(make_plan("a").fit, 1) == 2.0
+    assert len(seen) == 2
 
 
 def test_answers_are_generated_once_after_the_last_slice_on_sixteen_records(

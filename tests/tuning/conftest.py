@@ -10,7 +10,7 @@ import yaml
 
 from lightning_quicktune.cli.parsing import parse_settings
 from lightning_quicktune.compose import to_yaml
-from lightning_quicktune.search.curve_transfer_searcher import Forecast
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState

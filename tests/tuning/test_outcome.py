@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.search.curve_transfer_searcher import Forecast
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.journal import JournalEntry
 from lightning_quicktune.search.state import Incumbent, SearchResult, SearchState

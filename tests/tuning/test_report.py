@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.search.curve_transfer_searcher import Forecast
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.tuning.report import headline, inline, report
 from lightning_quicktune.tuning.rows import Answer

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from lightning_quicktune.compose import read_yaml
-from lightning_quicktune.metadataset.arrays import curve_arrays
+from lightning_quicktune.metadataset.arrays import CurveArrays, curve_arrays
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.space.search_space import SearchSpace
 from lightning_quicktune.trials.plan import TrialPlan
@@ -37,11 +37,16 @@ RATES = ("lr", "adafactor_lr", "sgd_lr")
 def best_configuration(table: str = "nano") -> tuple[Configuration, int, int]:
     """The one with the best mean rank of those tried on every task, and on how many tasks it is the best of all."""
     arrays = curve_arrays(load(table))
-    everywhere = np.isfinite(arrays.final).all(axis=0)
-    ranks = np.stack([rankdata(-final[everywhere]) for final in arrays.final])
-    place = int(np.flatnonzero(everywhere)[ranks.mean(axis=0).argmin()])
+    place = by_mean_rank(arrays)[0]
     wins = int((np.nanargmax(arrays.final, axis=1) == place).sum())
     return arrays.configurations[place], wins, len(arrays.tasks)
+
+
+def by_mean_rank(arrays: CurveArrays) -> list[int]:
+    """Places of the configurations that were tried on every task, the best mean rank first."""
+    everywhere = np.isfinite(arrays.final).all(axis=0)
+    ranks = np.stack([rankdata(-final[everywhere]) for final in arrays.final])
+    return [int(place) for place in np.flatnonzero(everywhere)[np.argsort(ranks.mean(axis=0), kind="stable")]]
 
 
 def without(configuration: Configuration, name: str | None, space: SearchSpace) -> Configuration:

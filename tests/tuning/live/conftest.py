@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lightning_quicktune.search.curve_transfer_searcher import Forecast
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.search.state import Incumbent, SearchState
 from lightning_quicktune.tuning.rows import Compared

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_quicktune.search.curve_transfer_searcher import Forecast
+from lightning_quicktune.search.forecast import Forecast
 from lightning_quicktune.search.guarded_searcher import Verdict
 from lightning_quicktune.tuning.page.forecast_figures import gain_interval, predicted_observed
 from lightning_quicktune.tuning.page.parallel import parallel_coordinates
