@@ -44,7 +44,8 @@ def curve_forecast(method: Method, context: SearchContext) -> Forecast:
             for knot in plan.reached(places[config_id], len(scores)):
                 score = scores[plan.slices[places[config_id], knot] - 1]
                 observed = max(score, posterior.floor(knot))
-                shortfall[places[config_id]] = observed - score
+                carried = posterior.carried(places[config_id], knot)[last]
+                shortfall[places[config_id]] = (observed - score) * carried
                 posterior.observe(places[config_id], knot, observed, binomial_variance(score, n_records))
         mean, std = np.array([posterior.reported(places[c.id], last) for c in asked]).T
         mean -= shortfall[[places[c.id] for c in asked]]

@@ -32,7 +32,7 @@ class CurveTransferSearcher:
     the prior says). What has to be beaten is the best score so far, or what the leader gains for the same money.
 
     A score below the lowest that training tasks tell of counts as that one, since how bad it is tells nothing of other
-    configurations; of its own later scores it does, which are expected to be as far below what is predicted of them.
+    configurations; of its own later scores it does (``CurvePosterior.carried``).
 
     Where it is told what is left of a budget, a knot that can't be reached, nor half of the way there from the one
     before, is worth nothing, and nothing is begun for an end that is out of reach.
@@ -68,7 +68,7 @@ class CurveTransferSearcher:
         self._first, self._first_look = self._plan.first(), self._plan.first(prior.first_look)
         self.looks_early = False
         self._reached = np.zeros(len(self._pool), dtype=np.int64)
-        self._shortfall = np.zeros(len(self._pool))  # by which the latest score is below the lowest that is told of
+        self._shortfall = np.zeros(self._plan.slices.shape)  # of later scores, where one was below all that is told of
         self._open = np.ones(len(self._pool), dtype=np.bool_)
         self._log_costs: dict[int, float] = {}
         self.forecasts: list[Forecast] = []  # of every score that was taken in
@@ -162,8 +162,9 @@ class CurveTransferSearcher:
         place = self._places.get(configuration.id)
         if place is None:
             return None
-        mean, std = self.posterior.reported(place, int(np.argmin(np.abs(self._plan.slices[place] - fidelity))))
-        return mean - float(self._shortfall[place]), std
+        knot = int(np.argmin(np.abs(self._plan.slices[place] - fidelity)))
+        mean, std = self.posterior.reported(place, knot)
+        return mean - float(self._shortfall[place, knot]), std
 
     def unfinished(self) -> list[tuple[Configuration, int]]:
         """Configurations that may be trained on, and the slices that each has, the best expected end first."""
@@ -179,7 +180,7 @@ class CurveTransferSearcher:
         """
         places = [self._places[c.id] for c in configurations]
         mean, covariance = self.posterior.joint([(place, len(self.prior.shares) - 1) for place in places])
-        return mean - self._shortfall[places], covariance
+        return mean - self._shortfall[places, -1], covariance
 
     def tell(self, observation: Observation) -> None:
         """Takes in what came of a suggestion: every knot of the curve that is new."""
@@ -204,16 +205,16 @@ class CurveTransferSearcher:
                 return
             error = binomial_variance(scores[fidelity - 1], self._n_records)
             observed = max(scores[fidelity - 1], self.posterior.floor(knot))
-            self._shortfall[place] = observed - scores[fidelity - 1]
+            self._shortfall[place] = (observed - scores[fidelity - 1]) * self.posterior.carried(place, knot)
             predicted = self.posterior.forecast(place, knot, error)
             self.forecasts.append(Forecast(self._pool[place], fidelity, *predicted, observed, knot, error))
             self.posterior.observe(place, knot, observed, error)
             self._following[place] = self._plan.after(place, knot)
 
     def _moments(self) -> tuple[Array, Array]:
-        """Means and covariances of all scores, where a bad one is followed by others that are as bad."""
+        """Means and covariances of all scores, where a bad one is followed by other bad ones."""
         mean, covariance = self.posterior.moments()
-        return mean - self._shortfall[:, None], covariance
+        return mean - self._shortfall, covariance
 
     def _log_cost(self) -> Array:
         """Log seconds of a slice: as predicted, corrected by what slices took here."""

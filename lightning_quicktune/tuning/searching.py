@@ -19,6 +19,7 @@ from lightning_quicktune.search.loop import Live, run_search
 from lightning_quicktune.search.searcher import Searcher
 from lightning_quicktune.search.state import SearchResult, SearchState
 from lightning_quicktune.search.untaught_searcher import untaught_after
+from lightning_quicktune.space.mapping import map_configuration
 from lightning_quicktune.surrogate.threads import one_thread
 from lightning_quicktune.trials.runner import stop_trial
 from lightning_quicktune.trials.storage import read_trial
@@ -135,7 +136,10 @@ class Search:
         return self.searcher.verdict
 
     def foretold_slice_s(self, configuration: Configuration) -> float:
-        """Seconds of one slice by the surrogates; where they tell nothing, by what validation took and its size."""
+        """Seconds of one slice by the surrogates; where they tell nothing, by what validation took and its size.
+
+        Of a recipe outside of the search space that is what the nearest configuration takes.
+        """
         foretold = self._by_surrogate(configuration)
         return foretold if np.isfinite(foretold) and foretold > 0 else self._by_validation()
 
@@ -144,7 +148,7 @@ class Search:
         try:
             self.job.space.check(configuration)
         except ValueError:  # a recipe outside of it
-            return np.nan
+            configuration = map_configuration(configuration, self.job.space, self.job.space)
         with one_thread():
             if experience.cost is not None:
                 return float(experience.cost.predict(task, [configuration], self.reference_step_s)[0])

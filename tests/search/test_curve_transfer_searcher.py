@@ -356,11 +356,14 @@ def test_a_bad_score_is_bad_for_the_later_ones_of_its_own_training_alone():
     floor = bad.posterior.floor(0)
     bad.tell(told(configurations[1], [floor]))
     worse.tell(told(configurations[1], [0.0]))
-    last = max(worse.looks(configurations[1])[0], 4)
+    carried = worse.posterior.carried(1, 0)
+    assert 0.0 < carried[-1] < carried[0] <= 1.0
+    last = LENGTH
     before, after = (searcher.expected(configurations[1], last) for searcher in (bad, worse))
-    assert after[0] == pytest.approx(before[0] - floor)
+    assert after[0] == pytest.approx(before[0] - floor * carried[-1])
     assert after[1] == pytest.approx(before[1], rel=0.1)
-    assert worse.ends(configurations[1:2])[0] == pytest.approx(bad.ends(configurations[1:2])[0] - floor)
+    ends = [searcher.ends(configurations[1:2])[0] for searcher in (bad, worse)]
+    assert ends[1] == pytest.approx(ends[0] - floor * carried[-1])
     assert worse.expected(configurations[2], last) == pytest.approx(bad.expected(configurations[2], last))
     worse.tell(told(configurations[1], [0.0, 0.6]))  # it has recovered
     assert worse.expected(configurations[1], last)[0] > 0.4

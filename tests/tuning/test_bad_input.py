@@ -12,7 +12,7 @@ import pytest
 from lightning_quicktune.compose import quiet_upstream, to_yaml
 from lightning_quicktune.trials import ranks
 from lightning_quicktune.trials.storage import check_output
-from lightning_quicktune.tuning.experience import load_experience
+from lightning_quicktune.tuning.experience import Experience, load_experience
 from lightning_quicktune.tuning.searching import Search
 from lightning_quicktune.tuning.settings import SurrogateSources
 from lightning_quicktune.tuning.tune import tune
@@ -78,7 +78,7 @@ def test_a_hub_that_is_away_is_said_once_and_not_with_every_try():
     assert not logging.getLogger("huggingface_hub.utils._http").isEnabledFor(logging.WARNING)
 
 
-def test_a_recipe_outside_of_the_space_is_foretold_by_what_validation_took():
+def test_a_recipe_outside_of_the_space_is_foretold_as_the_nearest_one_or_by_what_validation_took():
     """It lacks hyperparameters that the surrogate's space always has."""
     experience = load_experience(SurrogateSources(curves="nano"))
     facts = {
@@ -91,5 +91,8 @@ def test_a_recipe_outside_of_the_space_is_foretold_by_what_validation_took():
     search = object.__new__(Search)  # without all that a job is made of
     search.job = SimpleNamespace(experience=experience, space=experience.space, setup=SimpleNamespace(info=task))
     search.reference_step_s = 1.0
-    assert search.foretold_slice_s(Configuration({"lora_rank": 16})) == pytest.approx(2.0 * (1 + 3 * 10))
-    assert search.foretold_slice_s(experience.space.default) != pytest.approx(62.0)
+    outside, default = Configuration({"lora_rank": 16}), experience.space.default
+    assert default.values["lora_rank"] == 16
+    assert search.foretold_slice_s(outside) == search.foretold_slice_s(default) != pytest.approx(62.0)
+    search.job.experience = Experience()
+    assert search.foretold_slice_s(outside) == search.foretold_slice_s(default) == pytest.approx(2.0 * (1 + 3 * 10))

@@ -166,6 +166,20 @@ class CurvePosterior:
         each = self.scale.locations + self.scale.scales * (shift + self.prior.floor[knot])
         return float(self.scale_weights() @ each)
 
+    def carried(self, configuration: int, knot: int) -> Float[np.ndarray, " H"]:
+        """How much of a score's distance from what was expected its training has at each knot, from 0 to 1.
+
+        That is the regression on it by what a configuration has to itself, apart from its task.
+
+        Args:
+            configuration: Index into the pool.
+            knot: Index into the knots.
+        """
+        prior = self.prior
+        finals = prior.finals[configuration, configuration] * prior.following[knot] * prior.following
+        own = finals + prior.shapes[configuration, configuration] * prior.given_final[knot]
+        return np.asarray(np.clip(own / max(own[knot] + prior.noise[knot], LEAST_VARIANCE), 0.0, 1.0))
+
     def noise_variance(self, knot: int) -> float:
         """Expected variance of a score at a knot beyond what ``moments`` says of it."""
         return self.mean_square_scale * float(self.prior.noise[knot])
