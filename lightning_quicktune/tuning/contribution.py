@@ -141,7 +141,7 @@ def _differences(table: MetaDataset, space: SearchSpace, task: TaskInfo) -> list
         if set(known) != {mine}
     ]
     lengths = sorted(set(table.tasks["max_fidelity"]))
-    if task.max_fidelity not in lengths:  # several may be in one table, of which each task has one
+    if not lengths[0] <= task.max_fidelity <= lengths[-1]:  # as the surrogates of such trials would have it
         found.append(f"slices of a full training: {', '.join(map(str, lengths))} there, {task.max_fidelity} here")
     return [*found, *(f"search space, {each}" for each in table.space.differences(space))]
 
