@@ -12,9 +12,10 @@ from lightning_quicktune.metadataset.layout import Layout
 from lightning_quicktune.metadataset.speed import at_one_speed
 from lightning_quicktune.metadataset.table import MetaDataset
 from lightning_quicktune.surrogate.card import SurrogateCard
+from lightning_quicktune.surrogate.curves.cost_level import fit_cost_level
 from lightning_quicktune.surrogate.curves.costs import fit_costs
 from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
-from lightning_quicktune.surrogate.curves.model import CurveModel, cost_level
+from lightning_quicktune.surrogate.curves.model import CurveModel
 from lightning_quicktune.surrogate.fitting import PACKAGES
 from lightning_quicktune.surrogate.threads import one_thread
 
@@ -39,7 +40,7 @@ def learn_curves(table: MetaDataset, seed: int = 0) -> CurveModel | None:
     infos = [table.task_info(name) for name in names]
     with one_thread():
         prior = prior_of(table, seed)
-        level = cost_level(prior, task_curves(table, sorted(set(full))))
+        level = fit_cost_level(prior, task_curves(table, sorted(set(full))))
     longest = int(np.max([info.max_fidelity for info in infos]))
     card = SurrogateCard(
         kind="curves",
@@ -56,7 +57,7 @@ def learn_curves(table: MetaDataset, seed: int = 0) -> CurveModel | None:
             "versions": {name: version(name) for name in PACKAGES},
         },
     )
-    return CurveModel(card, prior, level)
+    return CurveModel(card, prior, *level)
 
 
 def with_costs_of(table: MetaDataset, model: CurveModel) -> CurveModel:
@@ -82,4 +83,4 @@ def with_costs_of(table: MetaDataset, model: CurveModel) -> CurveModel:
             "`costs_of` is a meta-dataset without recorded costs. Name one that has some, or leave it out."
         )
     prior = replace(model.prior, costs=costs)
-    return CurveModel(model.card, prior, cost_level(prior, task_curves(same, list(same.task_names))))
+    return CurveModel(model.card, prior, *fit_cost_level(prior, task_curves(same, list(same.task_names))))

@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lightning_quicktune.metadataset.examples import TaskCurves
 from lightning_quicktune.surrogate.card import SurrogateCard
+from lightning_quicktune.surrogate.curves.cost_level import ByTokens
 from lightning_quicktune.surrogate.curves.pool_prior import PoolPrior
 from lightning_quicktune.surrogate.curves.posterior import CurvePosterior
 from lightning_quicktune.surrogate.curves.prior import CurvePrior
 from lightning_quicktune.surrogate.curves.state import from_state, to_state
 from lightning_quicktune.types import Configuration, TaskInfo
 
-_NUMBER, _LEVEL = "number.", "cost_level"
+_NUMBER, _LEVEL, _SLOPE, _LOG_TOKENS = "number.", "cost_level", "token_slope", "log_tokens"
 
 
 class PredictedCurves(NamedTuple):
@@ -36,23 +36,30 @@ class CurveModel:
         prior: What was learned.
         cost_level: Mean over the training tasks of what a slice costs beyond ``prior``'s ``log_cost``: logarithm of
             reference steps per record, not a number where no cost is known.
+        by_tokens: How that goes with the length of a task's records; not at all if not given.
     """
 
-    def __init__(self, card: SurrogateCard, prior: CurvePrior, cost_level: float) -> None:
+    def __init__(
+        self, card: SurrogateCard, prior: CurvePrior, cost_level: float, by_tokens: ByTokens | None = None
+    ) -> None:
         self.card, self.prior, self.cost_level = card, prior, cost_level
+        self.by_tokens = by_tokens or ByTokens()
 
     @classmethod
     def from_state_dict(cls, card: SurrogateCard, tensors: Mapping[str, Tensor]) -> CurveModel:
         """The model that ``state_dict`` was taken of."""
         arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith(_NUMBER)}
         numbers = {name.removeprefix(_NUMBER): float(t) for name, t in tensors.items() if name.startswith(_NUMBER)}
-        return cls(card, from_state(arrays, numbers), numbers[_LEVEL])
+        by_tokens = ByTokens(numbers.get(_SLOPE, 0.0), numbers.get(_LOG_TOKENS, 0.0))
+        return cls(card, from_state(arrays, numbers), numbers[_LEVEL], by_tokens)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that was learned."""
         arrays, numbers = to_state(self.prior)
         tensors = {name: torch.from_numpy(np.array(array, dtype=np.float64)) for name, array in arrays.items()}
         numbers = {**numbers, _LEVEL: self.cost_level}
+        if self.by_tokens.slope:
+            numbers |= {_SLOPE: self.by_tokens.slope, _LOG_TOKENS: self.by_tokens.log_tokens}
         return tensors | {f"{_NUMBER}{name}": torch.tensor(v, dtype=torch.float64) for name, v in numbers.items()}
 
     def pool_prior(self, configurations: Sequence[Configuration]) -> PoolPrior:
@@ -92,12 +99,13 @@ class CurveModel:
             configurations: What would be trained.
             reference_step_s: Seconds of the reference step on the device that would train.
         """
-        return self.slice_costs_s(configurations, reference_step_s, task.records_per_slice)
+        costs_s = self.slice_costs_s(configurations, reference_step_s, task.records_per_slice)
+        return np.asarray(costs_s * np.exp(self.by_tokens.beyond(task)))
 
     def slice_costs_s(
         self, configurations: Sequence[Configuration], reference_step_s: float, records_per_slice: int
     ) -> Float[np.ndarray, " N"]:
-        """The same, before anything else is known of the task.
+        """The same, before anything else is known of the task, as if its records were of usual length.
 
         Args:
             configurations: What would be trained.
@@ -142,17 +150,3 @@ def predict_curves(prior: PoolPrior, length: int) -> PredictedCurves:
     asked, known = np.log(np.arange(1, length + 1) / length), np.log(prior.shares)
     curves = [np.stack([np.interp(asked, known, row) for row in values]) for values in (mean, std)]
     return PredictedCurves(np.clip(curves[0], 0.0, 1.0), curves[1])
-
-
-def cost_level(prior: CurvePrior, tasks: Sequence[TaskCurves]) -> float:
-    """What ``prior`` leaves open of costs, see ``CurveModel``.
-
-    Args:
-        prior: Learned from these tasks.
-        tasks: Their trials.
-    """
-    if prior.costs is None:
-        return float("nan")
-    rests = [task.log_costs - prior.costs.predict(task.encoded) for task in tasks]
-    known = [rest[np.isfinite(rest)].mean() for rest in rests if np.isfinite(rest).any()]
-    return float(np.mean(known)) if known else float("nan")

@@ -16,9 +16,10 @@ from lightning_quicktune.metadataset.datamodule import Batch
 from lightning_quicktune.metadataset.examples import TaskCurves
 from lightning_quicktune.metadataset.folder import load
 from lightning_quicktune.surrogate.artifact import read_curves, save_surrogate
+from lightning_quicktune.surrogate.curves.cost_level import fit_cost_level
 from lightning_quicktune.surrogate.curves.from_metadataset import prior_of, task_tables
 from lightning_quicktune.surrogate.curves.learn import with_costs_of
-from lightning_quicktune.surrogate.curves.model import CurveModel, cost_level, predict_curves
+from lightning_quicktune.surrogate.curves.model import CurveModel, predict_curves
 from lightning_quicktune.surrogate.curves.prior import CurvePrior, PriorDraft, draft_curve_prior
 from lightning_quicktune.surrogate.curves.variances import ITERATIONS
 from lightning_quicktune.surrogate.fitting import data_of, make_card, rank_correlation, write_predictions
@@ -160,4 +161,4 @@ class CurveSurrogate(LightningModule):
     def _model(self, prior: CurvePrior, tasks: list[TaskCurves]) -> CurveModel:
         card = make_card(data_of(self), "curves", hidden=0, features=0)
         card = replace(card, layout=replace(card.layout, meta_features=()))  # it uses none
-        return CurveModel(card, prior, cost_level(prior, tasks))
+        return CurveModel(card, prior, *fit_cost_level(prior, tasks))
